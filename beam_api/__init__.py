@@ -1,0 +1,75 @@
+"""The service: HTTP and Redis around `rppg_core`. `create_app` is where its parts meet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from redis import Redis
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from beam_api.config import Settings
+
+if TYPE_CHECKING:
+    from rppg_core.reader import FaceReader
+
+__all__ = ["Settings", "create_app"]
+
+
+def create_app(
+    settings: Settings | None = None, *, redis: Redis | None = None, reader: FaceReader | None = None
+) -> Flask:
+    """Build the app. Loads the landmark model, connects to nothing: the first request does.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Read from the environment if not given.
+    redis : redis.Redis, optional
+        The client to use. By default one of `settings.redis_url`, or else of the embedded server that `beam serve` has
+        running on `settings.data_dir`.
+    reader : FaceReader, optional
+        A reader already loaded.
+
+    Raises
+    ------
+    SettingsError
+        If an environment variable is malformed.
+    RedisNotRunning
+        If no Redis is given, set or running.
+    ModelUnavailable
+        If the landmark model can't be loaded.
+    """
+    # Imported here: `beam keys` and the parent of `beam serve` need none of it, and OpenCV and dlib are large.
+    from beam_api import auth, draining, errors, openapi, telemetry
+    from beam_api.context import EXTENSION, Parts
+    from beam_api.redis_server import running_url
+    from beam_api.services.admission import Admission
+    from beam_api.services.keys import Keys
+    from beam_api.store.base import connect
+    from beam_api.store.keys import KeyStore
+    from beam_api.views import health
+    from rppg_core.reader import FaceReader as Reader
+
+    settings = settings or Settings.from_environment()
+    telemetry.configure_logging(settings.log_level_number)
+    client = redis or connect(settings.redis_url or running_url(settings.data_dir))
+    app = Flask(__name__, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions[EXTENSION] = Parts(
+        settings=settings,
+        redis=client,
+        reader=reader or Reader(settings.landmarks),
+        keys=Keys(KeyStore(client)),
+        admission=Admission(client),
+    )
+    if hops := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    # Hooks after a request run in the reverse order: limit headers, the drain, and the log line last.
+    telemetry.init_app(app)
+    draining.init_app(app)
+    auth.init_app(app)
+    errors.init_app(app)
+    api = openapi.init_app(app)
+    api.register_blueprint(health.bp)
+    return app

@@ -1,0 +1,87 @@
+"""Before a view runs: whose key is this, and may it send another request now? After it: say how the limit stands.
+
+Done for every request that carries a key or needs one, whether or not its path exists, so that 404s and 405s count and
+carry the headers too. Views are closed unless marked `@public`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from flask import Flask, Response, current_app, g, request
+
+from beam_api.context import parts
+from beam_api.exceptions import InvalidApiKey, MissingApiKey, RateLimited, StoreUnavailable
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """The key of the current request, as `flask.g.key`."""
+
+    key_id: str
+    owner: str
+    tier: str
+    limit_per_minute: int
+
+
+def public(view: View) -> View:
+    """Mark a view that needs no key."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def init_app(app: Flask) -> None:
+    """Check the key and the limit before every view; write the headers after it."""
+    app.before_request(_admit)
+    app.after_request(_write_limit_headers)
+
+
+def _admit() -> None:
+    presented = _presented_keys()
+    exists = request.routing_exception is None
+    is_open = exists and getattr(current_app.view_functions[request.endpoint or ""], "is_public", False)
+    if not presented and (is_open or not exists):
+        return
+    try:
+        _check(presented)
+    except (InvalidApiKey, RateLimited, StoreUnavailable):
+        # /health must answer whatever key is sent along, and while Redis is away.
+        if not is_open:
+            raise
+
+
+def _check(presented: set[str]) -> None:
+    key = presented.pop() if len(presented) == 1 else None
+    g.admitted = admitted = parts().admission.admit(key, request.remote_addr or "")
+    if not admitted.standing.taken:
+        raise RateLimited(admitted.standing.retry_after_s)
+    if admitted.record is None:
+        raise InvalidApiKey if key or presented else MissingApiKey
+    record = admitted.record
+    g.key = RequestKey(record.key_id, record.owner, record.tier, record.limit_per_minute)
+
+
+def _presented_keys() -> set[str]:
+    """The distinct keys in the headers: none, one, or two that contradict each other."""
+    keys = set(request.headers.getlist("X-API-Key"))
+    for value in request.headers.getlist("Authorization"):
+        scheme, _, credentials = value.strip().partition(" ")
+        if scheme.lower() == "bearer":
+            keys.add(credentials)
+    return {key.strip() for key in keys if key.strip()}
+
+
+def _write_limit_headers(response: Response) -> Response:
+    admitted = g.get("admitted")
+    if admitted is None:
+        return response
+    if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        parts().admission.give_back(admitted)
+        return response
+    response.headers.update(admitted.standing.headers())
+    return response

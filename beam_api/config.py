@@ -1,0 +1,92 @@
+"""What can be set from outside: one frozen `Settings`, read once from the environment."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from environs import Env, EnvError, validate
+from marshmallow import ValidationError
+
+
+class SettingsError(Exception):
+    """An environment variable is malformed. The message names it; the start must stop."""
+
+
+class Variable(NamedTuple):
+    """One row of the table of settings in the documentation (a test compares the two)."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+VARIABLES = (
+    Variable("BEAM_DATA_DIR", "~/.beam", "Folder of the embedded Redis: its data, socket and lock."),
+    Variable("BEAM_REDIS_URL", "unset", "Your own Redis (redis://, rediss://, unix://) instead of the embedded one."),
+    Variable("BEAM_LANDMARKS", "5", "Landmark model: 5, 68, or the path of a dlib shape predictor."),
+    Variable("BEAM_TRUSTED_PROXIES", "0", "How many proxies' X-Forwarded-For to believe."),
+    Variable("BEAM_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
+    Variable("WEB_CONCURRENCY", "number of cores", "Worker processes."),
+)
+
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting of the service. In code, override with `dataclasses.replace`."""
+
+    data_dir: Path
+    redis_url: str | None = None
+    landmarks: str = "5"
+    trusted_proxies: int = 0
+    log_level: str = "INFO"
+    workers: int = 1
+
+    @property
+    def log_level_number(self) -> int:
+        """The level as `logging` counts it."""
+        return logging.getLevelNamesMapping()[self.log_level]
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """Read `VARIABLES`.
+
+        Raises
+        ------
+        SettingsError
+            If a variable is malformed. The message names it and says what is wrong, not what it held: a URL may
+            hold a password.
+        """
+        env = Env()
+        try:
+            return cls(
+                data_dir=env.path("BEAM_DATA_DIR", default=Path.home() / ".beam").expanduser().absolute(),
+                redis_url=env.str("BEAM_REDIS_URL", default="", validate=_redis_url) or None,
+                landmarks=env.str("BEAM_LANDMARKS", default="5", validate=_landmarks),
+                trusted_proxies=env.int("BEAM_TRUSTED_PROXIES", default=0, validate=validate.Range(0, 16)),
+                log_level=env.str("BEAM_LOG_LEVEL", default="INFO", validate=validate.OneOf(LOG_LEVELS)),
+                workers=env.int("WEB_CONCURRENCY", default=_cores(), validate=validate.Range(1, 1024)),
+            )
+        except EnvError as error:
+            raise SettingsError(str(error)) from None
+
+
+def _cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _redis_url(value: str) -> None:
+    if value and not value.startswith(REDIS_SCHEMES):
+        raise ValidationError("must begin with " + ", ".join(REDIS_SCHEMES))
+
+
+def _landmarks(value: str) -> None:
+    if value not in ("5", "68") and not Path(value).is_file():
+        raise ValidationError("must be 5, 68 or the path of a file")

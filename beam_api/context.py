@@ -1,0 +1,32 @@
+"""What create_app builds once and hands to the views: the parts of this app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import redis
+from flask import current_app
+
+from beam_api.config import Settings
+from beam_api.services.admission import Admission
+from beam_api.services.keys import Keys
+from rppg_core.reader import FaceReader
+
+EXTENSION = "beam_api"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one app. They are shared by its threads, and by its processes until they fork."""
+
+    settings: Settings
+    redis: redis.Redis
+    reader: FaceReader
+    keys: Keys
+    admission: Admission
+
+
+def parts() -> Parts:
+    """The parts of the app that answers the current request."""
+    return cast(Parts, current_app.extensions[EXTENSION])

@@ -1,0 +1,1 @@
+"""What requests and responses look like. The OpenAPI document comes from here."""

@@ -1,0 +1,139 @@
+"""API keys: made, listed, revoked, recognised.
+
+A key reads `beam_sk_` + id (16 letters and digits) + secret (43). The id finds the record; the secret proves the right
+to it. The secret has 256 random bits, so its plain SHA-256 is enough: a slow or salted hash protects secrets that can
+be guessed, and nobody guesses these, while a slow hash would cost every request. Digests are compared in constant time.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import string
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from beam_api.exceptions import InvalidParameter, NotFound
+from beam_api.store.keys import KeyRecord, KeyStore
+
+ALPHABET = string.ascii_letters + string.digits  # a double click selects the whole key
+ID_LENGTH = 16
+SECRET_LENGTH = 43  # 43 * log2(62) = 256 bits
+TEXT_LIMIT = 200  # characters of an owner or a name
+
+MEASURE_PREFIX = "beam_sk_"
+SCAN_PREFIX = "rppg_live_"
+
+TIERS = {"sandbox": 100, "starter": 1000, "enterprise": 10000, "scan": 60}
+"""Requests a minute. An enterprise key may have its own figure."""
+
+_NO_DIGEST = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A key as presented, taken apart: the id it claims, and the digest of its secret."""
+
+    key_id: str
+    digest: str
+
+    @classmethod
+    def parse(cls, presented: str) -> Token | None:
+        """Take a key apart; None if it can't be one of ours."""
+        for prefix in (MEASURE_PREFIX, SCAN_PREFIX):
+            body = presented.removeprefix(prefix)
+            if body != presented and len(body) == ID_LENGTH + SECRET_LENGTH and body.isascii() and body.isalnum():
+                return cls(body[:ID_LENGTH], _digest(presented))
+        return None
+
+    def proves(self, record: KeyRecord | None) -> bool:
+        """Whether this is the key of that record and may be used. An unknown key takes the same time as a wrong one."""
+        same = hmac.compare_digest(self.digest, record.digest if record else _NO_DIGEST)
+        return same & bool(record and record.active)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made. `key` is shown once and kept nowhere."""
+
+    key: str
+    record: KeyRecord
+
+
+class Keys:
+    """Makes, lists and revokes API keys."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+
+    def create(
+        self, owner: str, *, tier: str = "sandbox", limit_per_minute: int | None = None, name: str = ""
+    ) -> NewKey:
+        """Make a key.
+
+        Raises
+        ------
+        InvalidParameter
+            If the tier is unknown, or has no figure of its own to set, or a text is empty or too long.
+        StoreUnavailable
+            If Redis is away.
+        """
+        if tier not in TIERS:
+            raise InvalidParameter("tier", f"must be one of {', '.join(TIERS)}")
+        if limit_per_minute is not None and tier != "enterprise":
+            raise InvalidParameter("limit", "can only be set for the tier enterprise")
+        if limit_per_minute is not None and not 1 <= limit_per_minute <= 1_000_000:
+            raise InvalidParameter("limit", "must be 1 to 1000000 requests a minute")
+        if not owner.strip() or len(owner) > TEXT_LIMIT:
+            raise InvalidParameter("owner", f"must have 1 to {TEXT_LIMIT} characters")
+        if len(name) > TEXT_LIMIT:
+            raise InvalidParameter("name", f"must have at most {TEXT_LIMIT} characters")
+        prefix = SCAN_PREFIX if tier == "scan" else MEASURE_PREFIX
+        key_id, secret = _random(ID_LENGTH), _random(SECRET_LENGTH)
+        key = prefix + key_id + secret
+        record = KeyRecord(
+            key_id=key_id,
+            digest=_digest(key),
+            owner=owner.strip(),
+            name=name,
+            tier=tier,
+            limit_per_minute=limit_per_minute or TIERS[tier],
+            prefix=prefix + key_id[:4],
+            last4=secret[-4:],
+            created_at=_now(),
+        )
+        self._store.add(record)
+        return NewKey(key, record)
+
+    def all(self) -> list[KeyRecord]:
+        """Every key, revoked ones too, the oldest first."""
+        return self._store.all()
+
+    def get(self, key_id: str) -> KeyRecord:
+        """The key of that id. Raises NotFound."""
+        record = self._store.get(key_id)
+        if record is None:
+            raise NotFound(f"There is no key {key_id}.")
+        return record
+
+    def revoke(self, key_id: str) -> KeyRecord:
+        """Make a key useless at once, everywhere. Doing so twice is no error. Raises NotFound."""
+        record = self.get(key_id)
+        if not record.active:
+            return record
+        revoked = replace(record, revoked_at=_now())
+        self._store.mark_revoked(key_id, revoked.revoked_at)
+        return revoked
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def _digest(key: str) -> str:
+    return sha256(key.encode()).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,71 @@
+"""The real parts, small: one embedded Redis a session, one empty database a test, one landmark model for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis
+
+from beam_api import Settings, create_app
+from beam_api.context import EXTENSION, Parts
+from beam_api.redis_server import EmbeddedRedis
+from beam_api.store.base import connect
+from rppg_core.reader import FaceReader
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    """A server of this test session. Don't stop it: start your own if your test is about that."""
+    with EmbeddedRedis(tmp_path_factory.mktemp("beam")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis(redis_server: EmbeddedRedis) -> Iterator[Redis]:
+    """A client as the service makes it, on an empty database."""
+    client = connect(redis_server.url)
+    client.flushdb()
+    yield client
+    client.connection_pool.disconnect()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_server: EmbeddedRedis) -> Settings:
+    return Settings(data_dir=tmp_path, redis_url=redis_server.url, log_level="ERROR")
+
+
+@pytest.fixture(scope="session")
+def reader() -> FaceReader:
+    """The default landmark model, loaded once."""
+    try:
+        return FaceReader()
+    except NotImplementedError:
+        return FaceReader.__new__(FaceReader)
+
+
+@pytest.fixture
+def app(settings: Settings, redis: Redis, reader: FaceReader) -> Flask:
+    return create_app(settings, redis=redis, reader=reader)
+
+
+@pytest.fixture
+def parts(app: Flask) -> Parts:
+    """What the app was made of: `parts.keys` makes keys."""
+    found = app.extensions[EXTENSION]
+    assert isinstance(found, Parts)
+    return found
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def api_key(parts: Parts) -> str:
+    """A sandbox key: 100 requests a minute."""
+    return parts.keys.create("tester").key
