@@ -1,0 +1,245 @@
+"""Find and follow one face. The only module that imports dlib.
+
+A dlib shape predictor answers with landmarks for any box, a wall's too, so landmarks prove nothing: a face is
+*found* or *verified* by the HOG detector [1]_, and *followed* from one frame to the next by the predictor [2]_ alone.
+
+References
+----------
+.. [1] N. Dalal and B. Triggs, "Histograms of oriented gradients for human detection", CVPR 2005.
+   doi:10.1109/CVPR.2005.177
+.. [2] V. Kazemi and J. Sullivan, "One millisecond face alignment with an ensemble of regression trees", CVPR 2014.
+   doi:10.1109/CVPR.2014.241
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import cv2
+import dlib
+import numpy as np
+from numpy.typing import NDArray
+
+from rppg_core.errors import ModelUnavailable, NoFaceDetected
+
+MIN_FACE_PX = 60.0
+"""Smallest face that is measured: the side of dlib's face box in pixels of the image."""
+
+_SEARCH_SIDES = (320, 640, 1280)  # the image's longer side is brought to these in turn: near faces are found cheaply
+_CROP_FACE_PX = 90.0  # a followed face is verified at this size
+_CROP_MARGIN = 0.35
+_LAST_PLACE_MARGIN = 0.8
+_VERIFY_SCORE = -0.15  # on a small crop, where chance has little room, a turned or dark face may score below zero
+_SEARCH_SCORE = 0.0
+_REFINEMENTS = 2
+_SMALLEST_PART = 8
+# The predictor answers in whole pixels of what it is shown, so it is shown the face at a size where those are small,
+# and it jitters with its box, so it is asked twice with the box a little to either side.
+_PREDICT_PX = 400.0
+_PREDICT_MARGIN = 0.25
+_NUDGES = ((0.03, 0.03), (-0.03, -0.03))
+
+# The 68-point model's eye corners and nose base, in the order of regions.TEMPLATE.
+_FIVE_OF_68 = (45, 42, 36, 39, 33)
+
+
+@dataclass(frozen=True, slots=True)
+class _BoxRule:
+    """How the box that the predictor wants follows from its own landmarks: centroid + shift·size, side·size.
+
+    Fitted so that box -> landmarks -> box stands still; another model's rule drifts off the face.
+    """
+
+    shift: tuple[float, float]
+    side: float
+
+
+_RULES = {5: _BoxRule((0.031, 0.361), 2.229), 68: _BoxRule((0.054, -0.022), 0.973)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face in one image, in pixels: its landmarks (5, 2), and centre (2,) and side of the predictor's next box."""
+
+    landmarks: NDArray[np.float64]
+    centre: NDArray[np.float64]
+    side: float
+
+
+class FaceFinder:
+    """dlib's detector and one landmark model. Holds no state of any person."""
+
+    def __init__(self, landmarks: str = "5") -> None:
+        """`landmarks`: "5" (shipped), "68" (the optional package), or a path to a dlib predictor of 5 or 68 points.
+
+        Raises
+        ------
+        ModelUnavailable
+            If the model is not there, can't be read, or has another number of points.
+        """
+        self._detector = dlib.get_frontal_face_detector()
+        self._predictor, self.n_points = _load(landmarks)
+        self._rule = _RULES[self.n_points]
+
+    def find(self, image: NDArray[np.uint8], near: Face | None = None) -> Face:
+        """Search for a face: at its last place first, then in the whole image, the largest one.
+
+        Raises
+        ------
+        NoFaceDetected
+            If there is none, or only one below `MIN_FACE_PX`; its `guidance` says which.
+        """
+        if near is not None:
+            again = self._in_crop(image, near, _LAST_PLACE_MARGIN, _SEARCH_SCORE)
+            if again is not None:
+                return again
+        longer = max(image.shape[:2])
+        for wanted in _SEARCH_SIDES:
+            scale = wanted / longer
+            box = self._largest(_grey(image, scale), scale)
+            if box is None:
+                continue
+            centre, side = box
+            if side < MIN_FACE_PX:
+                break
+            return self._settle(image, centre, side)
+        else:
+            raise NoFaceDetected
+        raise NoFaceDetected(
+            f"The face is too small: {side:.0f} pixels, at least {MIN_FACE_PX:.0f} are needed.",
+            guidance=("FACE_TOO_SMALL",),
+        )
+
+    def follow(self, image: NDArray[np.uint8], last: Face) -> Face:
+        """Landmarks from the last place. Says nothing about whether a face is there: see `verify`."""
+        return self._align(image, last.centre, last.side)
+
+    def verify(self, image: NDArray[np.uint8], face: Face) -> bool:
+        """Whether the detector too sees a face there, of about that size."""
+        found = self._detect_in_crop(image, face, _CROP_MARGIN, _VERIFY_SCORE)
+        if found is None:
+            return False
+        centre, side = found
+        off = float(np.hypot(*(centre - face.centre)))
+        return off <= 0.3 * face.side and 0.6 <= side / face.side <= 1.6
+
+    def _in_crop(self, image: NDArray[np.uint8], near: Face, margin: float, score: float) -> Face | None:
+        found = self._detect_in_crop(image, near, margin, score)
+        if found is None or found[1] < MIN_FACE_PX:
+            return None
+        return self._settle(image, *found)
+
+    def _detect_in_crop(
+        self, image: NDArray[np.uint8], near: Face, margin: float, score: float
+    ) -> tuple[NDArray[np.float64], float] | None:
+        part = _part(image, near.centre, near.side * (0.5 + margin))
+        if part is None:
+            return None
+        left, top, pixels = part
+        scale = _CROP_FACE_PX / near.side
+        crop = _grey(pixels, scale)
+        boxes, _scores, _ = self._detector.run(crop, 0, score)
+        corner = np.array([left, top])
+        found = [(corner + centre, side) for centre, side in (_unscaled(box, scale) for box in boxes)]
+        return min(found, key=lambda f: float(np.hypot(*(f[0] - near.centre)))) if found else None
+
+    def _largest(self, grey: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.float64], float] | None:
+        boxes, _scores, _ = self._detector.run(grey, 0, _SEARCH_SCORE)
+        found = [_unscaled(box, scale) for box in boxes]
+        return max(found, key=lambda f: f[1]) if found else None
+
+    def _settle(self, image: NDArray[np.uint8], centre: NDArray[np.float64], side: float) -> Face:
+        """Repeat until the box is the one that following would use, so that a found face and a followed one agree."""
+        face = self._align(image, centre, side)
+        for _ in range(_REFINEMENTS):
+            face = self._align(image, face.centre, face.side)
+        return face
+
+    def _align(self, image: NDArray[np.uint8], centre: NDArray[np.float64], side: float) -> Face:
+        points = self._predict(image, centre, side)
+        size = float(np.mean(np.ptp(points, axis=0)))
+        return Face(
+            landmarks=points if self.n_points == 5 else points[list(_FIVE_OF_68)],
+            centre=points.mean(axis=0) + np.array(self._rule.shift) * size,
+            side=self._rule.side * size,
+        )
+
+    def _predict(self, image: NDArray[np.uint8], centre: NDArray[np.float64], side: float) -> NDArray[np.float64]:
+        """Landmarks (n_points, 2) in pixels of the image for a box in it."""
+        part = _part(image, centre, side * (0.5 + _PREDICT_MARGIN))
+        if part is None:
+            raise NoFaceDetected
+        left, top, crop = part
+        shown = _grey(crop, _PREDICT_PX / side)
+        scale = np.array([shown.shape[1] / crop.shape[1], shown.shape[0] / crop.shape[0]])
+        # Pixel centres lie at half pixels, which is where a change of scale has to begin.
+        middle = (centre - (left, top) + 0.5) * scale - 0.5
+        total = np.zeros((self.n_points, 2))
+        for nudge in _NUDGES:
+            x, y = (middle + np.multiply(nudge, _PREDICT_PX) - _PREDICT_PX / 2).round().astype(int).tolist()
+            shape = self._predictor(shown, dlib.rectangle(x, y, x + int(_PREDICT_PX), y + int(_PREDICT_PX)))
+            total += [(p.x, p.y) for p in shape.parts()]
+        return (total / len(_NUDGES) + 0.5) / scale - 0.5 + (left, top)
+
+
+def _part(
+    image: NDArray[np.uint8], centre: NDArray[np.float64], reach: float
+) -> tuple[int, int, NDArray[np.uint8]] | None:
+    """Left, top and pixels of the square around `centre` as far as the image goes; None where it hardly does."""
+    height, width = image.shape[:2]
+    left, top = max(0, int(centre[0] - reach)), max(0, int(centre[1] - reach))
+    right, bottom = min(width, int(centre[0] + reach) + 1), min(height, int(centre[1] + reach) + 1)
+    if right - left < _SMALLEST_PART or bottom - top < _SMALLEST_PART:
+        return None
+    return left, top, image[top:bottom, left:right]
+
+
+def _grey(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    if scale < 1:
+        return _luma(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(_luma(image), size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def _luma(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+def _unscaled(box: dlib.rectangle, scale: float) -> tuple[NDArray[np.float64], float]:
+    centre = np.array([(box.left() + box.right()) / 2, (box.top() + box.bottom()) / 2]) / scale
+    return centre, box.width() / scale
+
+
+def _load(landmarks: str) -> tuple[dlib.shape_predictor, int]:
+    if landmarks == "5":
+        with as_file(files("rppg_core") / "models" / "shape_predictor_5_face_landmarks.dat") as path:
+            return _read_model(path)
+    path = _path_of_68() if landmarks == "68" else Path(landmarks)
+    return _read_model(path)
+
+
+def _path_of_68() -> Path:
+    """The optional package can't be imported where pkg_resources is gone, so its files are asked for instead."""
+    try:
+        listed = importlib.metadata.distribution("face_recognition_models").files or []
+    except importlib.metadata.PackageNotFoundError:
+        listed = []
+    for file in listed:
+        if file.name == "shape_predictor_68_face_landmarks.dat":
+            return Path(str(file.locate()))
+    raise ModelUnavailable("The 68-point model needs the extra: pip install 'beam-rppg[landmarks68]'.")
+
+
+def _read_model(path: Path) -> tuple[dlib.shape_predictor, int]:
+    try:
+        predictor = dlib.shape_predictor(str(path))
+    except RuntimeError as error:
+        raise ModelUnavailable("The landmark model can't be read.") from error
+    blank = np.zeros((100, 100, 3), np.uint8)
+    n_points = int(predictor(blank, dlib.rectangle(10, 10, 90, 90)).num_parts)
+    if n_points not in _RULES:
+        raise ModelUnavailable(f"The landmark model has {n_points} points; 5 or 68 are needed.")
+    return predictor, n_points
