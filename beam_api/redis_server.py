@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import importlib.metadata
-import json
 import os
 import re
 import shutil
@@ -23,7 +22,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import redis
 import structlog
@@ -66,7 +64,7 @@ def find_binary() -> ServerBinary:
         if path and (found := _inspect(Path(path), source)):
             return found
     raise RedisNotRunning(
-        "No Redis (the bundled server is for x86-64 Linux): install redis-server or valkey-server or set BEAM_REDIS_URL."
+        "No Redis (the bundled one is for x86-64 Linux): install redis-server or valkey-server, or set BEAM_REDIS_URL."
     )
 
 
@@ -87,17 +85,18 @@ def die_with_parent(signal_number: int) -> Callable[[], None]:
 
 def running_url(data_dir: Path) -> str:
     """The URL of the embedded server that a service has running on this directory. Raises RedisNotRunning."""
-    owner = _owner(data_dir)
-    if owner is None:
+    url = _announced_url(data_dir)
+    if not url:
         raise RedisNotRunning("No Redis: start the service with `beam serve`, or set BEAM_REDIS_URL.")
-    return str(owner["url"])
+    return url
 
 
 class EmbeddedRedis:
     """Starts, watches and stops the server of one data directory. Use it from the main thread only."""
 
-    def __init__(self, data_dir: Path, binary: ServerBinary | None = None) -> None:
-        """`binary`: found by `find_binary` if not given. Raises RedisNotRunning."""
+    def __init__(self, data_dir: Path, binary: ServerBinary | None = None, *, announce: bool = True) -> None:
+        """`binary`: by default what `find_binary` finds, or raises. `announce`: let `running_url` find the server."""
+        self._announce = announce
         self.data_dir = data_dir
         self.binary = binary or find_binary()
         self.socket = _socket_path(data_dir)
@@ -128,7 +127,8 @@ class EmbeddedRedis:
         self._lock = _take_lock(self.data_dir)
         try:
             self._spawn()
-            _write_owner(self._lock, {"pid": os.getpid(), "url": self.url})
+            if self._announce:
+                os.pwrite(self._lock, self.url.encode(), 0)
         except BaseException:
             self.stop()
             raise
@@ -273,27 +273,22 @@ def _take_lock(data_dir: Path) -> int:
             raise DataDirInUse(
                 f"Another service is running on {data_dir}. Stop it, or set BEAM_DATA_DIR or BEAM_REDIS_URL."
             ) from None
+        os.ftruncate(lock, 0)  # what a killed owner left
         return lock
 
 
-def _write_owner(lock: int, owner: dict[str, Any]) -> None:
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, json.dumps(owner).encode(), 0)
-
-
-def _owner(data_dir: Path) -> dict[str, Any] | None:
-    """What the holder of the lock wrote in it; None if nobody holds it."""
+def _announced_url(data_dir: Path) -> str:
+    """What the holder of the lock wrote in it; empty if nobody holds it, or only in passing."""
     try:
         lock = os.open(data_dir / "redis.lock", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return None
+        return ""
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        written = os.pread(lock, 4096, 0)
-        return json.loads(written) if written else None
+        return os.pread(lock, 4096, 0).decode()
     else:
-        return None
+        return ""
     finally:
         os.close(lock)
 

@@ -41,10 +41,7 @@ def settings(tmp_path: Path, redis_server: EmbeddedRedis) -> Settings:
 @pytest.fixture(scope="session")
 def reader() -> FaceReader:
     """The default landmark model, loaded once."""
-    try:
-        return FaceReader()
-    except NotImplementedError:
-        return FaceReader.__new__(FaceReader)
+    return FaceReader()
 
 
 @pytest.fixture

@@ -1,0 +1,63 @@
+"""What the commands share: settings, a store to work on, and how they print and fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from redis import Redis
+
+from beam_api import telemetry
+from beam_api.config import Settings, SettingsError
+from beam_api.exceptions import BeamError
+from beam_api.redis_server import DataDirInUse, EmbeddedRedis, RedisNotRunning, running_url
+from beam_api.store.base import connect
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@contextmanager
+def failures_as_messages() -> Iterator[None]:
+    """Tell a failure in one line and exit 1, instead of a traceback."""
+    try:
+        yield
+    except (SettingsError, RedisNotRunning, BeamError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def read_settings(*, quiet: bool = True) -> Settings:
+    """The settings of this command; `quiet` ones log only what is wrong."""
+    settings = Settings.from_environment()
+    telemetry.configure_logging(max(settings.log_level_number, 30 if quiet else 0))
+    return settings
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[Redis]:
+    """The Redis that is set, or the running service's, or one started for as long as this lasts."""
+    if settings.redis_url:
+        yield connect(settings.redis_url)
+        return
+    try:
+        url = running_url(settings.data_dir)
+    except RedisNotRunning:
+        server = EmbeddedRedis(settings.data_dir, announce=False)
+        try:
+            server.start()
+        except DataDirInUse:  # a service has come up meanwhile
+            url = running_url(settings.data_dir)
+        else:
+            try:
+                yield connect(server.url)
+            finally:
+                server.stop()
+            return
+    yield connect(url)
+
+
+def print_json(value: Any) -> None:
+    """Print for programs."""
+    click.echo(json.dumps(value, indent=2))

@@ -1,0 +1,85 @@
+"""`beam keys`."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from beam_api.cli.common import failures_as_messages, json_option, open_store, print_json, read_settings
+from beam_api.services.keys import TIERS, Keys
+from beam_api.store.keys import KeyRecord, KeyStore
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke API keys.
+
+    Works on the running service's Redis, or starts it for as long as the command takes.
+    """
+
+
+@keys.command()
+@click.option("--owner", required=True, help="Whose key it is.")
+@click.option("--tier", type=click.Choice(list(TIERS)), default="sandbox", show_default=True)
+@click.option("--limit", type=click.IntRange(1, 1_000_000), help="Requests a minute; for the tier enterprise.")
+@click.option("--quiet", is_flag=True, help="Print the key alone.")
+@json_option
+def create(owner: str, tier: str, limit: int | None, quiet: bool, as_json: bool) -> None:
+    """Make a key. It is shown once."""
+    with failures_as_messages(), open_store(read_settings()) as redis:
+        made = Keys(KeyStore(redis)).create(owner, tier=tier, limit_per_minute=limit)
+    if as_json:
+        print_json({"key": made.key, **_public(made.record)})
+    elif quiet:
+        click.echo(made.key)
+    else:
+        record = made.record
+        click.echo(
+            f"Key {record.key_id} of {record.owner}: {record.tier}, {record.limit_per_minute} requests a minute."
+        )
+        click.echo("It is shown only now:")
+        click.echo(made.key)
+
+
+@keys.command("list")
+@json_option
+def list_keys(as_json: bool) -> None:
+    """List every key, revoked ones too."""
+    with failures_as_messages(), open_store(read_settings()) as redis:
+        records = Keys(KeyStore(redis)).all()
+    if as_json:
+        print_json([_public(record) for record in records])
+        return
+    table = Table("id", "key", "owner", "tier", "per minute", "created", "revoked")
+    for r in records:
+        shown = f"{r.prefix}…{r.last4}"
+        table.add_row(r.key_id, shown, r.owner, r.tier, str(r.limit_per_minute), r.created_at, r.revoked_at)
+    Console().print(table)
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@json_option
+def revoke(key_id: str, as_json: bool) -> None:
+    """Make a key useless at once."""
+    with failures_as_messages(), open_store(read_settings()) as redis:
+        record = Keys(KeyStore(redis)).revoke(key_id)
+    if as_json:
+        print_json(_public(record))
+    else:
+        click.echo(f"Revoked {record.key_id} of {record.owner}.")
+
+
+def _public(record: KeyRecord) -> dict[str, str | int | None]:
+    """A record as it may be shown: all but the digest."""
+    return {
+        "key_id": record.key_id,
+        "owner": record.owner,
+        "tier": record.tier,
+        "limit_per_minute": record.limit_per_minute,
+        "prefix": record.prefix,
+        "last4": record.last4,
+        "created_at": record.created_at,
+        "revoked_at": record.revoked_at or None,
+    }

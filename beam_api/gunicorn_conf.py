@@ -1,0 +1,46 @@
+"""How gunicorn runs the service. `beam serve` uses it; so can `gunicorn -c python:beam_api.gunicorn_conf`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+# One thread a process for numerics: the processes are the parallelism. Read when the libraries load, so set before.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+from beam_api.config import Settings  # noqa: E402
+from beam_api.redis_server import die_with_parent  # noqa: E402
+from beam_api.telemetry import stdlib_logging  # noqa: E402
+
+_settings = Settings.from_environment()
+
+wsgi_app = "beam_api:create_app()"
+bind = "127.0.0.1:8000"
+workers = _settings.workers  # dlib holds the GIL: processes scale
+worker_class = "gthread"  # sync has no keep-alive, and a client sends a request every second
+threads = 4  # they overlap the reading of bodies and the waiting for Redis
+preload_app = True  # the model's memory is shared
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 # a heartbeat must not wait for a disk
+keepalive = 30  # longer than the pause between two requests of one measurement
+timeout = 60
+graceful_timeout = 30
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+control_socket_disable = True  # nothing of ours uses it, and it would lie in the home directory
+accesslog = None  # beam_api.telemetry logs each request
+logconfig_dict = stdlib_logging(_settings.log_level)
+
+# Made here, in the master: a worker must know who its parent was.
+_die_with_master = die_with_parent(signal.SIGKILL)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Let the worker die with the master, however that dies, and keep OpenCV to one thread."""
+    import cv2
+
+    _die_with_master()
+    cv2.setNumThreads(1)
