@@ -1,0 +1,375 @@
+-- Add the frames of one request to the session's window; close the window if that fills it; claim a closed window
+-- that nobody is analysing. All in one step, so that requests racing at several processes see one order.
+--
+-- A window is three keys: a hash with its state; an index, the string of its (time, digest) entries sorted by time,
+-- 16 bytes each; and a list of its (time, sample) records in the order of arrival. The list costs 4 bytes a record
+-- beyond its content, and the index can be searched in place: a request costs what its own frames cost, however
+-- full the window.
+-- Times are whole microseconds below 2^53, so Lua's doubles hold them exactly; they travel as 8 bytes, big-endian.
+--
+-- KEYS  1 window (hash)  2 index (string)  3 samples (list)  4 last (hash: end of the last window)  5, 6 seen, and
+--       seen before that (strings of request digests)  7 done (hash: request digest -> window it completed)
+--       8 closed (list of ids; prefix of the closed windows)  9 face (string)  10 prefix of results
+-- ARGV  1 request digest, '' if unstamped  2 mode, s or u: stamped or not  3 duration in us  4 raw asked, 0 or 1
+--       5 frame size  6 face or ''  7 entries: (time, digest) of each frame, sorted by time, 16 bytes each
+--       8... their samples
+-- Reply { what, now, n, first, duration, restarted, last 32 entries, face, id, claim... }, what being one of
+--       open, taken (this request already completed a window, see id), claimed, or an error: near, mixed
+local WIN, IDX, SMP, LAST, SEEN, OLD = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local DONE, CLOSED, FACE, RESULT = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local digest, mode, duration, raw, size = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local face, entries, SAMPLE = ARGV[6], ARGV[7], 7
+
+local SILENCE = 5000000       -- a longer gap between frames ends a window; older frames than that mean a restarted clock
+local NEAR = 1000             -- two distinct times closer than this are seconds sent as milliseconds
+local SLACK = 1000            -- how much may be missing from a full window
+local INTERVAL = 16666        -- frames above 60 a second are thinned ...
+local JITTER = 8000           -- ... but one may be this early without being one too many
+local MOST = 18000            -- samples a window; 300 s at 60 a second
+local LEASE = 10000000
+local WINDOW_TTL, KEEP_TTL = 120000, 600000        -- ms: an open window; what retries need
+local SEEN_TTL, SEEN_BYTES = 1200000, 32768        -- a generation of digests serves half its lifetime
+
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local function digits(number) return string.format('%.0f', number) end
+
+-- The frames of the request -------------------------------------------------------------------------------------
+local T, D, skip = {}, {}, {}
+for i = 1, #entries / 16 do
+  T[i], D[i] = struct.unpack('>I8c8', entries, 16 * i - 15)
+end
+
+-- The window: what stands in the hash, and the tail of its index that this request may touch ---------------------
+local W = { n = 0 }
+local restarted, opened, changed = false, false, false
+local times, marks, base = {}, {}, 0           -- entries base + 1 ... n of the index
+local fresh = {}                               -- records to add to the samples
+
+local stored = redis.call('HMGET', WIN, 'n', 'first', 'last', 'duration', 'mode', 'due', 'thinned', 'raw', 'size', 'at')
+if stored[1] and redis.call('STRLEN', IDX) == 16 * stored[1] then
+  W = { n = tonumber(stored[1]), first = tonumber(stored[2]), last = tonumber(stored[3]), duration = tonumber(stored[4]),
+        mode = stored[5], due = tonumber(stored[6]), thinned = stored[7] == '1', raw = stored[8], size = stored[9],
+        at = tonumber(stored[10]) }
+end
+
+local ended                                    -- end of the last window, on the clock of this request
+local last = redis.call('HMGET', LAST, 'end', 'mode')
+if last[1] and last[2] == mode then ended = tonumber(last[1]) end
+
+-- The first of the entries that is not before t: 1 ... #times + 1.
+local function lower_bound(t)
+  local low, high = 1, #times + 1
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if times[middle] < t then low = middle + 1 else high = middle end
+  end
+  return low
+end
+
+local function load_tail(from)
+  local low, high = 0, W.n
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local at = struct.unpack('>I8', redis.call('GETRANGE', IDX, 16 * middle, 16 * middle + 7))
+    if at < from then low = middle + 1 else high = middle end
+  end
+  base = low
+  local tail = redis.call('GETRANGE', IDX, 16 * base, -1)
+  for i = 1, #tail / 16 do times[i], marks[i] = struct.unpack('>I8c8', tail, 16 * i - 15) end
+end
+
+-- The entries from..to of the tail, packed.
+local function packed(from, to)
+  local out = {}
+  for i = from, to do out[#out + 1] = struct.pack('>I8', times[i]) .. marks[i] end
+  return table.concat(out)
+end
+
+local function drop_window()
+  W, times, marks, base, fresh = { n = 0 }, {}, {}, 0, {}
+  redis.call('DEL', WIN, IDX, SMP)
+end
+
+local function restart()
+  drop_window()
+  ended = nil
+  restarted = true
+end
+
+local function open_window()
+  redis.call('DEL', IDX, SMP)                  -- whatever an expiry may have left
+  W = { n = 0, duration = duration, mode = mode, due = 0, thinned = false, raw = raw, size = size }
+  opened = true
+end
+
+local function insert(i, k)
+  table.insert(times, k, T[i])
+  table.insert(marks, k, D[i])
+  fresh[#fresh + 1] = struct.pack('>I8', T[i]) .. ARGV[SAMPLE + i]
+  W.n = W.n + 1
+  W.first = math.min(W.first or T[i], T[i])
+  W.last = math.max(W.last or T[i], T[i])
+  changed = true
+end
+
+-- Whether the first m entries make a full window. The median interval is at most twice the mean one (half of the
+-- intervals are at least as long), so it is worked out only in the last moments of a window.
+local function full(m)
+  if m >= MOST then return true end
+  local span = times[m - base] - W.first
+  local enough = W.duration - SLACK
+  if m < 2 or span + 2 * span / (m - 1) < enough then return false end
+  local head = base > 0 and redis.call('GETRANGE', IDX, 0, 16 * base - 1) or ''
+  local intervals, before = {}, nil
+  for i = 1, m do
+    local at = i > base and times[i - base] or struct.unpack('>I8', head, 16 * i - 15)
+    if before then intervals[i - 1] = at - before end
+    before = at
+  end
+  table.sort(intervals)
+  local count = #intervals
+  local median = (intervals[math.floor((count + 1) / 2)] + intervals[math.floor(count / 2) + 1]) / 2
+  return span + median >= enough
+end
+
+local function flush_samples()
+  if #fresh > 0 then redis.call('RPUSH', SMP, unpack(fresh)) end
+  fresh = {}
+end
+
+local finished = {}                            -- ids of the windows that this request closed
+
+-- Close the window at its first m entries and move it aside; what comes after them opens the next one. The name
+-- derives from the frames, so the same window closed twice is the same measurement.
+local function close(m)
+  local cut = times[m - base]
+  local head = base > 0 and redis.call('GETRANGE', IDX, 0, 16 * base - 1) or ''
+  local id = 'msr_' .. string.sub(redis.sha1hex(IDX .. head .. packed(1, m - base)), 1, 32)
+  flush_samples()
+  local after, records = {}, {}
+  for i = m - base + 1, #times do after[#after + 1] = { times[i], marks[i] } end
+  if #after > 0 then
+    for _, record in ipairs(redis.call('LRANGE', SMP, 0, -1)) do
+      if struct.unpack('>I8', record) > cut then records[#records + 1] = record end
+    end
+  end
+  local aside = CLOSED .. ':' .. id
+  if redis.call('EXISTS', RESULT .. ':' .. id) == 0 and redis.call('EXISTS', aside) == 0 then
+    redis.call('RENAME', SMP, aside .. ':samples')
+    redis.call('HSET', aside, 'cut', digits(cut), 'n', m, 'raw', W.raw, 'size', W.size, 'duration', digits(W.duration),
+               'attempts', 0, 'lease', 0)
+    redis.call('RPUSH', CLOSED, id)
+    redis.call('PEXPIRE', aside, KEEP_TTL)
+    redis.call('PEXPIRE', aside .. ':samples', KEEP_TTL)
+    redis.call('PEXPIRE', CLOSED, KEEP_TTL)
+  end
+  finished[#finished + 1] = id
+  ended = cut
+  redis.call('HSET', LAST, 'end', digits(cut), 'mode', mode)
+  redis.call('PEXPIRE', LAST, KEEP_TTL)
+  drop_window()
+  changed = true
+  if #after > 0 then
+    open_window()
+    for i, entry in ipairs(after) do times[i], marks[i] = entry[1], entry[2] end
+    W.n, W.first, W.last, W.due = #times, times[1], times[#times], times[#times] + INTERVAL
+    fresh = records
+  end
+end
+
+-- Close as many windows as the prefixes from the first m entries on allow.
+local function settle(m)
+  while m <= W.n do
+    if full(m) then
+      close(m)
+      m = 1
+    else
+      m = m + 1
+    end
+  end
+end
+
+-- A request seen before changes nothing. In-order frames can't have been, and pay nothing for the question ---------
+local repeated = false
+local completed                                -- the window that this very request completed before
+if digest ~= '' then
+  local known = redis.call('HGET', DONE, digest)
+  if known and tonumber(string.match(known, '^%d+')) > now then
+    completed = string.match(known, ':(.+)$')
+    repeated = true
+  elseif #T > 0 and not (W.n > 0 and T[1] > W.last and T[1] <= W.last + SILENCE) then
+    for _, name in ipairs({ SEEN, OLD }) do
+      local seen, from = redis.call('GET', name), 1
+      while seen and not repeated do
+        local found = string.find(seen, digest, from, true)
+        if not found then break end
+        repeated = (found - 1) % 8 == 0
+        from = found + 1
+      end
+    end
+  end
+end
+
+if #T > 0 and not repeated then
+  if W.n > 0 and W.mode ~= mode then
+    -- The two clocks can't be compared; only on the server's one can silence be told.
+    if now - W.at <= SILENCE then return { 'mixed' } end
+    restart()
+  end
+
+  -- What is not new: judged before anything is changed, so that an error leaves the window as it was.
+  local from                                   -- the frame that shows a restarted clock
+  if W.n > 0 and T[1] < W.last + NEAR then load_tail(T[1] - JITTER - NEAR - 1) else base = W.n end
+  for i = 1, #T do
+    local t = T[i]
+    if ended and t <= ended then
+      if t < ended - SILENCE then from = i break end
+      skip[i] = true                           -- a straggler
+    elseif W.n == 0 or t >= W.last + NEAR then
+      break
+    elseif t < W.first - SILENCE then
+      from = i
+      break
+    else
+      local k = lower_bound(t)
+      if times[k] == t and (marks[k] == D[i] or mode == 'u') then
+        skip[i] = true                         -- counts once
+      elseif times[k] == t then
+        from = i
+        break
+      elseif mode == 's' and ((times[k] and times[k] - t < NEAR) or (k > 1 and t - times[k - 1] < NEAR)) then
+        return { 'near' }
+      end
+    end
+  end
+  if from then
+    restart()
+    for i = 1, from - 1 do skip[i] = true end
+  end
+
+  -- Late frames go to their places. Whether one is one too many can be told only by its neighbours.
+  local late, lowest = W.last, nil
+  for i = 1, #T do
+    if W.n == 0 or T[i] > late then break end
+    if not skip[i] then
+      skip[i] = true
+      local k = lower_bound(T[i])
+      local gap = INTERVAL - JITTER
+      if not (W.thinned or (times[k] and times[k] - T[i] < gap) or (k > 1 and T[i] - times[k - 1] < gap)) then
+        insert(i, k)
+        lowest = math.min(lowest or k, k)
+      end
+    end
+  end
+  if lowest then settle(base + lowest) end
+
+  -- Frames in order.
+  for i = 1, #T do
+    if not skip[i] then
+      local t = T[i]
+      if W.n > 0 and t - W.last > SILENCE then
+        drop_window()
+        restarted = true
+      end
+      if W.n == 0 then open_window() end
+      if t >= W.due - JITTER then
+        W.due = math.max(t, W.due) + INTERVAL
+        insert(i, #times + 1)
+        settle(W.n)
+      else
+        W.thinned = true
+        changed = true
+      end
+    end
+  end
+
+  if W.n > 0 then
+    if raw == '1' and W.raw ~= '1' then W.raw, changed = '1', true end
+    if changed then
+      flush_samples()
+      if #times > 0 then redis.call('SETRANGE', IDX, 16 * base, packed(1, #times)) end
+      if size ~= '' then W.size = size end
+      redis.call('HSET', WIN, 'n', W.n, 'first', digits(W.first), 'last', digits(W.last),
+                 'duration', digits(W.duration), 'mode', W.mode, 'due', digits(W.due),
+                 'thinned', W.thinned and '1' or '0', 'raw', W.raw, 'size', W.size, 'at', digits(now))
+      redis.call('PEXPIRE', WIN, WINDOW_TTL)
+      redis.call('PEXPIRE', IDX, WINDOW_TTL)
+      redis.call('PEXPIRE', SMP, WINDOW_TTL)
+    end
+  end
+  if restarted and not ended then redis.call('DEL', LAST) end
+
+  if face ~= '' then
+    local before = redis.call('GET', FACE)
+    local newer = not before or struct.unpack('>I8', face) >= struct.unpack('>I8', before)
+    if newer or opened then redis.call('SET', FACE, face, 'PX', WINDOW_TTL) end
+  end
+
+  if digest ~= '' then
+    if redis.call('APPEND', SEEN, digest) == 8 then redis.call('PEXPIRE', SEEN, SEEN_TTL) end
+    if redis.call('STRLEN', SEEN) >= SEEN_BYTES or redis.call('PTTL', SEEN) < SEEN_TTL / 2 then
+      redis.call('RENAME', SEEN, OLD)
+    end
+  end
+end
+
+-- Which closed window is this request's to analyse, or to answer with? --------------------------------------------
+local function answers_with(id)
+  if digest == '' then return end
+  if redis.call('HLEN', DONE) >= 64 then
+    local all = redis.call('HGETALL', DONE)
+    for i = 1, #all, 2 do
+      if tonumber(string.match(all[i + 1], '^%d+')) <= now then redis.call('HDEL', DONE, all[i]) end
+    end
+  end
+  redis.call('HSET', DONE, digest, digits(now + KEEP_TTL * 1000) .. ':' .. id)
+  redis.call('PEXPIRE', DONE, KEEP_TTL)
+end
+
+local function free(id)
+  local lease = redis.call('HGET', CLOSED .. ':' .. id, 'lease')
+  return lease and tonumber(lease) <= now
+end
+
+local what, id, claim = 'open', '', nil
+if completed then
+  if free(completed) then
+    claim = completed
+  elseif redis.call('EXISTS', RESULT .. ':' .. completed) == 1 or redis.call('EXISTS', CLOSED .. ':' .. completed) == 1 then
+    what, id = 'taken', completed
+  end
+else
+  for _, waiting in ipairs(redis.call('LRANGE', CLOSED, 0, -1)) do
+    if redis.call('EXISTS', CLOSED .. ':' .. waiting) == 0 then
+      redis.call('LREM', CLOSED, 0, waiting)
+    elseif not claim and free(waiting) then
+      claim = waiting
+    end
+  end
+  if not claim and #finished > 0 then
+    what, id = 'taken', finished[1]            -- the same frames made this window before
+    answers_with(id)
+  end
+end
+
+local tail = W.n > 0 and redis.call('GETRANGE', IDX, math.max(0, 16 * (W.n - 32)), -1) or ''
+local reply = { what, now, W.n, W.first or 0, W.duration or duration, restarted and 1 or 0, tail,
+                redis.call('GET', FACE) or '', id }
+if claim then
+  local aside = CLOSED .. ':' .. claim
+  if not completed then answers_with(claim) end
+  local token = redis.call('HINCRBY', aside, 'attempts', 1)
+  redis.call('HSET', aside, 'lease', digits(now + LEASE))
+  redis.call('PEXPIRE', aside, KEEP_TTL)
+  redis.call('PEXPIRE', aside .. ':samples', KEEP_TTL)
+  redis.call('PEXPIRE', CLOSED, KEEP_TTL)
+  local kept = redis.call('HMGET', aside, 'cut', 'n', 'raw', 'size')
+  reply[1], reply[9] = 'claimed', claim
+  reply[10], reply[11], reply[12], reply[13] = token, kept[1], kept[3], kept[4]
+  -- As one string, each record after its length: a thousand replies would cost the client several milliseconds.
+  local records = redis.call('LRANGE', aside .. ':samples', 0, -1)
+  for i, record in ipairs(records) do records[i] = struct.pack('>I2', #record) .. record end
+  reply[14] = table.concat(records)
+end
+return reply

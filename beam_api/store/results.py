@@ -1,0 +1,57 @@
+"""Finished measurements: kept for 24 h with the session they belong to, and found by their id alone.
+
+A result lives among the keys of its session, so that saving it and letting go of the window are one step. Beside it
+stands a pointer from the id to the session, written first: one that leads nowhere is as good as none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import redis
+
+from beam_api.store.base import PREFIX, store_errors, text
+from beam_api.store.windows import Session
+
+KEEP_S = 24 * 3600
+
+
+class ResultStore:
+    """Finds results; `WindowStore.save` keeps them."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+
+    def point(self, session: Session, measurement_id: str) -> None:
+        """Let `find` lead to a result of this session."""
+        with store_errors():
+            self._redis.set(_pointer(measurement_id), f"{session.key_id}:{session.session_id}", ex=KEEP_S)
+
+    def get(self, session: Session, measurement_id: str) -> bytes | None:
+        """A result of this session."""
+        with store_errors():
+            return cast(bytes | None, self._redis.get(session.name(f"result:{measurement_id}")))
+
+    def find(self, key_id: str, measurement_id: str) -> bytes | None:
+        """A result made with this key; None for another key's as for one that isn't there."""
+        with store_errors():
+            pointer = self._redis.get(_pointer(measurement_id))
+        owner, _, session_id = text(pointer or b"").rpartition(":")
+        return self.get(Session(owner, session_id), measurement_id) if owner == key_id else None
+
+    def last_id(self, session: Session) -> str | None:
+        """Id of the session's newest result that is still kept."""
+        with store_errors():
+            ids = cast(list[bytes], self._redis.zrange(session.name("results"), -1, -1))
+        return text(ids[0]) if ids else None
+
+    def unpoint(self, measurement_ids: Iterable[str]) -> None:
+        """Forget where these results were."""
+        with store_errors():
+            for measurement_id in measurement_ids:
+                self._redis.delete(_pointer(measurement_id))
+
+
+def _pointer(measurement_id: str) -> str:
+    return f"{PREFIX}:{{{measurement_id}}}:measurement"

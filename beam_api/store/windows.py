@@ -1,0 +1,275 @@
+"""The window of each person in Redis: what frames it holds, when it is full, and who analyses it.
+
+Everything that must be atomic is a script in `lua/`; one call of `append` is one round trip. Every name of a session
+has the hash tag `{key_id:session_id}`. An open window lives for 120 s after its last frame; a closed one, and the
+memory of requests that lets a retry change nothing, for 10 minutes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from itertools import pairwise
+from statistics import median
+from typing import Any, Literal, cast
+
+import redis
+
+from beam_api.exceptions import InvalidParameter
+from beam_api.store.base import PREFIX, store_errors, text
+
+_TIME = struct.Struct(">Q")
+_ENTRY = struct.Struct(">Q8s")
+_RECORD = struct.Struct(">HQ")  # length of time and sample together, time
+_RECENT = 32  # entries that tell the median interval of an open window; the script decides on all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One person, measured with one key."""
+
+    key_id: str
+    session_id: str
+
+    def name(self, kind: str) -> str:
+        """Name of one of the session's keys in Redis."""
+        return f"{PREFIX}:{{{self.key_id}:{self.session_id}}}:{kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One frame as buffered: capture time, 8-byte digest of its image, and its packed sample."""
+
+    time_us: int
+    digest: bytes
+    sample: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LastFace:
+    """A packed face and its capture time."""
+
+    time_us: int
+    packed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What is known when a request has come in.
+
+    `now_us` is the store's clock; `first_us` the time of the request's first frame if it has no timestamps;
+    `completed` says that this very request has completed a window before.
+    """
+
+    now_us: int
+    first_us: int
+    completed: bool
+    face: LastFace | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWindow:
+    """The window that is filling; `recent_us` are its newest times."""
+
+    frames: int
+    first_us: int
+    duration_us: int
+    recent_us: tuple[int, ...]
+    face: LastFace | None
+
+    @property
+    def span_us(self) -> float:
+        """Last - first + median interval; the median is that of the newest intervals."""
+        if not self.recent_us:
+            return 0.0
+        intervals = [b - a for a, b in pairwise(self.recent_us)]
+        return self.recent_us[-1] - self.first_us + (median(intervals) if intervals else 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A full window, to be analysed by who holds this claim. `token` grows with every claim on the window."""
+
+    measurement_id: str
+    token: int
+    raw: bool
+    frame_size: tuple[int, int]
+    records: list[tuple[int, bytes]]  # capture time in us and packed sample, sorted by time
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of a request's frames.
+
+    At most one of `claim` and `taken` is set; `taken` is the id of a window that this request completed before.
+    """
+
+    now_us: int
+    window: OpenWindow
+    restarted: bool
+    claim: Claim | None
+    taken: str | None
+
+
+Saved = Literal["saved", "exists", "stale", "gone"]
+
+
+class WindowStore:
+    """Keeps the windows of all sessions. Safe to share between threads and over a fork."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+        lua = resources.files("beam_api.store") / "lua"
+        self._arrive, self._append, self._save, self._release, self._forget = (
+            client.register_script((lua / f"{name}.lua").read_text("utf-8"))
+            for name in ("arrive", "append", "save", "release", "forget")
+        )
+
+    def arrive(self, session: Session, *, digest: bytes = b"", untimed: int = 0, interval_us: float = 0.0) -> Arrival:
+        """Note that a request has come in whole.
+
+        Parameters
+        ----------
+        session : Session
+            Whose request it is.
+        digest : bytes, optional
+            The request's digest, 8 bytes; none for frames without timestamps, which are never a retry.
+        untimed : int, optional
+            How many frames need a time. Times once given out are not given again.
+        interval_us : float, optional
+            From one of these frames to the next. Zero for a single frame: it takes its arrival time.
+
+        Raises
+        ------
+        StoreUnavailable
+            If Redis is away.
+        """
+        keys = [session.name(kind) for kind in ("clock", "done", "face")]
+        with store_errors():
+            reply = cast(list[Any], self._arrive(keys=keys, args=[digest, untimed, repr(interval_us)]))
+        return Arrival(int(reply[0]), int(reply[1]), bool(reply[2]), _face(reply[3]))
+
+    def append(
+        self,
+        session: Session,
+        entries: Sequence[Entry],
+        *,
+        duration_us: int,
+        digest: bytes = b"",
+        raw: bool = False,
+        frame_size: tuple[int, int] | None = None,
+        face: LastFace | None = None,
+    ) -> Appended:
+        """Add the frames of one request, all or none; close the window if it is full; claim one that is due.
+
+        Parameters
+        ----------
+        session : Session
+            Whose frames these are.
+        entries : sequence of Entry
+            At most 64, in any order, with distinct times. None to ask what became of a completed window.
+        duration_us : int
+            Length of the window, if this request opens one.
+        digest : bytes, optional
+            The request's digest, 8 bytes; without it the times are the store's own.
+        raw : bool, optional
+            Whether the signals are to be kept.
+        frame_size : (int, int), optional
+            Width and height of the newest frame.
+        face : LastFace, optional
+            The newest face. It is kept if none newer is.
+
+        Raises
+        ------
+        InvalidParameter
+            If a time is under 1 ms from a buffered one, or frames with and without timestamps would share a window.
+            What is buffered is untouched.
+        StoreUnavailable
+            If Redis is away or full; then nothing, or all of it, was done, and it may be tried again.
+        """
+        entries = sorted(entries, key=lambda entry: entry.time_us)
+        kinds = ("window", "index", "samples", "last", "seen", "seen-before", "done", "closed", "face", "result")
+        args: list[bytes | str | int] = [
+            digest,
+            "s" if digest else "u",
+            duration_us,
+            int(raw),
+            "{}x{}".format(*frame_size) if frame_size else "",
+            _TIME.pack(face.time_us) + face.packed if face else b"",
+            b"".join(_ENTRY.pack(entry.time_us, entry.digest) for entry in entries),
+            *(entry.sample for entry in entries),
+        ]
+        with store_errors():
+            reply = cast(list[Any], self._append(keys=[session.name(kind) for kind in kinds], args=args))
+        what = text(reply[0])
+        if what == "near":
+            raise InvalidParameter("timestamp_ms", "must be in milliseconds: two frames are less than 1 ms apart")
+        if what == "mixed":
+            raise InvalidParameter("timestamp_ms", "must be given for all frames of a window, or for none")
+        _, now, frames, first, duration, restarted, tail, last_face, measurement_id, *claim = reply
+        return Appended(
+            now_us=int(now),
+            window=OpenWindow(int(frames), int(first), int(duration), _times(tail), _face(last_face)),
+            restarted=bool(restarted),
+            claim=_claim(text(measurement_id), claim) if what == "claimed" else None,
+            taken=text(measurement_id) if what == "taken" else None,
+        )
+
+    def save(self, session: Session, claim: Claim, result: bytes) -> Saved:
+        """Keep the result of a claimed window for 24 h, and let go of the window.
+
+        Returns "saved"; "exists" if another analyst's was kept before; "stale" if a newer claim is at work; "gone" if
+        the session was forgotten meanwhile. Nothing is changed unless "saved".
+        """
+        closed = session.name("closed")
+        aside = f"{closed}:{claim.measurement_id}"
+        result_name = session.name(f"result:{claim.measurement_id}")
+        keys = [closed, aside, f"{aside}:samples", result_name, session.name("results")]
+        with store_errors():
+            return cast(Saved, text(self._save(keys=keys, args=[claim.measurement_id, claim.token, result])))
+
+    def release(self, session: Session, claim: Claim) -> None:
+        """Give a claimed window back, so that the next request may claim it at once."""
+        with store_errors():
+            self._release(keys=[session.name(f"closed:{claim.measurement_id}")], args=[claim.token])
+
+    def peek(self, session: Session) -> OpenWindow | None:
+        """The window as it stands; None if no frame is buffered."""
+        with store_errors(), self._redis.pipeline() as pipe:
+            pipe.hmget(session.name("window"), ("n", "first", "duration"))
+            pipe.getrange(session.name("index"), -_RECENT * _ENTRY.size, -1)
+            pipe.get(session.name("face"))
+            (frames, first, duration), tail, face = pipe.execute()
+        if frames is None or not tail:
+            return None
+        return OpenWindow(int(frames), int(first), int(duration), _times(tail), _face(face))
+
+    def forget(self, session: Session) -> list[str]:
+        """Delete all of a session. Returns the ids of the measurements deleted."""
+        kinds = ("closed", "results", "result", "window", "index", "samples", "last", "seen", "seen-before", "done")
+        keys = [session.name(kind) for kind in (*kinds, "face", "clock")]
+        with store_errors():
+            return [text(i) for i in cast(list[Any], self._forget(keys=keys))]
+
+
+def _times(tail: bytes) -> tuple[int, ...]:
+    return tuple(time_us for time_us, _ in _ENTRY.iter_unpack(tail))
+
+
+def _face(stored: bytes | None) -> LastFace | None:
+    return LastFace(_TIME.unpack_from(stored)[0], stored[_TIME.size :]) if stored else None
+
+
+def _claim(measurement_id: str, reply: list[Any]) -> Claim:
+    token, cut, raw, size, records = reply
+    width, _, height = text(size).partition("x")
+    timed, at = [], 0
+    while at < len(records):
+        length, time_us = _RECORD.unpack_from(records, at)
+        timed.append((time_us, records[at + _RECORD.size : at + 2 + length]))
+        at += 2 + length
+    # Records after the cut were late when the window closed; they went on into the next one.
+    kept = sorted(record for record in timed if record[0] <= int(cut))
+    return Claim(measurement_id, int(token), text(raw) == "1", (int(width or 0), int(height or 0)), kept)
