@@ -36,12 +36,13 @@ def mean_colours(image: NDArray[np.uint8], place: Fit) -> NDArray[np.float32]:
     """
     side = float(place.pose[2]) * CELL
     block = next((n for n in _BLOCKS if side >= n * _FINE), 1)
-    image_part, linear, shift = _in_blocks(image, place, block)
+    part, linear, shift = _in_blocks(image, place, block)
     cell = next((n for n in _SAMPLES if n >= side / block), _SAMPLES[-1])
     step = CELL / cell
     first = linear @ np.array([LEFT + step / 2, TOP + step / 2]) + shift
+    # Between pixels in floating point: rounded to whole levels, a smooth cheek would change its colour in steps.
     face = cv2.warpAffine(
-        image_part,
+        part.astype(np.float32),
         np.array(
             [[linear[0, 0] * step, linear[0, 1] * step, first[0]], [linear[1, 0] * step, linear[1, 1] * step, first[1]]]
         ),
@@ -60,10 +61,8 @@ def mean_colours(image: NDArray[np.uint8], place: Fit) -> NDArray[np.float32]:
 def _in_blocks(
     image: NDArray[np.uint8], place: Fit, block: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
-    """The image averaged in blocks around the face, and the linear part (2, 2) and shift (2,) that lead there."""
+    """The image around the face, averaged in blocks; and linear part (2, 2) and shift (2,): canonical -> its pixels."""
     linear, shift = place.matrix[:, :2], place.matrix[:, 2]
-    if block == 1:
-        return image, linear, shift
     outline = _OUTLINE[0] @ linear.T + shift
     height, width = image.shape[:2]
     # The grid of blocks is the image's own: it must not wander with the face.
@@ -72,11 +71,9 @@ def _in_blocks(
     right, bottom = min(right, width // block * block), min(bottom, height // block * block)
     if right - left < block or bottom - top < block:
         return image, linear, shift
-    part = cv2.resize(
-        image[top:bottom, left:right],
-        ((right - left) // block, (bottom - top) // block),
-        interpolation=cv2.INTER_AREA,
-    )
+    part = image[top:bottom, left:right]
+    for _ in range(block.bit_length() - 1):  # halving again and again is what OpenCV does fast
+        part = cv2.resize(part, (part.shape[1] // 2, part.shape[0] // 2), interpolation=cv2.INTER_AREA)
     # A block's value belongs to its middle.
     return part, linear / block, (shift - (left, top) + 0.5) / block - 0.5
 

@@ -26,6 +26,7 @@ FOLLOW_US = 200_000
 
 _NEAR_US = 5_000_000  # up to this gap, the search begins at the last place
 _SMALL_REQUEST = 5  # requests with fewer frames have each of them verified
+_SEARCH_US = 500_000  # an empty room is searched thoroughly this often; a near face is looked for in every frame
 _COLOUR_JUMP = 0.12  # median change of log colour from frame to frame; light flickers less, a cut more
 _GREY_SPREAD = 0.75  # levels between channels, below which a picture has no colour
 
@@ -107,6 +108,7 @@ class _Walk:
     state: FaceState | None
     unverified: list[int] = field(default_factory=list)
     last_colours: NDArray[np.float32] | None = None
+    searched_us: int | None = None
 
 
 class FaceReader:
@@ -161,7 +163,7 @@ class FaceReader:
             near = state.face if state is not None and gap_us is not None and gap_us <= _NEAR_US else None
             if walk.unverified:
                 self._check_backwards(walk)
-            face = self._finder.find(image, near)
+            face = self._find(walk, time_us, image, near)
             verified = True
         else:
             face, verified = self._finder.follow(image, state.face), False
@@ -170,7 +172,7 @@ class FaceReader:
             if not self._finder.verify(image, face):
                 self._check_backwards(walk)
                 near = walk.state.face if walk.state is not None and walk.state.frame_size == size else None
-                face = self._finder.find(image, near)
+                face = self._find(walk, time_us, image, near)
                 sample = _sample(image, face)
             verified = True
         if verified:
@@ -180,6 +182,15 @@ class FaceReader:
         walk.state = FaceState(time_us, size, face)
         walk.last_colours = sample.colours
         walk.readings[at] = Reading(time_us, sample=sample, face=walk.state)
+
+    def _find(self, walk: _Walk, time_us: int, image: NDArray[np.uint8], near: Face | None) -> Face:
+        thorough = walk.searched_us is None or time_us - walk.searched_us >= _SEARCH_US
+        try:
+            return self._finder.find(image, near, thorough=thorough)
+        except NoFaceDetected:
+            if thorough:
+                walk.searched_us = time_us
+            raise
 
     def _check_backwards(self, walk: _Walk) -> None:
         """Reject the followed frames that the detector doesn't confirm, from the newest to the first that it does."""

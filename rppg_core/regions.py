@@ -89,10 +89,11 @@ def fit(landmarks: NDArray[np.float64]) -> Fit:
     rotation = np.array([[cos, -sin], [sin, cos]])
     shift = centre - rotation @ TEMPLATE.mean(axis=0)
     size = float(np.hypot(cos, sin))
-    eyes = landmarks[:4].mean(axis=0)
-    # The nose's sideways offset from between the eyes, seen along the eyes' line.
-    offset = landmarks[4] - eyes
-    yaw = (offset[0] * cos + offset[1] * sin) / (size * size) if size > 0 else 0.0
+    right, left, nose = landmarks[:2].mean(axis=0), landmarks[2:4].mean(axis=0), landmarks[4]
+    along = right - left
+    apart = float(along @ along)
+    # The nose's sideways offset from between the eyes, in eye distances, along the eyes' line.
+    yaw = float((nose - (right + left) / 2) @ along) / apart if apart > 0 else 0.0
     middle = rotation @ np.array([0.0, 0.4]) + shift
     pose = np.array([middle[0], middle[1], size, np.arctan2(sin, cos), yaw], np.float32)
     return Fit(matrix=np.column_stack([rotation, shift]), pose=pose)

@@ -54,6 +54,7 @@ class SimulatedFace:
             heart_rate_bpm=scene.heart_rate_bpm,
             duration_s=scene.duration_s,
             rmssd_ms=scene.rmssd_ms,
+            lf_ms=0.5 * scene.rmssd_ms,
             respiration_rate_bpm=scene.respiration_rate_bpm,
             ectopic_beats=scene.ectopic_beats,
             seed=scene.seed,
