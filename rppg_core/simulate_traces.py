@@ -18,7 +18,7 @@ _NOISE_RGB = np.array([1.0, 0.85, 1.5])  # a Bayer sensor has twice as many gree
 def capture_times(
     seconds: float, fps: float, *, jitter_s: float = 0.0, dropped: float = 0.0, gap_s: float = 0.0, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Times of frames: even at `fps`, moved by `jitter_s` (standard deviation), a share dropped, one gap near the middle."""
+    """Times of frames: even at `fps`, moved by `jitter_s` (deviation), a share dropped, one gap near the middle."""
     rng = np.random.default_rng(seed)
     times = np.arange(round(seconds * fps)) / fps
     times = times + np.clip(jitter_s * rng.standard_normal(len(times)), -0.4 / fps, 0.4 / fps)

@@ -9,7 +9,7 @@ from rppg_core.errors import InvalidTraces
 
 
 def as_traces(traces: ArrayLike) -> NDArray[np.float64]:
-    """Return `traces` as float64 (n_frames, n_regions, 3), or raise InvalidTraces unless all are finite and positive."""
+    """Return `traces` as float64 (n_frames, n_regions, 3); raise InvalidTraces unless all are finite and positive."""
     rgb = np.asarray(traces, dtype=np.float64)
     if rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
         raise InvalidTraces(f"traces must be (n_frames, n_regions, 3), not {rgb.shape}")

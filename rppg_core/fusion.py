@@ -1,0 +1,104 @@
+"""Many regions and methods to one pulse: each pulse weighs by how clearly it shows the beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import next_fast_len, rfft, rfftfreq
+
+RATE_HZ = (39 / 60, 220 / 60)
+"""Heart rates that are looked for."""
+
+_BAND_HZ = (0.6, 7.5)  # where noise is measured: the pulse and its first harmonics
+_SHRINK = 0.8  # towards independent noise: a window holds too few frequencies to trust every covariance
+_N_CANDIDATES = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectra:
+    """Hann-windowed spectra of many pulses: `values` (n_freqs, k) at `freqs` (Hz), each scaled to unit median noise."""
+
+    freqs: NDArray[np.float64]
+    values: NDArray[np.complex128]
+    scale: NDArray[np.float64]  # (k,) what the pulses were divided by
+    width_hz: float  # half width of a pure tone
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A rate that the pulses might have, how to mix them for it, and what the mix then shows."""
+
+    rate_hz: float
+    weights: NDArray[np.float64]  # (k,) for the unscaled pulses
+    snr_db: float  # power at the rate and its first harmonic over the rest of the band
+
+
+def spectra_of(pulses: NDArray[np.float64], fs: float) -> Spectra:
+    """Spectra of pulses of shape (n, k)."""
+    n = len(pulses)
+    n_fft = next_fast_len(2 * n, real=True)
+    freqs = rfftfreq(n_fft, 1 / fs)
+    keep = (freqs >= _BAND_HZ[0]) & (freqs <= min(_BAND_HZ[1], 0.47 * fs))
+    values = rfft(pulses * np.hanning(n)[:, None], n_fft, axis=0)[keep]
+    scale = np.median(np.abs(values), axis=0)
+    scale = np.where(scale > 1e-12, scale, np.inf)
+    return Spectra(freqs=freqs[keep], values=values / scale, scale=scale, width_hz=2 * fs / n)
+
+
+def candidates(spectra: Spectra) -> list[Candidate]:
+    """Rates the pulses might have, the clearest first.
+
+    Every pulse, scaled to the same noise, first counts alike; at each peak of the sum, and at half of it, the pulses
+    are then weighed by how they follow that sum there, against the covariance of what they show elsewhere.
+    """
+    common = spectra.values @ (1 / spectra.scale / np.max(1 / spectra.scale))
+    power = np.abs(common) ** 2
+    return [weigh(spectra, common, rate) for rate in _peaks(spectra, power)]
+
+
+def _peaks(spectra: Spectra, power: NDArray[np.float64]) -> list[float]:
+    inside = (spectra.freqs >= RATE_HZ[0]) & (spectra.freqs <= RATE_HZ[1])
+    rates: list[float] = []
+    left = np.where(inside, power, 0.0)
+    for _ in range(_N_CANDIDATES):
+        top = int(np.argmax(left))
+        if left[top] <= 0:
+            break
+        rates.append(float(spectra.freqs[top]))
+        left[np.abs(spectra.freqs - spectra.freqs[top]) < 0.75 * spectra.width_hz] = 0.0
+    halves = [
+        r / 2 for r in rates[:2] if r / 2 >= RATE_HZ[0] and not any(abs(r / 2 - q) < spectra.width_hz for q in rates)
+    ]
+    return rates + halves
+
+
+def weigh(spectra: Spectra, common: NDArray[np.complex128], rate_hz: float) -> Candidate:
+    """Mix the pulses for one rate."""
+    at, harmonic = near(spectra, rate_hz), near(spectra, 2 * rate_hz)
+    values = spectra.values
+    gain = (values[at].T @ common[at].conj()).real / np.sum(np.abs(common[at]) ** 2)
+    gain = np.maximum(gain, 0.0)  # what beats against the rest is no pulse
+    noise = values[~(at | harmonic)]
+    covariance = (noise.conj().T @ noise).real / len(noise)
+    diagonal = np.diag(np.diag(covariance))
+    mixed = (1 - _SHRINK) * covariance + _SHRINK * diagonal + 1e-9 * np.eye(len(covariance))
+    weights = np.linalg.solve(mixed, gain)
+    fused = values @ weights
+    return Candidate(rate_hz=rate_hz, weights=weights / spectra.scale, snr_db=snr_db(spectra, fused, rate_hz))
+
+
+def near(spectra: Spectra, rate_hz: float) -> NDArray[np.bool_]:
+    """Which frequencies belong to a rate: the width of a tone, and the spread that heart-rate variability gives it."""
+    return np.abs(spectra.freqs - rate_hz) <= max(spectra.width_hz, 0.06)
+
+
+def snr_db(spectra: Spectra, fused: NDArray[np.complex128], rate_hz: float) -> float:
+    """Power per frequency at a rate and its first harmonic over that of the rest of the band, in dB."""
+    power = np.abs(fused) ** 2
+    at, harmonic = near(spectra, rate_hz), near(spectra, 2 * rate_hz)
+    # A pulse has more power in its rate than in the harmonic: else half of every rate would be as good a rate.
+    signal = power[at].sum() + min(power[harmonic & ~at].sum(), 0.8 * power[at].sum())
+    rest = power[~(at | harmonic)].sum()
+    return float(10 * np.log10((signal + 1e-30) / (rest + 1e-30)))

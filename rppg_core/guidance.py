@@ -1,0 +1,77 @@
+"""What a person should change for a better measurement, from the trace alone; works from one frame up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rppg_core.sampling import frame_rate_hz
+from rppg_core.traces import Trace
+
+_MIN_SIZE_PX = 26.0  # distance of the eyes' centres: the face is then about 60 pixels wide
+_EDGE = 1.1  # half width and height of the skin, in that distance
+_DARK, _BRIGHT = 40.0, 245.0  # levels of the brightest channel
+_UNEVEN = 2.5  # brightness of the lighter over the darker half of the face
+_MOTION = 0.10  # share of the size moved within half a second
+_LOW_RATE_HZ = 12.0
+_SLOW_RATE_HZ = 8.0  # below it only uneven times tell a rate from its aliases
+_EVEN = 0.05  # spread of the frame intervals, as a share
+
+
+def advise(trace: Trace) -> tuple[str, ...]:
+    """Codes of what to change, in a fixed order; empty when all is well or nothing was seen."""
+    if not len(trace.times_s):
+        return ()
+    codes = (*_place(trace), *_light(trace))
+    if len(trace.times_s) > 2:
+        codes += (*_motion(trace), *_pace(trace))
+    return codes
+
+
+def _place(trace: Trace) -> tuple[str, ...]:
+    x, y, size = np.median(trace.pose[:, :3], axis=0)
+    width, height = trace.frame_size
+    if size < _MIN_SIZE_PX:
+        return ("FACE_TOO_SMALL",)
+    inside = _EDGE * size <= x <= width - _EDGE * size and _EDGE * size <= y <= height - _EDGE * size
+    central = 0.2 <= x / width <= 0.8 and 0.15 <= y / height <= 0.85
+    return () if inside and central else ("FACE_OFF_CENTRE",)
+
+
+def _light(trace: Trace) -> tuple[str, ...]:
+    with np.errstate(invalid="ignore"):
+        seen = np.all(np.isfinite(trace.colours), axis=2)
+    if not seen.any():
+        return ()
+    count = np.maximum(seen.sum(axis=0), 1)
+    mean = np.where(seen[..., None], trace.colours, 0.0).sum(axis=0) / count[:, None]
+    brightest = mean.max(axis=1)[seen.any(axis=0)]
+    codes: tuple[str, ...] = ()
+    if np.median(brightest) < _DARK:
+        codes += ("TOO_DARK",)
+    if np.mean(brightest > _BRIGHT) > 0.3:
+        codes += ("TOO_BRIGHT",)
+    ordered = np.sort(brightest)
+    half = len(ordered) // 2
+    if half >= 3 and np.median(ordered[-half:]) > _UNEVEN * np.median(ordered[:half]):
+        codes += ("UNEVEN_LIGHT",)
+    return codes
+
+
+def _motion(trace: Trace) -> tuple[str, ...]:
+    times, place = trace.times_s, trace.pose[:, :2] / max(float(np.median(trace.pose[:, 2])), 1.0)
+    later = np.searchsorted(times, times + 0.5)
+    pairs = np.flatnonzero((later < len(times)) & (times[np.minimum(later, len(times) - 1)] - times < 1.0))
+    if not len(pairs):
+        return ()
+    moved = np.hypot(*(place[later[pairs]] - place[pairs]).T)
+    return ("MOTION",) if np.quantile(moved, 0.75) > _MOTION else ()
+
+
+def _pace(trace: Trace) -> tuple[str, ...]:
+    rate, intervals = frame_rate_hz(trace.times_s), np.diff(trace.times_s)
+    codes: tuple[str, ...] = ()
+    if rate < _LOW_RATE_HZ:
+        codes += ("LOW_FRAME_RATE",)
+    if rate < _SLOW_RATE_HZ and np.std(intervals) < _EVEN * np.mean(intervals):
+        codes += ("EVENLY_SLOW_FRAMES",)
+    return codes

@@ -1,0 +1,61 @@
+"""How far to believe each vital: evidence to calibrated probability."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from rppg_core.calibration import HALF_WIDTH, LOGISTIC
+
+SURE = 0.98
+"""Probability from which a heart rate counts as sure: a confidence of 0.7."""
+
+MIN_CONFIDENCE = 0.3
+"""A heart rate below this confidence, and another vital below this quality, is withheld."""
+
+_FACE_REGIONS = 6  # fewer can't be split into halves that say something about each other
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for and against a heart rate."""
+
+    n_regions: int
+    snr_db: float  # of the fused pulse
+    prominence_db: float  # of its peak over the next one
+    agreement: float  # correlation, around the rate, of two pulses from two halves of the regions; -1 to 1
+    stability: float  # share of short stretches that show the same rate
+    hue: float  # cosine of the angle between the pulse's colour and that of blood, intensity apart
+    motion: float  # log10 of how far the head's motion stands out at the rate
+    mismatch_bpm: float  # between spectrum and beats
+
+
+def probability(name: str, features: Mapping[str, float]) -> float:
+    """Evaluate one row of the calibration table."""
+    row = LOGISTIC[name]
+    score = row["intercept"] + sum(weight * features[key] for key, weight in row.items() if key != "intercept")
+    return float(1 / (1 + np.exp(-np.clip(score, -40, 40))))
+
+
+def heart_rate_quality(evidence: Evidence) -> float:
+    """Probability that the heart rate is within 2 bpm."""
+    features = {key: float(value) for key, value in asdict(evidence).items()}
+    features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
+    features["prominence_db"] = float(np.clip(features["prominence_db"], -5, 15))
+    features["mismatch_bpm"] = float(min(features["mismatch_bpm"], 20.0))
+    kind = "heart_rate_face" if evidence.n_regions >= _FACE_REGIONS else "heart_rate_spot"
+    return probability(kind, features)
+
+
+def confidence(quality: float) -> float:
+    """Score of a heart rate's quality: at least 0.7 exactly when that is at least `SURE`; rises with it throughout."""
+    return 0.7 * quality / SURE if quality < SURE else 0.7 + 15 * (quality - SURE)
+
+
+def interval(vital: str, value: float, quality: float) -> tuple[float, float]:
+    """Ninety per cent range of a vital, in its unit; no part of it below zero."""
+    best, added = HALF_WIDTH[vital]
+    half = best + added * (1 - quality)
+    return max(value - half, 0.0), value + half
