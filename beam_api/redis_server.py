@@ -29,7 +29,7 @@ import structlog
 SOCKET_PATH_LIMIT = 100  # characters; the kernel takes 107
 START_S = 10.0  # a large data set is loaded before the first answer
 STOP_S = 10.0
-LOCK_WAIT_S = 5.0
+LOCK_WAIT_S = 3.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)  # loaded here: after a fork it is too late to load anything
 

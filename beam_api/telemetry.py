@@ -32,7 +32,7 @@ def configure_logging(level: int) -> None:
     structlog.configure(
         processors=[*_PROCESSORS, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 

@@ -15,8 +15,8 @@ from beam_api.exceptions import StoreUnavailable
 
 PREFIX = "beam"
 
-# A store that is away must be a quick 503 and not a thread held for long: at worst a call takes
-# (RETRIES + 1) * TIMEOUT_S. The embedded server restarts within the pauses between the tries (0.05 + 0.1 + 0.2 s).
+# A store that is away must be a quick 503 and not a thread held for long. What is refused is tried again, with pauses
+# (0.1 + 0.2 + 0.2 s) in which the embedded server restarts; a server that is silent for TIMEOUT_S is not.
 TIMEOUT_S = 2.0
 RETRIES = 3
 POOL = 16  # connections a process; more than its threads, so that nobody waits for one
@@ -42,7 +42,7 @@ def connect(url: str) -> redis.Redis:
         timeout=TIMEOUT_S,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES),
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES, supported_errors=(theirs.ConnectionError,)),
     )
     return redis.Redis(connection_pool=pool)
 

@@ -1,0 +1,76 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from beam_api.cli import main
+from beam_api.redis_server import EmbeddedRedis
+
+
+@pytest.fixture
+def beam(monkeypatch, tmp_path):
+    """Run a command on an empty data directory of its own."""
+    monkeypatch.setenv("BEAM_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("BEAM_REDIS_URL", raising=False)
+    return lambda *arguments: CliRunner().invoke(main, arguments)
+
+
+def test_a_key_is_made_listed_and_revoked_without_a_running_service(beam):
+    made = beam("keys", "create", "--owner", "me", "--tier", "enterprise", "--limit", "777", "--json")
+    assert made.exit_code == 0, made.output
+    key = json.loads(made.stdout)
+    assert (key["owner"], key["tier"], key["limit_per_minute"]) == ("me", "enterprise", 777)
+    [listed] = json.loads(beam("keys", "list", "--json").stdout)
+    assert listed == {name: value for name, value in key.items() if name != "key"}
+    assert json.loads(beam("keys", "revoke", key["key_id"], "--json").stdout)["revoked_at"]
+    assert "revoked" in beam("keys", "list").stdout
+    assert key["key"] not in beam("keys", "list").stdout
+
+
+def test_keys_are_made_in_the_store_of_the_running_service(beam, tmp_path, monkeypatch):
+    with EmbeddedRedis(tmp_path / "data") as server:
+        made = beam("keys", "create", "--owner", "me", "--quiet")
+        assert made.stdout.splitlines()[-1].startswith("beam_sk_")
+        assert server.pid
+        monkeypatch.setenv("BEAM_REDIS_URL", server.url)
+        assert len(json.loads(beam("keys", "list", "--json").stdout)) == 1
+
+
+def test_failures_are_one_line_and_exit_1(beam, monkeypatch):
+    for arguments, said in (
+        (("keys", "revoke", "nobody"), "no key nobody"),
+        (("keys", "create", "--owner", "me", "--limit", "5"), "enterprise"),
+    ):
+        result = beam(*arguments)
+        assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+        assert said in result.stderr
+    monkeypatch.setenv("BEAM_LOG_LEVEL", "LOUD")
+    for command in (("serve",), ("keys", "list"), ("doctor",)):
+        result = beam(*command)
+        assert result.exit_code == 1
+        assert "BEAM_LOG_LEVEL" in result.stderr
+
+
+def test_doctor_finds_nothing_to_mend_here(beam):
+    result = beam("doctor", "--json")
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["well"]) == (0, True), report
+    assert {f["what"] for f in report["findings"]} == {"Redis", "model", "decoders", "data", "files", "workers"}
+
+
+def test_doctor_says_what_to_mend(beam, monkeypatch, tmp_path):
+    (tmp_path / "broken.dat").write_bytes(b"no model")
+    monkeypatch.setenv("BEAM_LANDMARKS", str(tmp_path / "broken.dat"))
+    monkeypatch.setenv("BEAM_REDIS_URL", f"unix://{tmp_path}/none.sock")
+    result = beam("doctor", "--json")
+    assert result.exit_code == 1
+    bad = {f["what"] for f in json.loads(result.stdout)["findings"] if not f["well"]}
+    assert bad == {"Redis", "model"}
+    assert "Redis" in beam("doctor").stdout
+
+
+@pytest.mark.parametrize("command", [(), ("serve",), ("keys",), ("keys", "create"), ("keys", "list"), ("doctor",)])
+def test_help_is_everywhere(beam, command):
+    result = beam(*command, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout

@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from beam_api.config import VARIABLES, Settings, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch):
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable.name, raising=False)
+
+
+def test_an_empty_environment_gives_the_defaults_of_the_table():
+    settings = Settings.from_environment()
+    defaults = {v.name: v.default for v in VARIABLES}
+    assert settings.data_dir == Path(defaults["BEAM_DATA_DIR"]).expanduser()
+    assert settings.redis_url is None
+    assert settings.landmarks == defaults["BEAM_LANDMARKS"]
+    assert settings.trusted_proxies == int(defaults["BEAM_TRUSTED_PROXIES"])
+    assert settings.log_level == defaults["BEAM_LOG_LEVEL"]
+    assert settings.workers >= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BEAM_REDIS_URL", "http://user:hunter2@example"),
+        ("BEAM_LANDMARKS", "6"),
+        ("BEAM_TRUSTED_PROXIES", "-1"),
+        ("BEAM_TRUSTED_PROXIES", "two"),
+        ("BEAM_LOG_LEVEL", "LOUD"),
+        ("WEB_CONCURRENCY", "0"),
+        ("WEB_CONCURRENCY", "many"),
+    ],
+)
+def test_a_malformed_variable_stops_the_start_and_is_named(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name) as caught:
+        Settings.from_environment()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_variables_are_read(monkeypatch, tmp_path):
+    model = tmp_path / "model.dat"
+    model.touch()
+    values = {
+        "BEAM_DATA_DIR": str(tmp_path),
+        "BEAM_REDIS_URL": "rediss://redis.example/1",
+        "BEAM_LANDMARKS": str(model),
+        "BEAM_TRUSTED_PROXIES": "2",
+        "BEAM_LOG_LEVEL": "DEBUG",
+        "WEB_CONCURRENCY": "3",
+    }
+    assert set(values) == {v.name for v in VARIABLES}
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    assert Settings.from_environment() == Settings(tmp_path, "rediss://redis.example/1", str(model), 2, "DEBUG", 3)

@@ -1,0 +1,74 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from beam_api import create_app
+from beam_api.auth import public
+
+
+@pytest.fixture
+def app(settings, redis, reader, capsys):
+    app = create_app(replace(settings, log_level="INFO"), redis=redis, reader=reader)
+
+    @app.post("/closed")
+    def closed():
+        return {}
+
+    @app.get("/broken")
+    @public
+    def broken():
+        local_secret = "hunter2"  # a traceback with locals would show it
+        raise RuntimeError("it broke" + local_secret[:0])
+
+    return app
+
+
+@pytest.fixture
+def log_lines(capsys):
+    return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_every_answer_has_an_id_and_a_line_in_the_log(client, log_lines):
+    for path in ("/health", "/nope", "/v1/nope", "/broken"):
+        log_lines()
+        answer = client.get(path)
+        [line] = [x for x in log_lines() if x["event"] == "request"]
+        assert line["request_id"] == answer.headers["X-Request-Id"]
+        assert line["request_id"].startswith("req_")
+        assert (line["method"], line["path"], line["status"]) == ("GET", path, answer.status_code)
+        assert line["ms"] >= 1
+        assert line["key_id"] is None
+
+
+def test_a_sane_id_of_the_client_is_kept_and_another_is_not(client):
+    assert client.get("/health", headers={"X-Request-Id": "mine-1.2:3"}).headers["X-Request-Id"] == "mine-1.2:3"
+    for bad in ("", "a b", "<script>", "x" * 129, "ü"):
+        answer = client.get("/health", headers={"X-Request-Id": bad.encode("latin-1").decode("latin-1")})
+        assert answer.headers["X-Request-Id"].startswith("req_")
+
+
+def test_the_log_has_the_id_of_the_key_and_nothing_secret(client, parts, log_lines):
+    made = parts.keys.create("o")
+    client.post("/closed?token=hunter2", headers={"X-API-Key": made.key}, data=b"\xff\xd8 picture")
+    client.post(f"/closed/{made.key}", headers={"Authorization": f"Bearer {made.key}"})
+    client.post("/closed", headers={"X-API-Key": made.key[:-1]})
+    lines = log_lines()
+    assert [line["key_id"] for line in lines] == [made.record.key_id, made.record.key_id, None]
+    written = json.dumps(lines)
+    assert made.key[24:40] not in written
+    assert "hunter2" not in written
+    assert "picture" not in written
+
+
+def test_a_bug_is_logged_with_its_traceback_but_no_values(client, log_lines):
+    answer = client.get("/broken")
+    [line] = [x for x in log_lines() if x["level"] == "error"]
+    assert line["request_id"] == answer.json["error"]["request_id"]
+    assert "RuntimeError: it broke" in line["exception"]
+    assert "Traceback" in line["exception"]
+
+
+def test_an_error_names_the_request(client):
+    answer = client.get("/nope")
+    assert answer.json["error"]["request_id"] == answer.headers["X-Request-Id"]

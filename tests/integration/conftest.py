@@ -1,0 +1,106 @@
+"""The service as it runs in the field: `beam serve` with its gunicorn workers and its Redis."""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.processes import wait_until
+
+START_S = 20.0
+
+
+@dataclass
+class Service:
+    """A running `beam serve`. `key` is the one it printed, empty if it is not its first start."""
+
+    process: subprocess.Popen[str]
+    url: str
+    key: str
+    data_dir: Path
+    log: Path
+    verify: ssl.SSLContext | bool = True
+
+    def processes(self) -> dict[int, str]:
+        """Every process it has started, by id, with its command line."""
+        children: dict[int, list[int]] = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            children.setdefault(parent, []).append(int(stat.parent.name))
+        found, queue = [], [self.process.pid]
+        while queue:
+            new = children.get(queue.pop(), [])
+            found += new
+            queue += new
+        return {p: Path(f"/proc/{p}/cmdline").read_text().replace("\0", " ") for p in found}
+
+    def redis_pid(self) -> int:
+        return next(p for p, command in self.processes().items() if "redis-server" in command)
+
+    def get(self, path: str, **options: object) -> httpx.Response:
+        headers = {"X-API-Key": self.key} if self.key else {}
+        return httpx.get(self.url + path, **{"headers": headers, "timeout": 20, "verify": self.verify, **options})
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Signal the parent and wait for it; its exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def start_service() -> Iterator[Callable[..., Service]]:
+    """Start a service: `start_service(data_dir, *options, **environment)`. All of them are ended with the session."""
+    started: list[Service] = []
+
+    def start(data_dir: Path, *options: str, verify: ssl.SSLContext | bool = True, **environment: str) -> Service:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        log = data_dir.parent / f"{data_dir.name}.log"
+        env = {k: v for k, v in os.environ.items() if not k.startswith("BEAM_")}
+        env |= {"BEAM_DATA_DIR": str(data_dir), "PYTHONPATH": str(Path(__file__).parents[2]), **environment}
+        command = [sys.executable, "-m", "beam_api.cli", "serve", "--port", "0", "--workers", "2", *options]
+        with log.open("w") as stderr:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=env, text=True)
+        service = Service(process, "", "", data_dir, log, verify)
+        started.append(service)
+        assert process.stdout
+        service.url = process.stdout.readline().rpartition(" ")[2].strip()
+        assert service.url.startswith("http"), log.read_text()
+
+        def ready() -> bool:
+            assert process.poll() is None, log.read_text()
+            try:
+                return service.get("/ready", headers={}).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        assert wait_until(ready, START_S), log.read_text()
+        os.set_blocking(process.stdout.fileno(), False)
+        service.key = (process.stdout.readline() or "").rpartition(": ")[2].strip()
+        return service
+
+    yield start
+    for service in started:
+        if service.process.poll() is None:
+            service.process.terminate()
+    for service in started:
+        service.process.wait(40)
+        if service.process.stdout:
+            service.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def service(start_service: Callable[..., Service], tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """One service for all tests that leave it as it was."""
+    return start_service(tmp_path_factory.mktemp("service") / "data")
