@@ -46,25 +46,33 @@ def create_app(
     from beam_api.redis_server import running_url
     from beam_api.services.admission import Admission
     from beam_api.services.keys import Keys
+    from beam_api.services.measuring import Measuring
     from beam_api.store.base import connect
     from beam_api.store.keys import KeyStore
-    from beam_api.views import health
+    from beam_api.store.results import ResultStore
+    from beam_api.store.windows import WindowStore
+    from beam_api.views import health, measure
+    from rppg_core import guidance
+    from rppg_core.measure import measure as analyse
     from rppg_core.reader import FaceReader as Reader
 
     settings = settings or Settings.from_environment()
     telemetry.configure_logging(settings.log_level_number)
     client = redis or connect(settings.redis_url or running_url(settings.data_dir))
+    reader = reader or Reader(settings.landmarks)
+    measuring = Measuring(WindowStore(client), ResultStore(client), reader, analyse=analyse, advise=guidance.advise)
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[EXTENSION] = Parts(
         settings=settings,
         redis=client,
-        reader=reader or Reader(settings.landmarks),
+        reader=reader,
         keys=Keys(KeyStore(client)),
         admission=Admission(client),
+        measuring=measuring,
     )
     if hops := settings.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     # Hooks after a request run in the reverse order: limit headers, the drain, and the log line last.
     telemetry.init_app(app)
     draining.init_app(app)
@@ -72,4 +80,5 @@ def create_app(
     errors.init_app(app)
     api = openapi.init_app(app)
     api.register_blueprint(health.bp)
+    api.register_blueprint(measure.bp)
     return app

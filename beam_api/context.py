@@ -11,6 +11,7 @@ from flask import current_app
 from beam_api.config import Settings
 from beam_api.services.admission import Admission
 from beam_api.services.keys import Keys
+from beam_api.services.measuring import Measuring
 from rppg_core.reader import FaceReader
 
 EXTENSION = "beam_api"
@@ -25,6 +26,7 @@ class Parts:
     reader: FaceReader
     keys: Keys
     admission: Admission
+    measuring: Measuring
 
 
 def parts() -> Parts:

@@ -236,14 +236,15 @@ class WindowStore:
             self._release(keys=[session.name(f"closed:{claim.measurement_id}")], args=[claim.token])
 
     def peek(self, session: Session) -> OpenWindow | None:
-        """The window as it stands; None if no frame is buffered."""
+        """The window as it stands, empty if only a full one is there; None if no frame is buffered."""
         with store_errors(), self._redis.pipeline() as pipe:
             pipe.hmget(session.name("window"), ("n", "first", "duration"))
             pipe.getrange(session.name("index"), -_RECENT * _ENTRY.size, -1)
             pipe.get(session.name("face"))
-            (frames, first, duration), tail, face = pipe.execute()
+            pipe.exists(session.name("closed"))
+            (frames, first, duration), tail, face, closed = pipe.execute()
         if frames is None or not tail:
-            return None
+            return OpenWindow(0, 0, 1, (), _face(face)) if closed else None
         return OpenWindow(int(frames), int(first), int(duration), _times(tail), _face(face))
 
     def forget(self, session: Session) -> list[str]:

@@ -1,0 +1,130 @@
+"""Read a multipart form into memory, within limits that hold while it is being read.
+
+Frames must never reach a disk, and Werkzeug spools large parts to temporary files. Its incremental parser also takes
+about 0.4 ms for a frame of 60 KB, a quarter of what reading the face in it takes. A body within the limits fits in
+memory, where finding the boundaries costs 0.02 ms a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO
+
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.http import parse_options_header
+from werkzeug.wrappers import Request
+
+from beam_api.exceptions import InvalidParameter, PayloadTooLarge, UnsupportedMediaType
+
+_CHUNK = 256 * 1024
+_MOST_PARTS = 1000
+_MOST_HEADER_BYTES = 8 * 1024
+_MOST_FIELD_BYTES = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Most bytes of one file, of all files together, and of the body with all that surrounds them."""
+
+    file_bytes: int
+    files_bytes: int
+    body_bytes: int
+
+
+@dataclass(slots=True)
+class Form:
+    """The parts of a body by name, each in the order in which they came."""
+
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    files: dict[str, list[bytes]] = field(default_factory=dict)
+
+
+def read_form(request: Request, limits: Limits) -> Form:
+    """Read the body of a request.
+
+    Raises
+    ------
+    UnsupportedMediaType
+        If it isn't multipart/form-data.
+    PayloadTooLarge
+        If a limit is passed. No more than the limit is held, whatever length was announced, or none.
+    InvalidParameter
+        If the body is no well-formed multipart body.
+    """
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType
+    boundary = request.mimetype_params.get("boundary", "")
+    if not 1 <= len(boundary) <= 200 or not boundary.isascii():
+        raise InvalidParameter("Content-Type", "must name the boundary between the parts")
+    if request.content_length is not None and request.content_length > limits.body_bytes:
+        raise PayloadTooLarge
+    try:
+        body = _read(request.stream, limits.body_bytes)
+    except (ClientDisconnected, OSError) as error:
+        raise InvalidParameter("body", "ended before its announced length") from error
+    return _parse(body, boundary.encode(), limits)
+
+
+def _read(stream: IO[bytes], most: int) -> bytes:
+    chunks, length = [], 0
+    while chunk := stream.read(_CHUNK):
+        length += len(chunk)
+        if length > most:
+            raise PayloadTooLarge
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _parse(body: bytes, boundary: bytes, limits: Limits) -> Form:
+    form, total = Form(), 0
+    for count, (headers, start, end) in enumerate(_parts(body, boundary), start=1):
+        if count > _MOST_PARTS:
+            raise PayloadTooLarge
+        name, is_file = _disposition(headers)
+        if is_file:
+            total += end - start
+            if end - start > limits.file_bytes or total > limits.files_bytes:
+                raise PayloadTooLarge
+            form.files.setdefault(name, []).append(body[start:end])
+        else:
+            if end - start > _MOST_FIELD_BYTES:
+                raise PayloadTooLarge
+            form.fields.setdefault(name, []).append(body[start:end].decode("utf-8", "replace"))
+    return form
+
+
+def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Headers of each part, and where its content starts and ends. An empty body has no parts."""
+    if not body:
+        return
+    delimiter = b"\r\n--" + boundary
+    at = len(delimiter) - 2 if body.startswith(delimiter[2:]) else body.find(delimiter) + len(delimiter)
+    if at < len(delimiter) - 2:
+        raise _malformed()
+    while not body.startswith(b"--", at):
+        line_end = body.find(b"\r\n", at)
+        # Only blanks may stand between a boundary and the end of its line.
+        if line_end < 0 or body[at:line_end].strip(b" \t"):
+            raise _malformed()
+        header_end = body.find(b"\r\n\r\n", line_end, line_end + _MOST_HEADER_BYTES)
+        end = body.find(delimiter, header_end + 2)
+        if header_end < 0 or end < 0:
+            raise _malformed()
+        yield body[line_end + 2 : header_end], header_end + 4, max(end, header_end + 4)
+        at = end + len(delimiter)
+
+
+def _disposition(headers: bytes) -> tuple[str, bool]:
+    """Name of a part, and whether it is a file: only those have a file name (an empty one where none was chosen)."""
+    for line in headers.split(b"\r\n"):
+        key, _, value = line.partition(b":")
+        if key.strip().lower() == b"content-disposition":
+            _, options = parse_options_header(value.decode("utf-8", "replace").strip())
+            if "name" in options:
+                return options["name"], "filename" in options
+    raise _malformed()
+
+
+def _malformed() -> InvalidParameter:
+    return InvalidParameter("body", "must be a well-formed multipart/form-data body")

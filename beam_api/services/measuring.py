@@ -1,0 +1,245 @@
+"""The measuring use case: frames in; a window that fills, and when it is full, a measurement out."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from beam_api.exceptions import NotFound
+from beam_api.services.measurement import Buffering, Measurement, Rejected, SeenFace
+from beam_api.store.results import ResultStore
+from beam_api.store.windows import Appended, Claim, Entry, LastFace, OpenWindow, Session, WindowStore
+from rppg_core.errors import NoFaceDetected
+from rppg_core.reader import FaceReader, FaceState, Frame, Reading
+from rppg_core.traces import Sample, Trace
+from rppg_core.vitals import Vitals
+
+PATIENCE_S = 2.0  # how long a retry waits for an analysis under way elsewhere
+_POLL_S = 0.04
+_ATTEMPTS = 3
+"""Claims on one window. One that has failed, or killed its analyst, this often gives a measurement without vitals: it
+must not stand in the way of its session, and trying again would not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A request to measure: encoded images, and what is known of when they were taken.
+
+    `times_us` is None for frames without timestamps; several of those need `fps`.
+    """
+
+    session: Session
+    frames: tuple[bytes, ...]
+    times_us: tuple[int, ...] | None
+    fps: float | None
+    duration_us: int
+    include_raw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A finished measurement, and whether a request was answered with it before."""
+
+    measurement: Measurement
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What the answer to a request says of the request itself."""
+
+    session: Session
+    rejected: tuple[Rejected, ...] = ()
+    guidance: tuple[str, ...] = ()
+
+
+class Measuring:
+    """Measures people. Holds no state of any person; safe to share between threads and over a fork."""
+
+    def __init__(
+        self,
+        windows: WindowStore,
+        results: ResultStore,
+        reader: FaceReader,
+        *,
+        analyse: Callable[[Trace], Vitals],
+        advise: Callable[[Trace], tuple[str, ...]],
+    ) -> None:
+        self._windows, self._results, self._reader = windows, results, reader
+        self._analyse, self._advise = analyse, advise
+
+    def post(self, post: Post) -> Buffering | Completed:
+        """Take the frames of one request.
+
+        Raises
+        ------
+        UnsupportedImage, InvalidImage, NoFaceDetected
+            If no frame can be used: the failure of the first. What is buffered is untouched.
+        InvalidParameter
+            If the times don't fit those of the window. What is buffered is untouched.
+        StoreUnavailable
+            If Redis is away. The request may be sent again.
+        """
+        marks = [hashlib.sha256(data).digest()[:8] for data in post.frames]
+        digest = _request_digest(post.times_us, marks) if post.times_us else b""
+        arrival = self._windows.arrive(
+            post.session,
+            digest=digest,
+            untimed=0 if post.times_us else len(post.frames),
+            interval_us=1e6 / post.fps if post.fps and len(post.frames) > 1 else 0.0,
+        )
+        request = _Request(post.session)
+        if arrival.completed:
+            appended = self._windows.append(post.session, (), duration_us=post.duration_us, digest=digest)
+            return self._answer(request, appended)
+
+        times = post.times_us or _times(arrival.first_us, len(post.frames), post.fps)
+        # A frame sent twice in one request is read once.
+        unique = {(at, mark): data for at, mark, data in zip(times, marks, post.frames, strict=True)}
+        last = FaceState.from_bytes(arrival.face.packed) if arrival.face else None
+        read = self._reader.read([Frame(at, data) for (at, _), data in unique.items()], last)
+        readings = dict(zip(unique, read, strict=True))
+
+        failures = [(i, readings[key].error) for i, key in enumerate(zip(times, marks, strict=True))]
+        rejected = tuple(Rejected(i, error.code) for i, error in failures if error)
+        if len(rejected) == len(failures) and failures[0][1]:
+            raise failures[0][1]
+        entries = [
+            Entry(at, mark, reading.sample.to_bytes()) for (at, mark), reading in readings.items() if reading.sample
+        ]
+        face = max((reading.face for reading in read if reading.face), key=lambda face: face.time_us, default=None)
+        appended = self._windows.append(
+            post.session,
+            entries,
+            duration_us=post.duration_us,
+            digest=digest,
+            raw=post.include_raw,
+            frame_size=face.frame_size if face else None,
+            face=LastFace(face.time_us, face.to_bytes()) if face else None,
+        )
+        guidance = self._guide(read, face, appended.window)
+        return self._answer(replace(request, rejected=rejected, guidance=guidance), appended)
+
+    def measurement(self, key_id: str, measurement_id: str) -> Measurement:
+        """A finished measurement made with this key. Raises NotFound."""
+        kept = self._results.find(key_id, measurement_id)
+        if kept is None:
+            raise NotFound
+        return Measurement.from_json(kept)
+
+    def window(self, session: Session) -> Buffering:
+        """The window of a person as it stands. Raises NotFound if nothing is known of them."""
+        now_us = self._windows.arrive(session).now_us
+        window, last = self._windows.peek(session), self._results.last_id(session)
+        if window is None and last is None:
+            raise NotFound
+        empty = OpenWindow(frames=0, first_us=0, duration_us=1, recent_us=(), face=None)
+        return replace(_buffering(_Request(session), window or empty, now_us), last_measurement_id=last)
+
+    def forget(self, session: Session) -> None:
+        """Forget all of a person: window, face and results."""
+        self._results.unpoint(self._windows.forget(session))
+
+    def _answer(self, request: _Request, appended: Appended) -> Buffering | Completed:
+        if appended.claim:
+            return self._complete(request, appended, appended.claim)
+        if appended.taken:
+            return self._await(request, appended, appended.taken)
+        return _buffering(request, appended.window, appended.now_us, restarted=appended.restarted)
+
+    def _complete(self, request: _Request, appended: Appended, claim: Claim) -> Buffering | Completed:
+        measurement = self._measure(request, appended, claim)
+        self._results.point(request.session, claim.measurement_id)
+        if self._windows.save(request.session, claim, measurement.to_json()) in ("saved", "gone"):
+            return Completed(measurement, replayed=False)
+        # This analyst was so slow that another took over. There is one result, and it is not this one.
+        return self._await(request, appended, claim.measurement_id)
+
+    def _measure(self, request: _Request, appended: Appended, claim: Claim) -> Measurement:
+        times = [at for at, _ in claim.records]
+        state = FaceState.from_bytes(appended.window.face.packed) if appended.window.face else None
+        about = {
+            "session_id": request.session.session_id,
+            "measurement_id": claim.measurement_id,
+            "rejected": request.rejected,
+            "at_us": appended.now_us,
+            "face": SeenFace.of(state) if state else None,
+        }
+        if claim.token <= _ATTEMPTS:
+            try:
+                vitals = self._analyse(_trace(claim.records, claim.frame_size))
+                return Measurement.of(
+                    vitals,
+                    times,
+                    with_raw=claim.raw,
+                    guidance=tuple(dict.fromkeys((*vitals.guidance, *request.guidance))),
+                    **about,
+                )
+            except Exception:
+                if claim.token < _ATTEMPTS:
+                    self._windows.release(request.session, claim)
+                    raise
+                structlog.get_logger().exception("analysis failed", measurement_id=claim.measurement_id)
+        return Measurement.nothing(times, with_raw=claim.raw, guidance=request.guidance, **about)
+
+    def _await(self, request: _Request, appended: Appended, measurement_id: str) -> Buffering | Completed:
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            if kept := self._results.get(request.session, measurement_id):
+                return Completed(Measurement.from_json(kept), replayed=True)
+            if time.monotonic() >= end:
+                return replace(_buffering(request, appended.window, appended.now_us), progress=1.0)
+            time.sleep(_POLL_S)
+
+    def _guide(self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow) -> tuple[str, ...]:
+        """What to mend: as the frames that were taken show, then as those that were not."""
+        seen = [(reading.time_us, reading.sample) for reading in read if reading.sample]
+        if len(seen) <= 2 and window.recent_us:
+            # Too few to tell a pace: that of the window, with the newest sample standing for those before it.
+            seen = [(at, seen[-1][1]) for at in window.recent_us]
+        advice = self._advise(_trace_of(seen, face.frame_size if face else (0, 0)))
+        for reading in read:
+            if isinstance(reading.error, NoFaceDetected):
+                advice += reading.error.guidance
+        return tuple(dict.fromkeys(advice))
+
+
+def _request_digest(times_us: tuple[int, ...], marks: list[bytes]) -> bytes:
+    """The same for the same frames in any order and number."""
+    frames = sorted(set(zip(times_us, marks, strict=True)))
+    return hashlib.sha256(b"".join(b"%d:%b" % frame for frame in frames)).digest()[:8]
+
+
+def _times(first_us: int, count: int, fps: float | None) -> tuple[int, ...]:
+    return tuple(first_us + round(i * 1e6 / fps) if fps else first_us for i in range(count))
+
+
+def _trace(records: list[tuple[int, bytes]], frame_size: tuple[int, int]) -> Trace:
+    return _trace_of([(at, Sample.from_bytes(packed)) for at, packed in records], frame_size)
+
+
+def _trace_of(samples: Sequence[tuple[int, Sample]], frame_size: tuple[int, int]) -> Trace:
+    """Times from the first frame on: an epoch would cost digits."""
+    start = min(at for at, _ in samples)
+    return Trace.of([(at - start) / 1e6 for at, _ in samples], [sample for _, sample in samples], frame_size)
+
+
+def _buffering(request: _Request, window: OpenWindow, now_us: int, *, restarted: bool = False) -> Buffering:
+    state = FaceState.from_bytes(window.face.packed) if window.face else None
+    span = window.span_us
+    return Buffering(
+        session_id=request.session.session_id,
+        # 1.0 says that a full window is being analysed, so an open one stays below it.
+        progress=min(0.999, round(span / window.duration_us, 4)),
+        frames=window.frames,
+        rejected=request.rejected,
+        restarted=restarted,
+        duration_ms=round(span / 1000),
+        at_us=now_us,
+        guidance=request.guidance,
+        face=SeenFace.of(state) if state else None,
+    )
