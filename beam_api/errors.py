@@ -6,7 +6,8 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
-from werkzeug.exceptions import HTTPException
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from beam_api import exceptions as ours
 from beam_api.telemetry import request_id
@@ -28,6 +29,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     core.RppgError: HTTPStatus.INTERNAL_SERVER_ERROR,
     core.UnsupportedImage: HTTPStatus.BAD_REQUEST,
     core.InvalidImage: HTTPStatus.BAD_REQUEST,
+    core.InvalidVideo: HTTPStatus.BAD_REQUEST,
     core.NoFaceDetected: HTTPStatus.BAD_REQUEST,
     core.InvalidTraces: HTTPStatus.BAD_REQUEST,
     core.SignalTooShort: HTTPStatus.BAD_REQUEST,
@@ -59,6 +61,7 @@ def init_app(app: Flask) -> None:
     for kind in (ours.BeamError, core.RppgError):
         app.register_error_handler(kind, _answer_known)
     app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(ParseException, lambda _error: _answer_http(BadRequest()))  # malformed chunks
 
 
 def status_of(kind: type[Exception]) -> HTTPStatus:

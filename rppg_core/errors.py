@@ -31,6 +31,12 @@ class NoFaceDetected(RppgError):
         self.guidance = guidance
 
 
+class InvalidVideo(RppgError, ValueError):
+    """The file is no video, or one without frames."""
+
+    code = "INVALID_VIDEO"
+
+
 class ModelUnavailable(RppgError):
     """The landmark model asked for is not installed or can't be read."""
 

@@ -48,26 +48,32 @@ _FIVE_OF_68 = (45, 42, 36, 39, 33)
 
 
 @dataclass(frozen=True, slots=True)
-class _BoxRule:
-    """How the box that the predictor wants follows from its own landmarks: centroid + shift·size, side·size.
+class BoxRule:
+    """How the box that the predictor wants follows from its own landmarks, in their mean width and height (size).
 
-    Fitted so that box -> landmarks -> box stands still; another model's rule drifts off the face.
+    It must be the face's own, or box -> landmarks -> box drifts off it: a long nose alone moves it by a tenth.
     """
 
-    shift: tuple[float, float]
-    side: float
+    right: float  # the box's centre from the landmarks' centroid, in sizes
+    down: float
+    side: float  # in sizes
 
 
-_RULES = {5: _BoxRule((0.031, 0.361), 2.229), 68: _BoxRule((0.054, -0.022), 0.973)}
+# What fits most faces, measured on the detector's boxes; half of a face's own rule is taken from here, since the
+# detector's boxes move in steps.
+_RULES = {5: BoxRule(0.0, 0.32, 2.08), 68: BoxRule(0.03, -0.03, 0.98)}
+_OWN_SHARE = 0.5
+_OWN_LIMIT = 0.25  # and it may differ from that by so much, in sizes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One face in one image, in pixels: its landmarks (5, 2), and centre (2,) and side of the predictor's next box."""
+    """One face in one image, in pixels: five landmarks (5, 2), and centre (2,) and side of the predictor's next box."""
 
     landmarks: NDArray[np.float64]
     centre: NDArray[np.float64]
     side: float
+    rule: BoxRule
 
 
 class FaceFinder:
@@ -83,7 +89,6 @@ class FaceFinder:
         """
         self._detector = dlib.get_frontal_face_detector()
         self._predictor, self.n_points = _load(landmarks)
-        self._rule = _RULES[self.n_points]
 
     def find(self, image: NDArray[np.uint8], near: Face | None = None, *, thorough: bool = True) -> Face:
         """Search for a face: at its last place first, then in the whole image, the largest one.
@@ -108,7 +113,7 @@ class FaceFinder:
             centre, side = box
             if side < MIN_FACE_PX:
                 break
-            return self._settle(image, centre, side)
+            return self._settle(image, centre, side, None)
         else:
             raise NoFaceDetected
         raise NoFaceDetected(
@@ -118,7 +123,7 @@ class FaceFinder:
 
     def follow(self, image: NDArray[np.uint8], last: Face) -> Face:
         """Landmarks from the last place. Says nothing about whether a face is there: see `verify`."""
-        return self._align(image, last.centre, last.side)
+        return self._align(image, last.centre, last.side, last.rule)
 
     def verify(self, image: NDArray[np.uint8], face: Face) -> bool:
         """Whether the detector too sees a face there, of about that size."""
@@ -133,7 +138,7 @@ class FaceFinder:
         found = self._detect_in_crop(image, near, margin, score)
         if found is None or found[1] < MIN_FACE_PX:
             return None
-        return self._settle(image, *found)
+        return self._settle(image, *found, near.rule)
 
     def _detect_in_crop(
         self, image: NDArray[np.uint8], near: Face, margin: float, score: float
@@ -154,20 +159,32 @@ class FaceFinder:
         found = [_unscaled(box, scale) for box in boxes]
         return max(found, key=lambda f: f[1]) if found else None
 
-    def _settle(self, image: NDArray[np.uint8], centre: NDArray[np.float64], side: float) -> Face:
+    def _settle(self, image: NDArray[np.uint8], centre: NDArray[np.float64], side: float, rule: BoxRule | None) -> Face:
         """Repeat until the box is the one that following would use, so that a found face and a followed one agree."""
-        face = self._align(image, centre, side)
+        if rule is None:
+            rule = self._own_rule(self._predict(image, centre, side), centre, side)
+        face = self._align(image, centre, side, rule)
         for _ in range(_REFINEMENTS):
-            face = self._align(image, face.centre, face.side)
+            face = self._align(image, face.centre, face.side, rule)
         return face
 
-    def _align(self, image: NDArray[np.uint8], centre: NDArray[np.float64], side: float) -> Face:
+    def _own_rule(self, points: NDArray[np.float64], centre: NDArray[np.float64], side: float) -> BoxRule:
+        usual, size = _RULES[self.n_points], _size(points)
+        right, down = (centre - points.mean(axis=0)) / size
+
+        def between(usual_one: float, own: float) -> float:
+            return usual_one + _OWN_SHARE * min(max(own - usual_one, -_OWN_LIMIT), _OWN_LIMIT)
+
+        return BoxRule(between(usual.right, right), between(usual.down, down), between(usual.side, side / size))
+
+    def _align(self, image: NDArray[np.uint8], centre: NDArray[np.float64], side: float, rule: BoxRule) -> Face:
         points = self._predict(image, centre, side)
-        size = float(np.mean(np.ptp(points, axis=0)))
+        size = _size(points)
         return Face(
             landmarks=points if self.n_points == 5 else points[list(_FIVE_OF_68)],
-            centre=points.mean(axis=0) + np.array(self._rule.shift) * size,
-            side=self._rule.side * size,
+            centre=points.mean(axis=0) + np.array([rule.right, rule.down]) * size,
+            side=rule.side * size,
+            rule=rule,
         )
 
     def _predict(self, image: NDArray[np.uint8], centre: NDArray[np.float64], side: float) -> NDArray[np.float64]:
@@ -186,6 +203,10 @@ class FaceFinder:
             shape = self._predictor(shown, dlib.rectangle(x, y, x + int(_PREDICT_PX), y + int(_PREDICT_PX)))
             total += [(p.x, p.y) for p in shape.parts()]
         return (total / len(_NUDGES) + 0.5) / scale - 0.5 + (left, top)
+
+
+def _size(points: NDArray[np.float64]) -> float:
+    return max(float(np.mean(np.ptp(points, axis=0))), 1.0)
 
 
 def _part(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rppg_core import images
 from rppg_core.colour import mean_colours
 from rppg_core.errors import NoFaceDetected, RppgError, UnsupportedImage
-from rppg_core.faces import Face, FaceFinder
+from rppg_core.faces import BoxRule, Face, FaceFinder
 from rppg_core.regions import fit
 from rppg_core.traces import Sample
 
@@ -30,7 +30,7 @@ _SEARCH_US = 500_000  # an empty room is searched thoroughly this often; a near 
 _COLOUR_JUMP = 0.12  # median change of log colour from frame to frame; light flickers less, a cut more
 _GREY_SPREAD = 0.75  # levels between channels, below which a picture has no colour
 
-_STATE = struct.Struct("<qII13d")
+_STATE = struct.Struct("<qII16d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ class FaceState:
     def to_bytes(self) -> bytes:
         """Pack losslessly, so that following goes on exactly in another process."""
         face = self.face
-        return _STATE.pack(self.time_us, *self.frame_size, *face.landmarks.ravel(), *face.centre, face.side)
+        rule = (face.rule.right, face.rule.down, face.rule.side)
+        return _STATE.pack(self.time_us, *self.frame_size, *face.landmarks.ravel(), *face.centre, face.side, *rule)
 
     @classmethod
     def from_bytes(cls, packed: bytes) -> FaceState | None:
@@ -70,7 +71,8 @@ class FaceState:
         values = np.array(numbers)
         if not np.all(np.isfinite(values)) or values[12] <= 0:
             return None
-        return cls(time_us, (width, height), Face(values[:10].reshape(5, 2), values[10:12], float(values[12])))
+        face = Face(values[:10].reshape(5, 2), values[10:12], numbers[12], BoxRule(*numbers[13:]))
+        return cls(time_us, (width, height), face)
 
     @property
     def landmarks(self) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ from rppg_core.scenes import HAIR, PULSE_SHARE, SKIN_RGB, Scene
 # The portrait's own geometry, in its pixels.
 _EYES = np.array([224.2, 102.0])  # between the eyes
 _EYES_PX = 41.6
+_PORTRAIT_PX = 512
 
 # Relative pulse of R, G, B in skin: G. de Haan and A. van Leest, "Improved motion robustness of remote-PPG by using
 # the blood volume pulse signature", Physiol. Meas. 35(9), 2014. doi:10.1088/0967-3334/35/9/1913
@@ -149,8 +150,13 @@ class SimulatedFace:
         toned = (1 - scene.paint) * toned + scene.paint * tone * (
             0.5 + 0.5 * portrait.mean(axis=2, keepdims=True) / own.mean()
         )
-        hair = _hair(skin[..., 0])[..., None]
-        portrait = (portrait + (toned - portrait) * skin) * (1 - hair * (1 - np.float32(HAIR[scene.skin])))
+        eyes, mouth = _features()
+        # Lids and lips share the skin's tone, eyeballs and teeth half of it.
+        tinted = np.maximum(skin[..., 0], 0.7 * cv2.GaussianBlur((eyes | mouth).astype(np.float32), (0, 0), 1.5))[
+            ..., None
+        ]
+        hair = _hair(skin[..., 0], eyes | mouth)[..., None]
+        portrait = (portrait + (toned - portrait) * tinted) * (1 - hair * (1 - np.float32(HAIR[scene.skin])))
 
         width, height = scene.frame_size
         scale = scene.eyes_px / _EYES_PX
@@ -251,13 +257,24 @@ def _draw_glasses(canvas: NDArray[np.float32], middle: NDArray[np.float64], eyes
         )
 
 
-def _hair(skin: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Where the portrait's head is neither skin nor eye nor mouth, (height, width) 0-1."""
-    y, x = np.mgrid[0 : skin.shape[0], 0 : skin.shape[1]].astype(np.float32)
-    u, v = (x - _EYES[0]) / _EYES_PX, (y - _EYES[1]) / _EYES_PX
+def _portrait_grid() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Across and down from between the portrait's eyes, in eye distances, each (512, 512)."""
+    y, x = np.mgrid[0:_PORTRAIT_PX, 0:_PORTRAIT_PX].astype(np.float32)
+    return (x - np.float32(_EYES[0])) / np.float32(_EYES_PX), (y - np.float32(_EYES[1])) / np.float32(_EYES_PX)
+
+
+def _features() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where the portrait's eyes and mouth are."""
+    u, v = _portrait_grid()
+    eyes = ((np.abs(u) - 0.5) / 0.38) ** 2 + (v / 0.2) ** 2 < 1
+    mouth = (u / 0.65) ** 2 + ((v - 1.2) / 0.35) ** 2 < 1
+    return eyes, mouth
+
+
+def _hair(skin: NDArray[np.float32], features: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Where the portrait's head is neither skin nor eye nor mouth, 0-1."""
+    u, v = _portrait_grid()
     head = (u / 1.9) ** 2 + ((v - 0.1) / 2.1) ** 2 < 1
-    features = ((np.abs(u) - 0.5) / 0.38) ** 2 + (v / 0.2) ** 2 < 1
-    features |= (u / 0.65) ** 2 + ((v - 1.2) / 0.35) ** 2 < 1
     hair = (head & ~features & (v < 1.3)).astype(np.float32) * (1 - skin)
     return np.asarray(cv2.GaussianBlur(hair, (0, 0), 1.5), dtype=np.float32)
 
