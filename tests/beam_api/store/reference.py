@@ -16,14 +16,19 @@ def is_full(times: list[int], duration_us: int) -> bool:
 
 
 class ReferenceWindow:
-    """One session. Frames are (time_us, digest); it remembers the windows it completed, as lists of times."""
+    """One session. Frames are (time_us, digest); it remembers the windows it completed."""
 
     def __init__(self, duration_us: int) -> None:
         self.duration_us = duration_us
         self.frames: dict[int, bytes] = {}
         self.end: int | None = None
-        self.completed: list[list[int]] = []
+        self.windows: list[dict[int, bytes]] = []
         self.requests: set[frozenset[tuple[int, bytes]]] = set()
+
+    @property
+    def completed(self) -> list[list[int]]:
+        """The times of each window."""
+        return [list(window) for window in self.windows]
 
     def post(self, frames: list[tuple[int, bytes]]) -> bool:
         """Add a request; whether it restarted the window. Raises ValueError for times under 1 ms apart."""
@@ -77,8 +82,9 @@ class ReferenceWindow:
         times = sorted(self.frames)
         for count, newest in enumerate(times, start=1):
             if newest >= changed_from and is_full(times[:count], self.duration_us):
-                if times[:count] not in self.completed:  # the same frames are the same measurement
-                    self.completed.append(times[:count])
+                window = {time: self.frames[time] for time in times[:count]}
+                if window not in self.windows:  # the same frames are the same measurement
+                    self.windows.append(window)
                 self.end = newest
                 self.frames = {time: self.frames[time] for time in times[count:]}
                 self._settle(min(self.frames, default=None))

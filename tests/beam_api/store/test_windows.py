@@ -210,7 +210,7 @@ requests_of_any_order = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests=requests_of_any_order)
 def test_late_stale_and_conflicting_frames_do_what_the_reference_does(
     redis: Redis, requests: list[list[tuple[int, str]]]
