@@ -18,6 +18,7 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "agreement": 4.0,
             "stability": 4.0,
             "hue": 2.0,
+            "pallor": -0.6,
             "motion": -1.0,
             "mismatch_bpm": -0.5,
         },

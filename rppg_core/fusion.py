@@ -32,19 +32,29 @@ class Candidate:
 
     rate_hz: float
     weights: NDArray[np.float64]  # (k,) for the unscaled pulses
+    fused: NDArray[np.complex128]  # (n_freqs,) spectrum of the mix
     snr_db: float  # power at the rate and its first harmonic over the rest of the band
 
 
 def spectra_of(pulses: NDArray[np.float64], fs: float) -> Spectra:
     """Spectra of pulses of shape (n, k)."""
-    n = len(pulses)
+    freqs, values = band_spectrum(pulses, fs)
+    scale = np.median(np.abs(values), axis=0)
+    scale = np.where(scale > 1e-12, scale, np.inf)
+    return Spectra(freqs=freqs, values=values / scale, scale=scale, width_hz=2 * fs / len(pulses))
+
+
+def band_spectrum(series: NDArray[np.float64], fs: float) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
+    """Frequencies (n_freqs,) of the pulse's band, and the Hann-windowed spectrum there, (n_freqs, k), of (n, k) series.
+
+    What isn't pulse falls with frequency; weighed by its square root, slow noise doesn't pass for half the rate.
+    """
+    n = len(series)
     n_fft = next_fast_len(2 * n, real=True)
     freqs = rfftfreq(n_fft, 1 / fs)
     keep = (freqs >= _BAND_HZ[0]) & (freqs <= min(_BAND_HZ[1], 0.47 * fs))
-    values = rfft(pulses * np.hanning(n)[:, None], n_fft, axis=0)[keep]
-    scale = np.median(np.abs(values), axis=0)
-    scale = np.where(scale > 1e-12, scale, np.inf)
-    return Spectra(freqs=freqs[keep], values=values / scale, scale=scale, width_hz=2 * fs / n)
+    values = rfft(series * np.hanning(n)[:, None], n_fft, axis=0)[keep]
+    return freqs[keep], np.asarray(values * np.sqrt(freqs[keep])[:, None])
 
 
 def candidates(spectra: Spectra) -> list[Candidate]:
@@ -53,9 +63,18 @@ def candidates(spectra: Spectra) -> list[Candidate]:
     Every pulse, scaled to the same noise, first counts alike; at each peak of the sum, and at half of it, the pulses
     are then weighed by how they follow that sum there, against the covariance of what they show elsewhere.
     """
-    common = spectra.values @ (1 / spectra.scale / np.max(1 / spectra.scale))
-    power = np.abs(common) ** 2
-    return [weigh(spectra, common, rate) for rate in _peaks(spectra, power)]
+    if not np.isfinite(spectra.scale).any():
+        return []
+    common = spectra.values @ common_weights(spectra)
+    parts = np.concatenate([spectra.values.real, spectra.values.imag])
+    power = parts.T @ parts
+    found = [_weigh(spectra, common, power, rate) for rate in _peaks(spectra, np.abs(common) ** 2)]
+    return sorted(found, key=lambda candidate: -candidate.snr_db)
+
+
+def common_weights(spectra: Spectra) -> NDArray[np.float64]:
+    """Weights (k,) of the scaled pulses that know nothing but their noise."""
+    return np.asarray(np.min(spectra.scale) / spectra.scale)
 
 
 def _peaks(spectra: Spectra, power: NDArray[np.float64]) -> list[float]:
@@ -68,25 +87,26 @@ def _peaks(spectra: Spectra, power: NDArray[np.float64]) -> list[float]:
             break
         rates.append(float(spectra.freqs[top]))
         left[np.abs(spectra.freqs - spectra.freqs[top]) < 0.75 * spectra.width_hz] = 0.0
-    halves = [
-        r / 2 for r in rates[:2] if r / 2 >= RATE_HZ[0] and not any(abs(r / 2 - q) < spectra.width_hz for q in rates)
-    ]
-    return rates + halves
+    halves = [rate / 2 for rate in rates[:2] if rate / 2 >= RATE_HZ[0]]
+    return rates + [half for half in halves if all(abs(half - rate) >= spectra.width_hz for rate in rates)]
 
 
-def weigh(spectra: Spectra, common: NDArray[np.complex128], rate_hz: float) -> Candidate:
-    """Mix the pulses for one rate."""
+def _weigh(spectra: Spectra, common: NDArray[np.complex128], power: NDArray[np.float64], rate_hz: float) -> Candidate:
+    """Mix the pulses for one rate; `power` (k, k) is their covariance over the whole band, not normalised."""
     at, harmonic = near(spectra, rate_hz), near(spectra, 2 * rate_hz)
     values = spectra.values
-    gain = (values[at].T @ common[at].conj()).real / np.sum(np.abs(common[at]) ** 2)
+    gain = (values[at].T @ common[at].conj()).real / (np.sum(np.abs(common[at]) ** 2) + 1e-30)
     gain = np.maximum(gain, 0.0)  # what beats against the rest is no pulse
-    noise = values[~(at | harmonic)]
-    covariance = (noise.conj().T @ noise).real / len(noise)
-    diagonal = np.diag(np.diag(covariance))
-    mixed = (1 - _SHRINK) * covariance + _SHRINK * diagonal + 1e-9 * np.eye(len(covariance))
+    signal = values[at | harmonic]
+    signal_parts = np.concatenate([signal.real, signal.imag])
+    covariance = (power - signal_parts.T @ signal_parts) / max(len(values) - len(signal), 1)
+    own = np.diag(covariance)
+    mixed = (1 - _SHRINK) * covariance + np.diag(_SHRINK * own + 1e-6)
     weights = np.linalg.solve(mixed, gain)
     fused = values @ weights
-    return Candidate(rate_hz=rate_hz, weights=weights / spectra.scale, snr_db=snr_db(spectra, fused, rate_hz))
+    return Candidate(
+        rate_hz=rate_hz, weights=weights / spectra.scale, fused=fused, snr_db=_snr_db(spectra, fused, rate_hz)
+    )
 
 
 def near(spectra: Spectra, rate_hz: float) -> NDArray[np.bool_]:
@@ -94,8 +114,8 @@ def near(spectra: Spectra, rate_hz: float) -> NDArray[np.bool_]:
     return np.abs(spectra.freqs - rate_hz) <= max(spectra.width_hz, 0.06)
 
 
-def snr_db(spectra: Spectra, fused: NDArray[np.complex128], rate_hz: float) -> float:
-    """Power per frequency at a rate and its first harmonic over that of the rest of the band, in dB."""
+def _snr_db(spectra: Spectra, fused: NDArray[np.complex128], rate_hz: float) -> float:
+    """Power at a rate and its first harmonic over that of the rest of the band, in dB."""
     power = np.abs(fused) ** 2
     at, harmonic = near(spectra, rate_hz), near(spectra, 2 * rate_hz)
     # A pulse has more power in its rate than in the harmonic: else half of every rate would be as good a rate.

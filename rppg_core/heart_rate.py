@@ -51,7 +51,7 @@ def heart_rate(pulse: NDArray[np.float64], fs: float, *, near_hz: float | None =
         if rate / 2 >= RATE_HZ[0] and power[half].max() > _HALF_SHARE * power[inside].max():
             rate = _peak(freqs, power, half)
     else:
-        rate = _peak(freqs, power, np.abs(freqs - near_hz) <= 0.15)
+        rate = _peak(freqs, power, inside & (np.abs(freqs - near_hz) <= 0.15))
 
     width = max(2 * fs / n, 0.06)
     band = (freqs >= 0.6) & (freqs <= min(7.5, 0.47 * fs))

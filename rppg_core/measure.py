@@ -9,21 +9,30 @@ from numpy.typing import NDArray
 
 from rppg_core import hrv
 from rppg_core.beats import Beats, find_beats
-from rppg_core.fusion import Candidate, Spectra, candidates, near, spectra_of
+from rppg_core.blood import PulseColour, pulse_colour
+from rppg_core.fusion import Candidate, Spectra, band_spectrum, candidates, common_weights, near, spectra_of
 from rppg_core.guidance import advise
 from rppg_core.heart_rate import HeartRate, heart_rate
 from rppg_core.methods import METHODS
 from rppg_core.methods.pbv import SIGNATURE
 from rppg_core.motion import motion_at, remove_motion
 from rppg_core.oxygen import RED_BLUE, Coefficients, oxygen
-from rppg_core.quality import MIN_CONFIDENCE, Evidence, confidence, heart_rate_quality, interval, probability
+from rppg_core.quality import (
+    FACE_REGIONS,
+    MIN_CONFIDENCE,
+    Evidence,
+    confidence,
+    heart_rate_quality,
+    interval,
+    probability,
+)
 from rppg_core.respiration import FS as BREATH_FS
 from rppg_core.respiration import Respiration, respiration
 from rppg_core.sampling import EvenTrace, frame_rate_hz, resample, slow_part
 from rppg_core.traces import Trace
 from rppg_core.vitals import VITALS, Quality, Vitals, Waveform
 
-FUSED_METHODS = ("pos", "chrom", "green", "pbv")
+FUSED_METHODS = ("pos", "chrom", "pbv")
 """The methods whose pulses are fused; the others of the registry add no more than time to these."""
 
 MIN_RATE_HZ = 8.0
@@ -33,6 +42,8 @@ NEEDS_S = {"heart_rate": 5.0, "hrv": 20.0, "stress_index": 25.0, "respiration_ra
 """Seconds of trace each vital needs."""
 
 _STRESS_BEATS = 25
+_WRONG_HUE_DB, _PALLOR_DB = 3.0, 1.0  # what a candidate loses for not having blood's colour
+_BLACK = 4.0  # level below which a channel holds noise alone
 _PULSE_CUTOFF_HZ = 0.45
 _SURE_OF_BEATS = 0.85  # share of intervals kept from which beats give the rate, being exact where a spectrum is spread
 _PERIODIC_MOTION = 1.3  # log10 of the head's motion at the rate over that around it
@@ -44,9 +55,9 @@ class _Pulse:
     """The fused pulse of a trace and all that is known of it."""
 
     even: EvenTrace
-    changes: NDArray[np.float64]  # (n, n_used, 3) relative colour changes, motion removed
     wave: NDArray[np.float64]  # (n,) rising with blood volume
     region_weights: NDArray[np.float64]  # (n_used,)
+    colour: PulseColour
     rate: HeartRate
     beats: Beats
     evidence: Evidence
@@ -131,20 +142,15 @@ def _find_pulse(trace: Trace) -> _Pulse | None:
     pose = fast[:, -even.pose.shape[1] :]
     changes = remove_motion(fast[:, : 3 * n_used], pose, even.fs).reshape(n, n_used, 3)
     changes = np.maximum(changes, -0.9)  # a colour stays positive
-    colours = even.colours.mean(axis=0) * (1 + changes)
-
-    pulses = np.concatenate([-METHODS[name](colours, even.fs) for name in FUSED_METHODS], axis=1)
+    pulses = _pulses(even.colours.mean(axis=0), changes, even.fs)
     spectra = spectra_of(pulses, even.fs)
-    best = max(candidates(spectra), key=lambda candidate: candidate.snr_db, default=None)
-    if best is None or not np.any(best.weights > 0):
+    best, colour, by_region = _choose(spectra, changes, even.fs)
+    if best is None or colour is None:
         return None
     wave = pulses @ best.weights
     rate = heart_rate(wave, even.fs, near_hz=best.rate_hz)
     rate_hz = rate.rate_bpm / 60
     beats = find_beats(wave, even.known, even.fs, rate_hz)
-    by_region = np.maximum(best.weights, 0).reshape(len(FUSED_METHODS), n_used).sum(axis=0)
-    by_region = by_region / (by_region.sum() + 1e-30)
-    strength, _ = _strength(changes, wave, by_region, even.fs, rate_hz)
     beats_bpm = 60 / float(np.mean(beats.intervals_s)) if len(beats.kept) else 0.0
     evidence = Evidence(
         n_regions=n_used,
@@ -152,18 +158,57 @@ def _find_pulse(trace: Trace) -> _Pulse | None:
         prominence_db=rate.prominence_db,
         agreement=_agreement(spectra, best, n_used),
         stability=_stability(wave, even.fs, rate_hz),
-        hue=_hue(strength),
+        hue=colour.hue,
+        pallor=colour.pallor,
         motion=float(np.log10(max(motion_at(pose, even.fs, rate_hz), 1.0))),
         mismatch_bpm=abs(beats_bpm - rate.rate_bpm),
     )
-    return _Pulse(even, changes, wave, by_region, rate, beats, evidence)
+    return _Pulse(even, wave, by_region, colour, rate, beats, evidence)
+
+
+def _choose(
+    spectra: Spectra, changes: NDArray[np.float64], fs: float
+) -> tuple[Candidate | None, PulseColour | None, NDArray[np.float64]]:
+    """The clearest candidate whose colour is a pulse's, its colour, and the share of each region in it."""
+    n, n_used, _ = changes.shape
+    _, raw = band_spectrum(changes.reshape(n, -1), fs)
+    raw = raw.reshape(len(raw), n_used, 3)
+    best, best_colour, best_score, best_share = None, None, -np.inf, np.zeros(n_used)
+    for candidate in candidates(spectra):
+        share = np.maximum(candidate.weights, 0).reshape(-1, n_used).sum(axis=0)
+        if not share.any():
+            continue
+        share = share / share.sum()
+        at = near(spectra, candidate.rate_hz) | near(spectra, 2 * candidate.rate_hz)
+        colour = pulse_colour(np.einsum("frc,r->fc", raw[at], share), candidate.fused[at])
+        score = candidate.snr_db
+        if n_used >= FACE_REGIONS:  # a fingertip on a lit lens has other colours
+            score -= _WRONG_HUE_DB * (1 - colour.hue) + _PALLOR_DB * max(colour.pallor - 1.5, 0.0)
+        if score > best_score:
+            best, best_colour, best_score, best_share = candidate, colour, score, share
+    return best, best_colour, best_share
+
+
+def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
+    """Candidate pulses, rising with blood volume, shape (n, k * n_used), in blocks of the regions.
+
+    A face is lit from outside, and methods that set its chrominance against its brightness hold off motion. One or a
+    few spots (a fingertip on a lit lens) have channels that are black or saturated, which such methods would divide
+    by; there each channel that isn't black counts for itself, in levels.
+    """
+    if level.shape[0] >= FACE_REGIONS:
+        # What all channels share is light and shade; taken out first, no method can take a flicker for a pulse.
+        colours = level * (1 + changes - changes.mean(axis=2, keepdims=True))
+        return np.concatenate([-METHODS[name](colours, fs) for name in FUSED_METHODS], axis=1)
+    shown = np.where(level > _BLACK, 1.0, 0.0)
+    return np.concatenate([-changes[..., channel] * shown[:, channel] for channel in range(3)], axis=1)
 
 
 def _agreement(spectra: Spectra, best: Candidate, n_used: int) -> float:
     """Correlation around the rate of two pulses, each from every other region; weighed by noise only, not by fit."""
     if n_used < 2:
         return 0.0
-    weights = 1 / spectra.scale / np.max(1 / spectra.scale)
+    weights = common_weights(spectra)
     odd = (np.arange(len(weights)) % n_used) % 2 == 1
     at = np.abs(spectra.freqs - best.rate_hz) <= max(1.5 * spectra.width_hz, 0.15)
     a, b = spectra.values[at][:, odd] @ weights[odd], spectra.values[at][:, ~odd] @ weights[~odd]
@@ -183,29 +228,6 @@ def _stability(wave: NDArray[np.float64], fs: float, rate_hz: float) -> float:
     band = (freqs >= 0.6) & (freqs <= 3.75)
     tops = freqs[band][np.argmax(power[band], axis=0)]
     return float(np.mean(np.abs(tops - rate_hz) <= max(0.1, 0.08 * rate_hz)))
-
-
-def _strength(
-    changes: NDArray[np.float64], wave: NDArray[np.float64], by_region: NDArray[np.float64], fs: float, rate_hz: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """AC/DC of the pulse in R, G, B and its standard error, by regression on the fused pulse at the rate and 2 x it."""
-    n = len(wave)
-    freqs = np.fft.rfftfreq(n, 1 / fs)
-    width = max(1.5 * fs / n, 0.12)
-    at = (np.abs(freqs - rate_hz) <= width) | (np.abs(freqs - 2 * rate_hz) <= width)
-    colour = np.fft.rfft(np.einsum("nrc,r->nc", changes, by_region), axis=0)[at]
-    reference = np.fft.rfft(wave)[at]
-    power = float(np.sum(np.abs(reference) ** 2)) + 1e-30
-    slope = -(colour.T @ reference.conj()).real / power
-    residual = colour + np.outer(reference, slope)
-    error = np.sqrt(np.sum(np.abs(residual) ** 2, axis=0) / max(2 * at.sum() - 1, 1) / power)
-    return slope * float(np.std(wave)), error * float(np.std(wave))
-
-
-def _hue(strength: NDArray[np.float64]) -> float:
-    """Cosine between the pulse's colour and that of blood, what all channels share taken out of both."""
-    seen, blood = strength - strength.mean(), SIGNATURE - SIGNATURE.mean()
-    return float(seen @ blood / (np.linalg.norm(seen) * np.linalg.norm(blood) + 1e-30))
 
 
 def _rate_bpm(pulse: _Pulse) -> float:
@@ -332,9 +354,7 @@ def _put_breath(answers: _Answers, breath: Respiration, sure: float, span_s: flo
 
 
 def _put_oxygen(answers: _Answers, pulse: _Pulse, sure: float, coefficients: Coefficients) -> None:
-    rate_hz = pulse.rate.rate_bpm / 60
-    strength, error = _strength(pulse.changes, pulse.wave, pulse.region_weights, pulse.even.fs, rate_hz)
-    seen = oxygen(strength, error, coefficients)
+    seen = oxygen(pulse.colour.strength, pulse.colour.error, coefficients)
     quality = sure * probability("spo2", {"clarity": min(seen.clarity, 30.0)}) if seen.spo2_percent else 0.0
     answers.put("spo2", seen.spo2_percent, quality, None if quality >= MIN_CONFIDENCE else "LOW_SIGNAL")
 

@@ -15,7 +15,8 @@ SURE = 0.98
 MIN_CONFIDENCE = 0.3
 """A heart rate below this confidence, and another vital below this quality, is withheld."""
 
-_FACE_REGIONS = 6  # fewer can't be split into halves that say something about each other
+FACE_REGIONS = 6
+"""Fewer regions can't be split into halves that say something about each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Evidence:
     agreement: float  # correlation, around the rate, of two pulses from two halves of the regions; -1 to 1
     stability: float  # share of short stretches that show the same rate
     hue: float  # cosine of the angle between the pulse's colour and that of blood, intensity apart
+    pallor: float  # how much more the channels share than they would for blood
     motion: float  # log10 of how far the head's motion stands out at the rate
     mismatch_bpm: float  # between spectrum and beats
 
@@ -45,7 +47,7 @@ def heart_rate_quality(evidence: Evidence) -> float:
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
     features["prominence_db"] = float(np.clip(features["prominence_db"], -5, 15))
     features["mismatch_bpm"] = float(min(features["mismatch_bpm"], 20.0))
-    kind = "heart_rate_face" if evidence.n_regions >= _FACE_REGIONS else "heart_rate_spot"
+    kind = "heart_rate_face" if evidence.n_regions >= FACE_REGIONS else "heart_rate_spot"
     return probability(kind, features)
 
 

@@ -1,0 +1,51 @@
+"""The colour of a pulse: what tells blood from light, motion and screens that also beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rppg_core.methods.pbv import SIGNATURE
+
+_CHROMA = SIGNATURE - SIGNATURE.mean()
+_TINT = float(np.linalg.norm(_CHROMA) / SIGNATURE.mean())  # how coloured blood's pulse is
+_PALEST = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PulseColour:
+    """AC/DC of a pulse in R, G, B with its standard error (on one arbitrary scale), beside blood's."""
+
+    strength: NDArray[np.float64]  # (3,)
+    error: NDArray[np.float64]  # (3,)
+
+    @property
+    def hue(self) -> float:
+        """Cosine between the pulse's colour and blood's, what all channels share taken out of both: 1 for blood."""
+        seen = self.strength - self.strength.mean()
+        return float(seen @ _CHROMA / (np.linalg.norm(seen) * np.linalg.norm(_CHROMA) + 1e-30))
+
+    @property
+    def pallor(self) -> float:
+        """How much more (or less) the channels share than they would for blood: 0 for blood, large for a lamp."""
+        tint = abs(float((self.strength - self.strength.mean()) @ _CHROMA)) / float(np.linalg.norm(_CHROMA)) / _TINT
+        return float(min(abs(self.strength.mean() / (tint + 1e-30) - 1), _PALEST))
+
+
+def pulse_colour(colours: NDArray[np.complex128], pulse: NDArray[np.complex128]) -> PulseColour:
+    """Regress colours on a pulse.
+
+    Parameters
+    ----------
+    colours : ndarray, shape (n, 3)
+        Spectrum of the relative colour changes at the frequencies that belong to the pulse's rate.
+    pulse : ndarray, shape (n,)
+        Spectrum of the pulse, rising with blood volume, at the same frequencies.
+    """
+    power = float(np.sum(np.abs(pulse) ** 2)) + 1e-30
+    slope = (colours.T @ pulse.conj()).real / power
+    left = colours - np.outer(pulse, slope)
+    error = np.sqrt(np.sum(np.abs(left) ** 2, axis=0) / max(2 * len(pulse) - 1, 1) / power)
+    return PulseColour(strength=-slope, error=error)
