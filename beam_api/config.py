@@ -71,13 +71,13 @@ class Settings:
                 landmarks=env.str("BEAM_LANDMARKS", default="5", validate=_landmarks),
                 trusted_proxies=env.int("BEAM_TRUSTED_PROXIES", default=0, validate=validate.Range(0, 16)),
                 log_level=env.str("BEAM_LOG_LEVEL", default="INFO", validate=validate.OneOf(LOG_LEVELS)),
-                workers=env.int("WEB_CONCURRENCY", default=_cores(), validate=validate.Range(1, 1024)),
+                workers=env.int("WEB_CONCURRENCY", default=cores(), validate=validate.Range(1, 1024)),
             )
         except EnvError as error:
             raise SettingsError(str(error)) from None
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores this process may use, which in a container are fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -1,4 +1,6 @@
-"""Read what is left of a request's body before an early answer.
+"""How a request's body is waited for, and what becomes of what nobody read.
+
+A client that stops in the middle of a body would hold a thread for ever, and there are few: reads have a time limit.
 
 A server that answers and closes with bytes unread resets the connection, and the client that is still sending sees the
 reset instead of the 401 or 413. So the rest is read and thrown away, up to a bound in bytes and in time.
@@ -9,15 +11,24 @@ from __future__ import annotations
 import time
 
 from flask import Flask, Response, request
+from gunicorn.http.errors import ParseException
 
+SILENCE_S = 15.0
 BOUND_BYTES = 64 * 1024 * 1024
 BOUND_S = 20.0
 _CHUNK = 64 * 1024
 
 
 def init_app(app: Flask) -> None:
-    """Drain before every error answer."""
+    """Limit the wait for bodies, and drain before every error answer."""
+    app.before_request(_limit_silence)
     app.after_request(_drain)
+
+
+def _limit_silence() -> None:
+    # Gunicorn lifts the limit by itself before the next request of the connection.
+    if connection := request.environ.get("gunicorn.socket"):
+        connection.settimeout(SILENCE_S)
 
 
 def _drain(response: Response) -> Response:
@@ -28,6 +39,6 @@ def _drain(response: Response) -> Response:
     try:
         while left > 0 and time.monotonic() < end and (chunk := source.read(min(_CHUNK, left))):
             left -= len(chunk)
-    except OSError:  # the client is gone, or sends no well-formed body: nobody is left to be kept from a reset
+    except (OSError, ParseException):  # the client is gone or silent, or sends no well-formed chunks
         pass
     return response

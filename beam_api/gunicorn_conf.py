@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from pathlib import Path
 from typing import Any
+
+from flask import Flask
 
 # One thread a process for numerics: the processes are the parallelism. Read when the libraries load, so set before.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 from beam_api.config import Settings  # noqa: E402
-from beam_api.redis_server import die_with_parent  # noqa: E402
+from beam_api.redis_server import RedisNotRunning, die_with_parent  # noqa: E402
 from beam_api.telemetry import stdlib_logging  # noqa: E402
+
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would put images on the disk
 
 _settings = Settings.from_environment()
 
-wsgi_app = "beam_api:create_app()"
+wsgi_app = "beam_api.gunicorn_conf:load()"
 bind = "127.0.0.1:8000"
 workers = _settings.workers  # dlib holds the GIL: processes scale
 worker_class = "gthread"  # sync has no keep-alive, and a client sends a request every second
@@ -36,6 +41,17 @@ logconfig_dict = stdlib_logging(_settings.log_level)
 
 # Made here, in the master: a worker must know who its parent was.
 _die_with_master = die_with_parent(signal.SIGKILL)
+
+
+def load() -> Flask:
+    """The app. What keeps it from starting is told in one line, which gunicorn makes of a RuntimeError."""
+    from beam_api import create_app
+    from rppg_core.errors import ModelUnavailable
+
+    try:
+        return create_app()
+    except (RedisNotRunning, ModelUnavailable) as error:
+        raise RuntimeError(str(error)) from None
 
 
 def post_fork(server: Any, worker: Any) -> None:

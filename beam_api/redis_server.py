@@ -16,6 +16,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -76,7 +77,8 @@ def die_with_parent(signal_number: int) -> Callable[[], None]:
     parent = os.getpid()
 
     def prepare() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+        if sys.platform == "linux":  # elsewhere the parent must be ended by a signal it can act on
+            _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
         if os.getppid() != parent:  # it died before the call
             os._exit(1)
 

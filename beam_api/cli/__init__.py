@@ -1,19 +1,29 @@
-"""The command `beam`. One module per command; each is added to the group at the end."""
+"""The command `beam`. One module per command, with the command under the module's name."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
-from beam_api.cli.doctor import doctor
-from beam_api.cli.keys import keys
-from beam_api.cli.serve import serve
+COMMANDS = ("serve", "demo", "measure", "keys", "doctor")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Imports a command when it is run: the parent of `beam serve` must not load what `beam measure` needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"beam_api.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="beam-rppg", prog_name="beam")
 def main() -> None:
     """Contactless vital signs: frames of a face in, heart rate and more out."""
-
-
-for command in (serve, keys, doctor):
-    main.add_command(command)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from beam_api.cli.common import failures_as_messages, json_option, open_store, print_json, read_settings
-from beam_api.config import Settings
+from beam_api.config import Settings, cores
 from beam_api.redis_server import RedisNotRunning, find_binary
 from beam_api.store.base import ping, store_errors, text
 
@@ -106,9 +106,8 @@ def _open_files(_settings: Settings) -> tuple[str, str]:
 
 
 def _workers(settings: Settings) -> tuple[str, str]:
-    cores = len(os.sched_getaffinity(0))
-    found = f"{settings.workers} workers on {cores} cores"
-    return found, "" if settings.workers <= 2 * cores else "set WEB_CONCURRENCY to the number of cores"
+    found = f"{settings.workers} workers on {cores()} cores"
+    return found, "" if settings.workers <= 2 * cores() else "set WEB_CONCURRENCY to the number of cores"
 
 
 CHECKS: dict[str, Callable[[Settings], tuple[str, str]]] = {

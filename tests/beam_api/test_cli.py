@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -74,3 +76,9 @@ def test_help_is_everywhere(beam, command):
     result = beam(*command, "--help")
     assert result.exit_code == 0
     assert "Usage:" in result.stdout
+
+
+def test_the_parent_of_the_service_loads_no_science():
+    script = "import sys, beam_api.cli.serve; print([m for m in ('cv2', 'dlib', 'scipy', 'numpy') if m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"

@@ -1,3 +1,4 @@
+import socket
 from http import HTTPStatus
 
 import pytest
@@ -124,3 +125,10 @@ def test_a_redirect_stays_one(app):
 
 def test_a_subclass_without_a_row_has_the_status_of_its_parent():
     assert status_of(type("Deep", (exceptions.NotFound,), {"__module__": "tests"})) is HTTPStatus.NOT_FOUND
+
+
+def test_a_silent_client_is_not_waited_for_for_ever(client):
+    here, there = socket.socketpair()
+    with here, there:
+        client.get("/health", environ_base={"gunicorn.socket": here})
+        assert 1 <= here.gettimeout() <= 60

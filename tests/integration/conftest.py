@@ -14,9 +14,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import wait_until
+from tests.processes import running, wait_until
 
 START_S = 20.0
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 @dataclass
@@ -44,7 +51,7 @@ class Service:
             new = children.get(queue.pop(), [])
             found += new
             queue += new
-        return {p: Path(f"/proc/{p}/cmdline").read_text().replace("\0", " ") for p in found}
+        return {p: _command(p) for p in found if running(p)}
 
     def redis_pid(self) -> int:
         return next(p for p, command in self.processes().items() if "redis-server" in command)
@@ -81,9 +88,12 @@ def start_service() -> Iterator[Callable[..., Service]]:
         def ready() -> bool:
             assert process.poll() is None, log.read_text()
             try:
-                return service.get("/ready", headers={}).status_code == 200
+                answers = service.get("/ready", headers={}).status_code == 200
             except httpx.TransportError:
                 return False
+            return (
+                answers and sum("-m gunicorn" in c for c in service.processes().values()) == 3
+            )  # a master, two workers
 
         assert wait_until(ready, START_S), log.read_text()
         os.set_blocking(process.stdout.fileno(), False)

@@ -59,6 +59,15 @@ def test_an_early_answer_to_a_large_body_is_seen_and_the_connection_stays(servic
     connection.close()
 
 
+def test_malformed_chunks_are_400_or_the_early_answer(service):
+    address = urlsplit(service.url)
+    start = f"POST /api/rppg/measure HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nX-API-Key: {service.key}\r\n"
+    for content_type, status in (("multipart/form-data; boundary=b", b"400"), ("text/plain", b"415")):
+        with socket.create_connection((address.hostname, address.port), timeout=20) as raw:
+            raw.sendall(f"{start}Content-Type: {content_type}\r\n\r\nzz\r\nwhat\r\n".encode())
+            assert raw.recv(1000).split()[1] == status
+
+
 def test_requests_sees_the_answer_to_a_large_upload(service):
     for headers, status in (({}, 404), ({"X-API-Key": "wrong"}, 401), ({"X-API-Key": service.key}, 404)):
         answer = requests.post(service.url + "/api/nope", headers=headers, files={"frame": BODY}, timeout=30)
@@ -72,6 +81,17 @@ def test_keys_made_and_revoked_beside_the_service_count_at_once_in_every_worker(
     assert remaining == list(range(99, 91, -1))
     assert beam(service, "keys", "revoke", made["key_id"]).returncode == 0
     assert {service.get("/nope", headers=headers).status_code for _ in range(8)} == {401}
+
+
+def test_a_model_that_is_missing_is_said_in_a_line(tmp_path):
+    env = os.environ | {"BEAM_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": os.getcwd()}
+    env["BEAM_LANDMARKS"] = str(tmp_path / "broken.dat")
+    (tmp_path / "broken.dat").write_bytes(b"no model")
+    command = [sys.executable, "-m", "beam_api.cli", "serve", "--port", "0"]
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert "landmark model" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_second_service_on_the_same_data_is_refused(service):
