@@ -170,7 +170,7 @@ class FaceFinder:
 
     def _own_rule(self, points: NDArray[np.float64], centre: NDArray[np.float64], side: float) -> BoxRule:
         usual, size = _RULES[self.n_points], _size(points)
-        right, down = (centre - points.mean(axis=0)) / size
+        right, down = ((centre - points.mean(axis=0)) / size).tolist()
 
         def between(usual_one: float, own: float) -> float:
             return usual_one + _OWN_SHARE * min(max(own - usual_one, -_OWN_LIMIT), _OWN_LIMIT)

@@ -1,0 +1,51 @@
+# Two commands do all the set-up: `make run` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# One stamp per set of inputs: the environment is made anew when they change, and kept when they don't.
+INPUTS := $(shell cat pyproject.toml Makefile | sha256sum | cut -c1-16)
+DEPENDENCIES := $(VENV)/.dependencies-$(INPUTS)
+INSTALLED := $(VENV)/.installed-$(shell pwd | sha256sum | cut -c1-16)-$(INPUTS)
+
+.PHONY: help install run demo test lint bench clean
+
+help:
+	@echo "make run     the service on port 8000, with a Redis of its own"
+	@echo "make demo    the service, measured through HTTP on a face whose pulse is known"
+	@echo "make test    lint, types and every test"
+	@echo "make bench   speed, memory and accuracy, measured here"
+
+$(DEPENDENCIES):
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed") if not (3, 11) <= sys.version_info < (3, 14) else None'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,landmarks68]'
+	@touch $@
+
+# The package itself is installed once per checkout: a kept environment may have served another one.
+$(INSTALLED): $(DEPENDENCIES)
+	@rm -f $(VENV)/.installed-*
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+install: $(INSTALLED)
+
+run: install
+	$(BIN)/beam serve
+
+demo: install
+	$(BIN)/beam demo $(DEMO)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest $(TESTS)
+
+bench: install
+	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.service
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

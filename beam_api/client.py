@@ -1,0 +1,115 @@
+"""A client of the measure API, as an integration would write it: frames in batches, retries, the answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import httpx
+
+from rppg_core.reader import Frame
+
+BATCH = 30
+_TRIES = 5
+_LONGEST_WAIT_S = 61.0
+
+
+class ServiceRefused(Exception):
+    """The service answered with an error that a retry won't mend, or with the same one too often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a window is: its share 0-1, and what the service advises about the picture."""
+
+    share: float
+    guidance: tuple[str, ...]
+
+
+class BeamClient:
+    """Measures through a running service. Use as a context manager."""
+
+    def __init__(self, url: str, key: str, *, timeout_s: float = 60.0) -> None:
+        self._http = httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=timeout_s)
+
+    def __enter__(self) -> BeamClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def measure(
+        self,
+        frames: Iterable[Frame],
+        *,
+        session_id: str,
+        duration_ms: int,
+        include_raw: bool = False,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> dict[str, Any]:
+        """Post encoded frames in order of capture until the window is full.
+
+        Returns
+        -------
+        dict
+            The whole answer: `data` with the vitals, `meta` beside it.
+
+        Raises
+        ------
+        ServiceRefused
+            If the service refuses a request, can't be reached, or the frames end before the window is full.
+        """
+        fields = {
+            "session_id": session_id,
+            "duration_ms": str(duration_ms),
+            "include_raw": "true" if include_raw else "false",
+        }
+        for batch in _batches(frames):
+            body = self._post(batch, fields)
+            if body is None:
+                continue
+            if body["data"]["status"] == "complete":
+                return body
+            if on_progress:
+                on_progress(Progress(body["data"]["progress"], tuple(body["data"]["guidance"])))
+        raise ServiceRefused("The frames ended before the window was full.")
+
+    def _post(self, batch: list[Frame], fields: dict[str, str]) -> dict[str, Any] | None:
+        """The answer to one batch; None when it held no face, after which one goes on."""
+        parts = {**fields, "timestamp_ms": [str(frame.time_us / 1000) for frame in batch]}
+        files = [("frame", ("frame.jpg", frame.data, "image/jpeg")) for frame in batch]
+        for attempt in range(_TRIES):
+            try:
+                response = self._http.post("/api/rppg/measure", data=parts, files=files)
+            except httpx.TransportError as error:
+                if attempt == _TRIES - 1:
+                    raise ServiceRefused(f"The service can't be reached: {type(error).__name__}.") from error
+                time.sleep(0.2 * 2**attempt)
+                continue
+            if response.status_code in {429, 503}:
+                time.sleep(min(float(response.headers.get("Retry-After", 1)), _LONGEST_WAIT_S))
+                continue
+            return self._read(response)
+        raise ServiceRefused("The service has no room for these requests.")
+
+    @staticmethod
+    def _read(response: httpx.Response) -> dict[str, Any] | None:
+        try:
+            body: dict[str, Any] = response.json()
+        except ValueError as error:
+            raise ServiceRefused(f"No Beam answers there (status {response.status_code}).") from error
+        if response.is_success and "data" in body:
+            return body
+        failure = body.get("error", {})
+        if failure.get("code") == "NO_FACE_DETECTED":
+            return None
+        raise ServiceRefused(f"{response.status_code} {failure.get('code')}: {failure.get('message')}")
+
+
+def _batches(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
+    source = iter(frames)
+    while batch := list(islice(source, BATCH)):
+        yield batch
