@@ -28,7 +28,7 @@ import redis
 import structlog
 
 SOCKET_PATH_LIMIT = 100  # characters; the kernel takes 107
-START_S = 10.0  # a large data set is loaded before the first answer
+START_S = 60.0  # a large data set is loaded before the first answer
 STOP_S = 10.0
 LOCK_WAIT_S = 3.0
 _PR_SET_PDEATHSIG = 1

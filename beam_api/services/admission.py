@@ -81,7 +81,7 @@ class Admission:
         return (record if token.proves(record) else None), standing
 
     def _remember(self, digest: str, limit: int) -> None:
+        self._limits.pop(digest, None)  # to the end; each step stands alone, as another thread may come between
         self._limits[digest] = limit
-        self._limits.move_to_end(digest)
         while len(self._limits) > REMEMBERED:
             self._limits.popitem(last=False)
