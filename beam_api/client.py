@@ -10,8 +10,6 @@ from typing import Any
 
 import httpx
 
-from rppg_core.reader import Frame
-
 BATCH = 30
 _TRIES = 5
 _LONGEST_WAIT_S = 61.0
@@ -43,14 +41,14 @@ class BeamClient:
 
     def measure(
         self,
-        frames: Iterable[Frame],
+        frames: Iterable[tuple[int, bytes]],
         *,
         session_id: str,
         duration_ms: int,
         include_raw: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> dict[str, Any]:
-        """Post encoded frames in order of capture until the window is full.
+        """Post frames, each a capture time in microseconds and a JPEG or PNG, in order until the window is full.
 
         Returns
         -------
@@ -77,10 +75,10 @@ class BeamClient:
                 on_progress(Progress(body["data"]["progress"], tuple(body["data"]["guidance"])))
         raise ServiceRefused("The frames ended before the window was full.")
 
-    def _post(self, batch: list[Frame], fields: dict[str, str]) -> dict[str, Any] | None:
+    def _post(self, batch: list[tuple[int, bytes]], fields: dict[str, str]) -> dict[str, Any] | None:
         """The answer to one batch; None when it held no face, after which one goes on."""
-        parts = {**fields, "timestamp_ms": [str(frame.time_us / 1000) for frame in batch]}
-        files = [("frame", ("frame.jpg", frame.data, "image/jpeg")) for frame in batch]
+        parts = {**fields, "timestamp_ms": [str(time_us / 1000) for time_us, _ in batch]}
+        files = [("frame", ("frame.jpg", image, "image/jpeg")) for _, image in batch]
         for attempt in range(_TRIES):
             try:
                 response = self._http.post("/api/rppg/measure", data=parts, files=files)
@@ -109,7 +107,7 @@ class BeamClient:
         raise ServiceRefused(f"{response.status_code} {failure.get('code')}: {failure.get('message')}")
 
 
-def _batches(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
+def _batches(frames: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
     source = iter(frames)
     while batch := list(islice(source, BATCH)):
         yield batch

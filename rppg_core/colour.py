@@ -73,7 +73,8 @@ def _in_blocks(
         return image, linear, shift
     part = image[top:bottom, left:right]
     for _ in range(block.bit_length() - 1):  # halving again and again is what OpenCV does fast
-        part = cv2.resize(part, (part.shape[1] // 2, part.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        half = (part.shape[1] // 2, part.shape[0] // 2)
+        part = np.asarray(cv2.resize(part, half, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     # A block's value belongs to its middle.
     return part, linear / block, (shift - (left, top) + 0.5) / block - 0.5
 

@@ -202,7 +202,7 @@ class FaceFinder:
             x, y = (middle + np.multiply(nudge, _PREDICT_PX) - _PREDICT_PX / 2).round().astype(int).tolist()
             shape = self._predictor(shown, dlib.rectangle(x, y, x + int(_PREDICT_PX), y + int(_PREDICT_PX)))
             total += [(p.x, p.y) for p in shape.parts()]
-        return (total / len(_NUDGES) + 0.5) / scale - 0.5 + (left, top)
+        return np.asarray((total / len(_NUDGES) + 0.5) / scale - 0.5 + (left, top))
 
 
 def _size(points: NDArray[np.float64]) -> float:
@@ -224,12 +224,10 @@ def _part(
 def _grey(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     if scale < 1:
-        return _luma(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-    return np.asarray(cv2.resize(_luma(image), size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-
-
-def _luma(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+        small = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    else:
+        small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(small, dtype=np.uint8)
 
 
 def _unscaled(box: dlib.rectangle, scale: float) -> tuple[NDArray[np.float64], float]:

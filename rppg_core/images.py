@@ -76,13 +76,13 @@ def read_header(data: bytes) -> Header:
 
 def _decode_jpeg(data: bytes) -> NDArray[np.uint8]:
     try:
-        return simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
+        return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True), dtype=np.uint8)
     except ValueError as error:
         # Stray bytes between segments are common in camera streams and harm no pixel; anything else does.
         if "extraneous bytes" not in str(error):
             raise InvalidImage("The JPEG is truncated or corrupt.") from error
     try:
-        return simplejpeg.decode_jpeg(data, colorspace="RGB", strict=False)
+        return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB", strict=False), dtype=np.uint8)
     except ValueError as error:
         raise InvalidImage("The JPEG is truncated or corrupt.") from error
 

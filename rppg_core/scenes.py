@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ class Scene:
     frame_size: tuple[int, int] = (480, 440)
 
 
-def moderate_scene(seed: int, **changes: object) -> Scene:
+def moderate_scene(seed: int, **changes: Any) -> Scene:
     """A cooperative person before a webcam: any skin up to type V, any rate, small movements, fair light."""
     rng = np.random.default_rng([1, seed])
     scene = Scene(
@@ -82,10 +83,10 @@ def moderate_scene(seed: int, **changes: object) -> Scene:
         jpeg_quality=int(rng.integers(80, 96)),
         pulse=float(rng.uniform(0.008, 0.014)),
     )
-    return replace(scene, **changes)  # type: ignore[arg-type]  # names are checked by replace itself
+    return replace(scene, **changes)
 
 
-def hard_scene(seed: int, **changes: object) -> Scene:
+def hard_scene(seed: int, **changes: Any) -> Scene:
     """Dark skin, movement, talk, flicker, compression and few frames, each at times and often together."""
     rng = np.random.default_rng([2, seed])
 
@@ -113,10 +114,10 @@ def hard_scene(seed: int, **changes: object) -> Scene:
         ectopic_beats=int(rng.choice([0, 1, 3], p=[0.85, 0.1, 0.05])),
         pulse=float(rng.uniform(0.007, 0.014)),
     )
-    return replace(scene, **changes)  # type: ignore[arg-type]
+    return replace(scene, **changes)
 
 
-def no_pulse_scene(kind: str, seed: int, **changes: object) -> Scene:
+def no_pulse_scene(kind: str, seed: int, **changes: Any) -> Scene:
     """One of `NO_PULSE`; raises ValueError for another name."""
     rng = np.random.default_rng([3, NO_PULSE.index(kind), seed])
     base = replace(
@@ -135,10 +136,10 @@ def no_pulse_scene(kind: str, seed: int, **changes: object) -> Scene:
         "noise": replace(base, sway=0.0, turn=0.0, talk=0.0, drift=0.0, noise=float(rng.uniform(4.0, 8.0))),
         "nodding": replace(base, nod=float(rng.uniform(0.02, 0.12)), nod_hz=float(rng.uniform(0.9, 2.0))),
     }[kind]
-    return replace(scene, **changes)  # type: ignore[arg-type]
+    return replace(scene, **changes)
 
 
-def _person(rng: np.random.Generator, seed: int) -> dict[str, object]:
+def _person(rng: np.random.Generator, seed: int) -> dict[str, Any]:
     rate = float(rng.uniform(45, 180)) if rng.random() < 0.6 else float(np.clip(rng.normal(75, 12), 45, 120))
     # A fast heart is a regular one.
     widest = 60.0 * min(1.0, (75.0 / rate) ** 2)

@@ -60,9 +60,10 @@ def demo(port: int, once: bool, as_json: bool) -> None:
 
 
 def _measure(url: str, key: str) -> dict[str, Any]:
+    face, start_us = simulate_face(_SCENE), time.time_ns() // 1000
     with BeamClient(url, key) as client, progress_bar("Measuring") as advance:
         answer = client.measure(
-            simulate_face(_SCENE).frames(start_us=time.time_ns() // 1000),
+            ((start_us + round(at * 1e6), face.jpeg(i)) for i, at in enumerate(face.times_s)),
             session_id="demo",
             duration_ms=30_000,
             on_progress=lambda progress: advance(progress.share),

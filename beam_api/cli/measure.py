@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import simplejpeg
+from numpy.typing import NDArray
 
 from beam_api.cli.common import json_option, print_json
 from beam_api.cli.show import progress_bar, show_vitals
@@ -50,8 +52,7 @@ def measure(file: Path, url: str | None, key: str | None, as_json: bool) -> None
 
 def _through(url: str, key: str, file: Path, seconds: float) -> dict[str, Any]:
     frames = (
-        Frame(frame.time_us, simplejpeg.encode_jpeg(frame.data, quality=_QUALITY, colorspace="RGB"))
-        for frame in _frames(file)
+        (time_us, simplejpeg.encode_jpeg(image, quality=_QUALITY, colorspace="RGB")) for time_us, image in _frames(file)
     )
     with BeamClient(url, key) as client, progress_bar("Measuring") as advance:
         answer = client.measure(
@@ -86,12 +87,12 @@ def _here(file: Path, seconds: float) -> dict[str, Any]:
             size = state.frame_size
 
     with progress_bar("Measuring") as advance:
-        for frame in _frames(file):
-            first_us = frame.time_us if first_us is None else first_us
-            passed_s = (frame.time_us - first_us) / 1e6
+        for time_us, image in _frames(file):
+            first_us = time_us if first_us is None else first_us
+            passed_s = (time_us - first_us) / 1e6
             if passed_s > seconds:
                 break
-            batch.append(frame)
+            batch.append(Frame(time_us, image))
             if len(batch) == _BATCH:
                 read(batch)
                 batch = []
@@ -103,6 +104,6 @@ def _here(file: Path, seconds: float) -> dict[str, Any]:
     return complete_data(measure_trace(trace), trace)
 
 
-def _frames(file: Path) -> Iterator[Frame]:
+def _frames(file: Path) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     for time_s, image in read_video(file):
-        yield Frame(max(0, round(time_s * 1e6)), image)
+        yield max(0, round(time_s * 1e6)), image
