@@ -7,8 +7,8 @@
 -- full the window.
 -- Times are whole microseconds below 2^53, so Lua's doubles hold them exactly; they travel as 8 bytes, big-endian.
 --
--- KEYS  1 window (hash)  2 index (string)  3 samples (list)  4 last (hash: end of the last window)  5, 6 seen, and
---       seen before that (strings of request digests)  7 done (hash: request digest -> window it completed)
+-- KEYS  1 window (hash)  2 index (string)  3 samples (list)  4 last (hash: end of the last window, last restart)
+--       5, 6 seen, and seen before that (strings of request digests)  7 done (hash: request digest -> window it completed)
 --       8 closed (list of ids; prefix of the closed windows)  9 face (string)  10 prefix of results
 -- ARGV  1 request digest, '' if unstamped  2 mode, s or u: stamped or not  3 duration in us  4 raw asked, 0 or 1
 --       5 frame size  6 face or ''  7 entries: (time, digest) of each frame, sorted by time, 16 bytes each
@@ -43,6 +43,7 @@ end
 -- The window: what stands in the hash, and the tail of its index that this request may touch ---------------------
 local W = { n = 0 }
 local restarted, opened, changed = false, false, false
+local set_back = false                         -- whether the clock was
 local times, marks, base = {}, {}, 0           -- entries base + 1 ... n of the index
 local fresh = {}                               -- records to add to the samples
 
@@ -54,7 +55,7 @@ if stored[1] and redis.call('STRLEN', IDX) == 16 * stored[1] then
 end
 
 local ended                                    -- end of the last window, on the clock of this request
-local last = redis.call('HMGET', LAST, 'end', 'mode')
+local last = redis.call('HMGET', LAST, 'end', 'mode', 'restart')
 if last[1] and last[2] == mode then ended = tonumber(last[1]) end
 
 -- The first of the entries that is not before t: 1 ... #times + 1.
@@ -94,7 +95,7 @@ end
 local function restart()
   drop_window()
   ended = nil
-  restarted = true
+  restarted, set_back = true, true
 end
 
 local function open_window()
@@ -190,7 +191,7 @@ local function settle(m)
   end
 end
 
--- A request seen before changes nothing. In-order frames can't have been, and pay nothing for the question ---------
+-- A request seen before changes nothing. Frames in order can't have been, unless the clock was set back lately ------
 local repeated = false
 local completed                                -- the window that this very request completed before
 if digest ~= '' then
@@ -198,7 +199,7 @@ if digest ~= '' then
   if known and tonumber(string.match(known, '^%d+')) > now then
     completed = string.match(known, ':(.+)$')
     repeated = true
-  elseif #T > 0 and not (W.n > 0 and T[1] > W.last and T[1] <= W.last + SILENCE) then
+  elseif #T > 0 and (last[3] or not (W.n > 0 and T[1] > W.last and T[1] <= W.last + SILENCE)) then
     for _, name in ipairs({ SEEN, OLD }) do
       local seen, from = redis.call('GET', name), 1
       while seen and not repeated do
@@ -298,7 +299,11 @@ if #T > 0 and not repeated then
       redis.call('PEXPIRE', SMP, WINDOW_TTL)
     end
   end
-  if restarted and not ended then redis.call('DEL', LAST) end
+  if set_back then
+    if not ended then redis.call('HDEL', LAST, 'end', 'mode') end
+    redis.call('HSET', LAST, 'restart', 1)
+    redis.call('PEXPIRE', LAST, KEEP_TTL)
+  end
 
   if face ~= '' then
     local before = redis.call('GET', FACE)
