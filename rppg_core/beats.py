@@ -82,6 +82,10 @@ def find_beats(pulse: NDArray[np.float64], known: NDArray[np.bool_], fs: float, 
         match = fftconvolve(wide, shape[::-1], mode="same")
         times = _summits(match, times, int(0.25 / rate_hz * rate))
     times = times[np.concatenate([[True], np.diff(times) > 0.3 / rate_hz * rate])]
+    inside = (times > 0.3 * reach) & (times < len(wide) - 1 - 0.3 * reach)  # of the others too little is seen
+    times = times[inside]
+    if len(times) < 4:
+        return _NONE
     segments = _segments(wide, times, reach_time)
 
     norm = np.sqrt(np.sum(shape**2 / np.maximum(taper, 1e-3)) * np.sum(segments**2 * taper, axis=1))

@@ -12,15 +12,15 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         # Many regions: the rate within 2 bpm.
         "heart_rate_face": {
-            "intercept": -9.0,
-            "snr_db": 0.35,
-            "prominence_db": 0.35,
-            "agreement": 4.0,
-            "stability": 4.0,
-            "hue": 2.0,
-            "pallor": -0.6,
-            "motion": -1.0,
-            "mismatch_bpm": -0.5,
+            "intercept": -16.9,
+            "snr_db": 0.1,
+            "prominence_db": 0.2,
+            "agreement": 5.4,
+            "stability": 5.6,
+            "hue": 8.0,
+            "pallor": -1.5,
+            "motion": -0.5,
+            "mismatch_bpm": -0.2,
         },
         # One or few regions, which can't agree with each other.
         "heart_rate_spot": {

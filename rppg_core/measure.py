@@ -46,6 +46,7 @@ _WRONG_HUE_DB, _PALLOR_DB = 3.0, 1.0  # what a candidate loses for not having bl
 _BLACK = 4.0  # level below which a channel holds noise alone
 _PULSE_CUTOFF_HZ = 0.45
 _SURE_OF_BEATS = 0.85  # share of intervals kept from which beats give the rate, being exact where a spectrum is spread
+_ALL_KEPT = 0.97
 _PERIODIC_MOTION = 1.3  # log10 of the head's motion at the rate over that around it
 _MIN_KEPT = 0.75  # share of intervals kept below which the rhythm is called irregular
 
@@ -151,7 +152,6 @@ def _find_pulse(trace: Trace) -> _Pulse | None:
     rate = heart_rate(wave, even.fs, near_hz=best.rate_hz)
     rate_hz = rate.rate_bpm / 60
     beats = find_beats(wave, even.known, even.fs, rate_hz)
-    beats_bpm = 60 / float(np.mean(beats.intervals_s)) if len(beats.kept) else 0.0
     evidence = Evidence(
         n_regions=n_used,
         snr_db=rate.snr_db,
@@ -161,7 +161,7 @@ def _find_pulse(trace: Trace) -> _Pulse | None:
         hue=colour.hue,
         pallor=colour.pallor,
         motion=float(np.log10(max(motion_at(pose, even.fs, rate_hz), 1.0))),
-        mismatch_bpm=abs(beats_bpm - rate.rate_bpm),
+        mismatch_bpm=abs(_beats_bpm(beats) - rate.rate_bpm),
     )
     return _Pulse(even, wave, by_region, colour, rate, beats, evidence)
 
@@ -231,12 +231,16 @@ def _stability(wave: NDArray[np.float64], fs: float, rate_hz: float) -> float:
 
 
 def _rate_bpm(pulse: _Pulse) -> float:
-    """Rate by the beats where they are sound and agree with the spectrum, else by the spectrum."""
-    beats, rate = pulse.beats, pulse.rate.rate_bpm
-    if beats.kept_share < _SURE_OF_BEATS or not pulse.even.known.all():
-        return rate
-    by_beats = 60 / float(np.mean(beats.intervals_s))
-    return by_beats if abs(by_beats - rate) <= max(3.0, 0.06 * rate) else rate
+    """Rate by the beats where they are sound and near the spectrum's, which a variable rhythm spreads; else by that."""
+    rate, by_beats = pulse.rate.rate_bpm, _beats_bpm(pulse.beats)
+    # A fast heart is a regular one: there, one beat missed or doubled explains more than the rhythm does.
+    near_enough = abs(by_beats - rate) <= (4.0 if pulse.beats.kept_share > _ALL_KEPT else min(4.0, 300 / rate))
+    return by_beats if pulse.beats.kept_share >= _SURE_OF_BEATS and near_enough else rate
+
+
+def _beats_bpm(beats: Beats) -> float:
+    """Rate by the intervals that are kept; 0 without any."""
+    return 60 / float(np.mean(beats.intervals_s[beats.kept])) if beats.kept.any() else 0.0
 
 
 class _Answers:
@@ -321,17 +325,16 @@ def _put_variability(answers: _Answers, pulse: _Pulse, sure: float, span_s: floa
 
 
 def _breathe(pulse: _Pulse, rate_hz: float) -> Respiration:
-    """The breath's modulations of baseline (brightness and hue), height and rhythm, on one grid."""
+    """The breath's modulations of baseline, height and rhythm, on one grid."""
     even, beats = pulse.even, pulse.beats
     times = np.arange(int(even.times_s[-1] * BREATH_FS) + 1) / BREATH_FS
     level = np.einsum("nrc,r->nc", np.log(even.colours), pulse.region_weights)
     cutoff = min(0.6, 0.6 * rate_hz)
     smooth = slow_part(level, even.known, even.fs, cutoff)
     blood = SIGNATURE - SIGNATURE.mean()
-    modulations = {
-        "baseline": np.interp(times, even.times_s, -smooth[:, 1]),
-        "hue": np.interp(times, even.times_s, -(smooth @ blood)),
-    }
+    # The brightness of a face follows light and posture; its hue follows the blood. A covered lens has no such choice.
+    baseline = smooth @ blood if len(even.regions) >= FACE_REGIONS else smooth[:, 0]
+    modulations = {"baseline": np.interp(times, even.times_s, -baseline)}
     if len(beats.times_s) > 4:
         good = np.concatenate([[True], beats.kept]) | np.concatenate([beats.kept, [True]])
         if np.count_nonzero(good) > 4:

@@ -50,7 +50,7 @@ def remove_motion(
 
 
 def motion_at(pose: NDArray[np.float64], fs: float, rate_hz: float) -> float:
-    """How far the pose's power at a rate stands out from that around it: largest ratio of all columns (1: not at all)."""
+    """How far the pose's power at a rate stands out from that around it: largest ratio of the columns, 1 for none."""
     spread = pose.std(axis=0)
     moves = pose[:, spread > 1e-9] / spread[spread > 1e-9]
     if not moves.shape[1]:

@@ -17,6 +17,8 @@ FS = 4.0
 """Rate of the modulations' common grid, in Hz."""
 
 _AGREE_BPM = 2.0
+_WHITEN = 1.0  # power of the frequency by which modulations are weighed
+_POWER = 3.0  # of the clarity by which modulations are weighed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,17 +59,18 @@ def respiration(modulations: dict[str, NDArray[np.float64]], heart_rate_hz: floa
     for name, series in modulations.items():
         flat = series - slow_part(series[:, None], np.ones(n, dtype=bool), FS, cutoff_hz)[:, 0]
         allowed = band & (freqs <= heart_rate_hz / 2) if name in ("height", "rhythm") else band
-        power = np.where(allowed, np.abs(rfft(flat * np.hanning(n), n_fft)) ** 2, 0.0)
+        # Drifts and the 0.1 Hz wave of the blood pressure lie at the low end: whitened, they don't pass for breath.
+        power = np.where(allowed, freqs**_WHITEN * np.abs(rfft(flat * np.hanning(n), n_fft)) ** 2, 0.0)
         total = power.sum()
         if total <= 0:
             continue
         power /= total
         peak = int(np.argmax(power))
         clarity = float(power[np.abs(freqs - freqs[peak]) <= width].sum())
-        fused += clarity**3 * power
+        fused += clarity**_POWER * power
         rates.append(60 * freqs[peak])
-        weights.append(clarity**3)
-        waves += clarity**3 * flat / (flat.std() + 1e-30)
+        weights.append(clarity**_POWER)
+        waves += clarity**_POWER * flat / (flat.std() + 1e-30)
     if not weights:
         return Respiration(rate_bpm=float("nan"), concentration=0.0, agreement=0.0, waveform=waves)
 

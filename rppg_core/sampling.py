@@ -83,7 +83,7 @@ def _seen(times: NDArray[np.float64], colours: NDArray[np.float64]) -> tuple[NDA
 def _local_cubic(
     times: NDArray[np.float64], grid: NDArray[np.float64], left: NDArray[np.intp], interval: float
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Which four samples make each point of the grid, and their weights: Lagrange's; linear where they are far apart."""
+    """Which four samples make each point of the grid, and their weights: cubic, or linear where they are far apart."""
     base = np.clip(left - 1, 0, max(len(times) - 4, 0))
     index = np.minimum(base[:, None] + np.arange(4), len(times) - 1)
     nodes = times[index]
@@ -104,7 +104,7 @@ def _local_cubic(
 def slow_part(
     values: NDArray[np.float64], known: NDArray[np.bool_], fs: float, cutoff_hz: float
 ) -> NDArray[np.float64]:
-    """Trend by smoothness priors [1]_, shape of `values` (n, k): it holds half of a wave of `cutoff_hz`, less of faster ones.
+    """Trend of `values` (n, k) by smoothness priors [1]_: it holds half of a wave of `cutoff_hz`, less of faster ones.
 
     Unlike a filter it needs no settling time at the ends, and unknown points simply carry no weight.
 
