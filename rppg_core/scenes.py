@@ -108,7 +108,7 @@ def hard_scene(seed: int, **changes: Any) -> Scene:
         side_light=float(rng.uniform(0.1, 0.4)),
         noise=float(rng.uniform(1.0, 3.5)),
         jpeg_quality=int(rng.integers(60, 91)),
-        fps=float(rng.choice([15.0, 20.0, 25.0, 30.0], p=[0.45, 0.15, 0.15, 0.25])),
+        fps=float(rng.choice([15.0, 20.0, 25.0, 30.0], p=[0.6, 0.1, 0.1, 0.2])),
         time_jitter=float(rng.uniform(0.0, 0.15)),
         dropped=float(rng.uniform(0.0, 0.05)),
         ectopic_beats=int(rng.choice([0, 1, 3], p=[0.85, 0.1, 0.05])),
@@ -141,6 +141,7 @@ def no_pulse_scene(kind: str, seed: int, **changes: Any) -> Scene:
 
 def _person(rng: np.random.Generator, seed: int) -> dict[str, Any]:
     rate = float(rng.uniform(45, 180)) if rng.random() < 0.6 else float(np.clip(rng.normal(75, 12), 45, 120))
+    eyes_px = float(rng.uniform(32, 75))
     # A fast heart is a regular one.
     widest = 60.0 * min(1.0, (75.0 / rate) ** 2)
     return {
@@ -149,7 +150,8 @@ def _person(rng: np.random.Generator, seed: int) -> dict[str, Any]:
         "respiration_rate_bpm": float(rng.uniform(9, 24)),
         "spo2_percent": float(rng.uniform(90, 100)),
         "seed": seed,
-        "eyes_px": float(rng.uniform(38, 85)),
+        "eyes_px": eyes_px,
+        "frame_size": (round(6.2 * eyes_px), round(5.8 * eyes_px)),
         "mirror": bool(rng.random() < 0.5),
         "aspect": float(rng.uniform(0.9, 1.1)),
     }

@@ -81,7 +81,7 @@ class SimulatedFace:
         ):
             if weight:
                 cv2.scaleAdd(layer, weight, canvas, canvas)
-        canvas *= (self.scene.brightness * self._light[:, index]).astype(np.float32)
+        canvas = np.asarray(cv2.transform(canvas, np.diag(self.scene.brightness * self._light[:, index])))
         canvas = self._moved(canvas, index)
         return self._photographed(canvas, index)
 
