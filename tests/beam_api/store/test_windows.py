@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import threading
 import time
 from itertools import pairwise
 
@@ -445,6 +446,38 @@ def test_a_result_is_found_by_its_key_only(person: Person) -> None:
     assert person.results.find("key2", claim.measurement_id) is None
     assert person.results.find("key1", "msr_unknown") is None
     assert person.results.last_id(ME) == claim.measurement_id
+
+
+def test_racing_clients_complete_each_window_once(redis: Redis) -> None:
+    """8 threads send one stream, a fifth of it twice; each stands for a process with a client of its own."""
+    frames = stream(200)
+    draw = random.Random(3)
+    requests = [part for part in batches(frames, 5) for _ in range(draw.choice([1, 1, 1, 1, 2]))]
+    waiting, outcomes = iter(requests), []
+    lock = threading.Lock()
+
+    def work() -> None:
+        person = Person(redis)
+        while True:
+            with lock:
+                part = next(waiting, None)
+            if part is None:
+                return
+            outcomes.append(person.post(part))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    claimed = [outcome.claim for outcome in outcomes if outcome.claim]
+    assert len(claimed) == len({claim.measurement_id for claim in claimed})
+    assert len(claimed) >= 18
+    times = [at for claim in claimed for at, _ in claim.records]
+    assert len(times) == len(set(times))
+    for claim in claimed:
+        assert is_full([at for at, _ in claim.records], TEN_S)
+        assert not is_full([at for at, _ in claim.records[:-1]], TEN_S)
 
 
 # --- thinning, memory, time
