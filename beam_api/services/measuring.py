@@ -154,7 +154,10 @@ class Measuring:
     def _complete(self, request: _Request, appended: Appended, claim: Claim) -> Buffering | Completed:
         measurement = self._measure(request, appended, claim)
         self._results.point(request.session, claim.measurement_id)
-        if self._windows.save(request.session, claim, measurement.to_json()) in ("saved", "gone"):
+        saved = self._windows.save(request.session, claim, measurement.to_json())
+        if saved == "gone":  # the person was forgotten meanwhile
+            self._results.unpoint([claim.measurement_id])
+        if saved in ("saved", "gone"):
             return Completed(measurement, replayed=False)
         # This analyst was so slow that another took over. There is one result, and it is not this one.
         return self._await(request, appended, claim.measurement_id)

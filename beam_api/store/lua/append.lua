@@ -111,6 +111,7 @@ local function insert(i, k)
   W.n = W.n + 1
   W.first = math.min(W.first or T[i], T[i])
   W.last = math.max(W.last or T[i], T[i])
+  if raw == '1' then W.raw = '1' end
   changed = true
 end
 

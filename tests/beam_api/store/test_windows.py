@@ -141,7 +141,9 @@ def test_raw_is_kept_if_any_request_of_the_window_asked(person: Person) -> None:
     person.post(frames[70:130])
     person.post(frames[130:190])
     person.post(frames[190:])
-    assert [claim.raw for claim in person.completed] == [True, False]
+    person.post(stream(30)[200:250])
+    person.post(stream(30)[250:], raw=True)
+    assert [claim.raw for claim in person.completed] == [True, False, True]
 
 
 timelines = st.lists(
