@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from rppg_core.errors import InvalidVideo
 
 
-def span_s(path: Path) -> float:
+def span_s(file: Path | BinaryIO) -> float:
     """Seconds from the first frame to the last by their presentation times, without decoding.
 
     Raises
@@ -20,7 +21,7 @@ def span_s(path: Path) -> float:
     InvalidVideo
         If the file is no video, or has no video stream or no frame.
     """
-    with _open(path) as container:
+    with _open(file) as container:
         try:
             times = [
                 float(packet.pts * packet.time_base)
@@ -34,7 +35,7 @@ def span_s(path: Path) -> float:
     return max(times) - min(times)
 
 
-def read_video(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+def read_video(file: Path | BinaryIO) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Yield each frame's presentation time in seconds and its pixels (height, width, 3), turned upright.
 
     Raises
@@ -43,7 +44,7 @@ def read_video(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         If the file is no video, has no video stream, or breaks off before its first frame.
     """
     seen = False
-    with _open(path) as container:
+    with _open(file) as container:
         try:
             for frame in container.decode(video=0):
                 if frame.pts is None or frame.time_base is None:
@@ -60,9 +61,9 @@ def read_video(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         raise InvalidVideo("The video has no frame.")
 
 
-def _open(path: Path) -> av.container.InputContainer:
+def _open(file: Path | BinaryIO) -> av.container.InputContainer:
     try:
-        container = av.open(str(path))
+        container = av.open(str(file) if isinstance(file, Path) else file, "r")
     except av.FFmpegError as error:
         raise InvalidVideo("The file is no video that can be read.") from error
     if not container.streams.video:
