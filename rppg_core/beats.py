@@ -14,6 +14,7 @@ FINE_HZ = 250.0
 
 _EDGE_S = 1.5  # the signal is mirrored this far, so that the first and last beats aren't bent by the filter
 _RESIDUAL_SHARE = 1.25  # the mean beat takes some of the noise with it; from simulated beats whose times are known
+_ODD_SHARE = 0.17  # an interval this far from the median of its seven neighbours is an artefact
 _MIN_LIKENESS = 0.35  # correlation with the mean beat below which a beat is no beat
 
 
@@ -82,7 +83,7 @@ def find_beats(pulse: NDArray[np.float64], known: NDArray[np.bool_], fs: float, 
         match = fftconvolve(wide, shape[::-1], mode="same")
         times = _summits(match, times, int(0.25 / rate_hz * rate))
     times = times[np.concatenate([[True], np.diff(times) > 0.3 / rate_hz * rate])]
-    inside = (times > 0.3 * reach) & (times < len(wide) - 1 - 0.3 * reach)  # of the others too little is seen
+    inside = (times > 0.7 * reach) & (times < len(wide) - 1 - 0.7 * reach)  # of the others too little is seen
     times = times[inside]
     if len(times) < 4:
         return _NONE
@@ -187,7 +188,5 @@ def _kept(
 
     padded = np.pad(intervals, 3, mode="reflect") if len(intervals) > 3 else np.pad(intervals, 3, mode="edge")
     local = np.median(np.lib.stride_tricks.sliding_window_view(padded, 7), axis=1)
-    away = np.abs(intervals - local)
-    usual = 1.4826 * float(np.median(away))
-    near = away <= np.maximum(0.16 * local, np.minimum(5 * usual, 0.25 * local))
+    near = np.abs(intervals - local) <= _ODD_SHARE * local
     return np.asarray(good[1:] & good[:-1] & whole & near)

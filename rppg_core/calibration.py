@@ -12,14 +12,14 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         # Many regions: the rate within 2 bpm.
         "heart_rate_face": {
-            "intercept": -16.9,
+            "intercept": -17.2,
             "snr_db": 0.1,
             "prominence_db": 0.2,
             "agreement": 5.4,
             "stability": 5.6,
             "hue": 8.0,
             "pallor": -1.5,
-            "motion": -0.5,
+            "motion": -4.0,
             "mismatch_bpm": -0.2,
         },
         # One or few regions, which can't agree with each other.
@@ -28,7 +28,7 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "snr_db": 0.35,
             "prominence_db": 0.4,
             "stability": 5.0,
-            "motion": -1.0,
+            "motion": -4.0,
             "mismatch_bpm": -0.5,
         },
         # RMSSD within 10 ms.
@@ -43,6 +43,6 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
 )
 
 HALF_WIDTH: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {"heart_rate": (0.4, 4.0), "hrv": (5.0, 10.0), "respiration_rate": (0.7, 3.0)}
+    {"heart_rate": (0.45, 4.0), "hrv": (5.0, 10.0), "respiration_rate": (0.7, 3.0)}
 )
 """Half of the 90 % range: at quality 1, and what is added to it at quality 0."""

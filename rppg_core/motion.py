@@ -6,14 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, rfft, rfftfreq
 
-BAND_HZ = (0.6, 8.0)
-_PROTECTED_HZ = 0.15
+_LEARNT_FROM_HZ = 3.5
+_SMOOTHED = 5  # frequencies averaged to see where the head really moves
+_MARGIN = 2.0  # such averages scatter
+_MOST_OF_FS = 0.47  # the last frequencies below half the sampling rate hold what the resampling left
 
 
-def remove_motion(
-    changes: NDArray[np.float64], pose: NDArray[np.float64], fs: float, *, pulse_hz: float | None = None
-) -> NDArray[np.float64]:
-    """Subtract from each colour what the pose explains within the pulse's band.
+def remove_motion(changes: NDArray[np.float64], pose: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
+    """Subtract from each colour what the pose explains.
+
+    What a misplaced landmark does to a region's colour is learnt above the pulse, where the pose holds little but
+    jitter, so that a head that moves with its own pulse doesn't lose it. Jitter is as strong at all frequencies;
+    where the pose has more, the head really moves, the regions move with it, and only the jitter's share is taken.
 
     Parameters
     ----------
@@ -23,14 +27,10 @@ def remove_motion(
         Pose, detrended likewise.
     fs : float
         Sampling rate in Hz.
-    pulse_hz : float, optional
-        Frequencies around this and twice this aren't used to learn the coefficients, so that a head that moves with
-        its own pulse doesn't lose it.
 
     Returns
     -------
     ndarray, shape (n, k)
-        Colour changes free of what was learnt, at all frequencies: the leak is the same for jitter and for motion.
     """
     spread = pose.std(axis=0)
     moves = pose[:, spread > 1e-9] / spread[spread > 1e-9]
@@ -38,15 +38,21 @@ def remove_motion(
         return changes
     n = len(changes)
     freqs = rfftfreq(n, 1 / fs)
-    learnt = (freqs >= BAND_HZ[0]) & (freqs <= BAND_HZ[1])
-    if pulse_hz is not None:
-        for harmonic in (pulse_hz, 2 * pulse_hz):
-            learnt &= np.abs(freqs - harmonic) > _PROTECTED_HZ
-    p, c = rfft(moves, axis=0), rfft(changes, axis=0)
-    gram = (p[learnt].conj().T @ p[learnt]).real
+    learnt = (freqs >= min(_LEARNT_FROM_HZ, 0.25 * fs)) & (freqs <= _MOST_OF_FS * fs)
+    poses = rfft(moves, axis=0)
+    p, c = poses[learnt], rfft(changes, axis=0)[learnt]
+    gram = (p.conj().T @ p).real
     ridge = 1e-3 * np.trace(gram) / len(gram) + 1e-12
-    leak = np.linalg.solve(gram + ridge * np.eye(len(gram)), (p[learnt].conj().T @ c[learnt]).real)
-    return np.asarray(irfft(c - p @ leak, n, axis=0))
+    leak = np.linalg.solve(gram + ridge * np.eye(len(gram)), (p.conj().T @ c).real)
+    jitter = irfft(poses * _jitter_share(np.abs(poses) ** 2, learnt), n, axis=0)
+    return np.asarray(changes - jitter @ leak)
+
+
+def _jitter_share(power: NDArray[np.float64], learnt: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Share of jitter in the pose at each frequency: its power above the pulse over what there is."""
+    kernel = np.ones(_SMOOTHED) / _SMOOTHED
+    around = np.stack([np.convolve(column, kernel, mode="same") for column in power.T], axis=1)
+    return np.asarray(np.minimum(_MARGIN * power[learnt].mean(axis=0) / (around + 1e-30), 1.0))
 
 
 def motion_at(pose: NDArray[np.float64], fs: float, rate_hz: float) -> float:

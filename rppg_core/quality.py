@@ -15,6 +15,8 @@ SURE = 0.98
 MIN_CONFIDENCE = 0.3
 """A heart rate below this confidence, and another vital below this quality, is withheld."""
 
+_USUAL_MOTION = 1.2  # log10; what chance does to a still head's pose
+
 FACE_REGIONS = 6
 """Fewer regions can't be split into halves that say something about each other."""
 
@@ -47,6 +49,7 @@ def heart_rate_quality(evidence: Evidence) -> float:
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
     features["prominence_db"] = float(np.clip(features["prominence_db"], -5, 15))
     features["mismatch_bpm"] = float(min(features["mismatch_bpm"], 20.0))
+    features["motion"] = max(features["motion"] - _USUAL_MOTION, 0.0)
     kind = "heart_rate_face" if evidence.n_regions >= FACE_REGIONS else "heart_rate_spot"
     return probability(kind, features)
 
