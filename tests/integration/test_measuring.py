@@ -1,0 +1,118 @@
+"""People measured through `beam serve`: two processes, one window each."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+from collections import Counter
+
+import httpx
+import pytest
+
+from rppg_core.reader import Frame
+from rppg_core.scenes import Scene
+from rppg_core.simulate import simulate_face
+from tests.integration.conftest import Service
+
+pytestmark = pytest.mark.integration
+
+START_US = 1_750_000_000_000_000
+
+
+@pytest.fixture(scope="module")
+def key(service: Service) -> str:
+    """A key for many requests."""
+    command = [
+        sys.executable,
+        "-m",
+        "beam_api.cli",
+        "keys",
+        "create",
+        "--owner",
+        "t",
+        "--tier",
+        "enterprise",
+        "--quiet",
+    ]
+    env = os.environ | {"BEAM_DATA_DIR": str(service.data_dir)}
+    return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.split()[-1]
+
+
+@pytest.fixture(scope="module")
+def face() -> list[Frame]:
+    """10.4 s at 72 bpm, 15 frames a second."""
+    return list(simulate_face(Scene(duration_s=10.4, fps=15.0, seed=5)).frames(START_US))
+
+
+def post(service: Service, key: str, frames: list[Frame], session_id: str) -> httpx.Response:
+    files = [("frame", ("frame.jpg", frame.data, "image/jpeg")) for frame in frames]
+    data = {"timestamp_ms": [repr(f.time_us / 1000) for f in frames], "duration_ms": "10000", "session_id": session_id}
+    return httpx.post(f"{service.url}/api/rppg/measure", headers={"X-API-Key": key}, files=files, data=data, timeout=30)
+
+
+@pytest.mark.parametrize("size", [1, 15])
+def test_a_face_gives_rising_progress_and_one_measurement(
+    service: Service, key: str, face: list[Frame], size: int
+) -> None:
+    answers = [post(service, key, face[at : at + size], f"by-{size}") for at in range(0, len(face), size)]
+    done = [answer for answer in answers if answer.status_code == 200]
+    assert {answer.status_code for answer in answers} == {200, 202}
+    assert len(done) == 1
+    assert abs(done[0].json()["data"]["heart_rate"] - 72) <= 2
+    progress = [answer.json()["data"]["progress"] for answer in answers[: answers.index(done[0])]]
+    assert progress == sorted(progress)
+    assert progress[-1] > 0.85
+
+
+def test_two_people_of_one_key_do_not_mix(service: Service, key: str) -> None:
+    people = {
+        bpm: list(simulate_face(Scene(duration_s=10.2, fps=15.0, seed=6, heart_rate_bpm=bpm)).frames(START_US))
+        for bpm in (60, 100)
+    }
+    found = {}
+    for at in range(0, 153, 15):
+        for bpm, frames in people.items():
+            answer = post(service, key, frames[at : at + 15], f"person-{bpm}")
+            if answer.status_code == 200:
+                found[bpm] = answer.json()["data"]["heart_rate"]
+    assert found.keys() == people.keys()
+    assert all(abs(found[bpm] - bpm) <= 2 for bpm in people)
+
+
+def test_racing_clients_get_each_window_once(service: Service, key: str, face: list[Frame]) -> None:
+    """4 clients send 3 people's streams in small batches, some of them twice and at once."""
+    draw = random.Random(7)
+    requests = [
+        (session, face[at : at + 15])
+        for at in range(0, len(face), 15)
+        for session in range(3)
+        for _ in range(draw.choice([1, 2]) if at != 135 else 2)
+    ]
+    waiting, lock, answers = iter(requests), threading.Lock(), []
+
+    def work() -> None:
+        while True:
+            with lock:
+                session, frames = next(waiting, (None, []))
+            if session is None:
+                return
+            answers.append(post(service, key, frames, f"race-{session}"))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {answer.status_code for answer in answers} == {200, 202}
+    ids = Counter(
+        (answer.json()["data"]["measurement_id"], answer.headers.get("Idempotent-Replayed"))
+        for answer in answers
+        if answer.status_code == 200
+    )
+    windows = {measurement_id for measurement_id, _ in ids}
+    assert len(windows) == 3
+    assert all(ids[measurement_id, None] == 1 for measurement_id in windows)
+    assert sum(replays for (_, replayed), replays in ids.items() if replayed) >= 1
