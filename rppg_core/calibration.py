@@ -24,12 +24,12 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
         },
         # One or few regions, which can't agree with each other.
         "heart_rate_spot": {
-            "intercept": -7.5,
-            "snr_db": 0.35,
-            "prominence_db": 0.4,
-            "stability": 5.0,
+            "intercept": -4.4,
+            "snr_db": 0.1,
+            "prominence_db": 0.23,
+            "stability": 1.9,
             "motion": -4.0,
-            "mismatch_bpm": -0.5,
+            "mismatch_bpm": -0.25,
         },
         # RMSSD within 10 ms.
         "hrv": {"intercept": -1.5, "sigma_ms": -0.25, "noise_share": -5.0, "kept_share": 5.0},
