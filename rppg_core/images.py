@@ -18,6 +18,7 @@ MAX_SCANS = 100  # a progressive JPEG has about ten; thousands of scans over one
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_GREY = {0, 4}  # colour types without chroma
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15 without DHT, JPG, DAC
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _STANDALONE = frozenset(range(0xD0, 0xD8)) | {0x01}  # markers that carry no length
 _ORIENTATION_TAG = 0x0112
 
@@ -145,7 +146,7 @@ def _jpeg_header(data: bytes) -> Header:
             height, width, components = struct.unpack_from(">HHB", data, at + 5)
             if components == 1:
                 raise UnsupportedImage("The image is greyscale: without colour there is no pulse to see.")
-            if data.count(b"\xff\xda", at) > MAX_SCANS:
+            if marker in _PROGRESSIVE and data.count(b"\xff\xda", at) > MAX_SCANS:
                 raise InvalidImage("The JPEG has too many scans.")
             return Header("jpeg", width, height, components, orientation)
         if marker in {0xDA, 0xD9}:  # pixels, or the end, before any frame header
