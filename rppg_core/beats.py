@@ -37,6 +37,11 @@ class Beats:
         return np.asarray(np.diff(self.times_s))
 
     @property
+    def rate_bpm(self) -> float:
+        """Rate by the intervals that are kept; 0 without any."""
+        return 60 / float(np.mean(self.intervals_s[self.kept])) if self.kept.any() else 0.0
+
+    @property
     def kept_share(self) -> float:
         """Share of the intervals that are kept; 0 without any."""
         return float(self.kept.mean()) if len(self.kept) else 0.0
@@ -120,7 +125,7 @@ def _filtered(pulse: NDArray[np.float64], fs: float, fine: int, band_hz: tuple[f
 def _segments(signal: NDArray[np.float64], times: NDArray[np.float64], around: NDArray[np.intp]) -> NDArray[np.float64]:
     """Stretches of `signal` around `times` (in samples, rounded), shape (n_beats, len(around)); the ends repeat."""
     index = np.rint(times).astype(np.intp)[:, None] + around
-    return signal[np.clip(index, 0, len(signal) - 1)]
+    return np.asarray(signal[np.clip(index, 0, len(signal) - 1)])
 
 
 def _trimmed_mean(segments: NDArray[np.float64]) -> NDArray[np.float64]:

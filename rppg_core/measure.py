@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rppg_core import hrv
-from rppg_core.beats import Beats, find_beats
-from rppg_core.blood import PulseColour, pulse_colour
-from rppg_core.fusion import Candidate, Spectra, band_spectrum, candidates, common_weights, near, spectra_of
 from rppg_core.guidance import advise
-from rppg_core.heart_rate import HeartRate, heart_rate
-from rppg_core.methods import METHODS
 from rppg_core.methods.pbv import SIGNATURE
-from rppg_core.motion import motion_at, remove_motion
 from rppg_core.oxygen import RED_BLUE, Coefficients, oxygen
-from rppg_core.quality import (
-    FACE_REGIONS,
-    MIN_CONFIDENCE,
-    Evidence,
-    confidence,
-    heart_rate_quality,
-    interval,
-    probability,
-)
+from rppg_core.pulse import Pulse, find_pulse
+from rppg_core.quality import FACE_REGIONS, MIN_CONFIDENCE, confidence, heart_rate_quality, interval, probability
 from rppg_core.respiration import FS as BREATH_FS
 from rppg_core.respiration import Respiration, respiration
-from rppg_core.sampling import EvenTrace, frame_rate_hz, resample, slow_part
+from rppg_core.sampling import frame_rate_hz, slow_part
 from rppg_core.traces import Trace
 from rppg_core.vitals import VITALS, Quality, Vitals, Waveform
-
-FUSED_METHODS = ("pos", "chrom", "pbv")
-"""The methods whose pulses are fused; the others of the registry add no more than time to these."""
 
 MIN_RATE_HZ = 8.0
 """Slower traces are not answered: a pulse and its aliases can't be told apart."""
@@ -42,26 +24,8 @@ NEEDS_S = {"heart_rate": 5.0, "hrv": 20.0, "stress_index": 25.0, "respiration_ra
 """Seconds of trace each vital needs."""
 
 _STRESS_BEATS = 25
-_WRONG_HUE_DB, _PALLOR_DB = 3.0, 1.0  # what a candidate loses for not having blood's colour
-_BLACK = 4.0  # level below which a channel holds noise alone
-_PULSE_CUTOFF_HZ = 0.45
-_SURE_OF_BEATS = 0.85  # share of intervals kept from which beats give the rate, being exact where a spectrum is spread
-_ALL_KEPT = 0.97
 _PERIODIC_MOTION = 1.3  # log10 of the head's motion at the rate over that around it
 _MIN_KEPT = 0.75  # share of intervals kept below which the rhythm is called irregular
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Pulse:
-    """The fused pulse of a trace and all that is known of it."""
-
-    even: EvenTrace
-    wave: NDArray[np.float64]  # (n,) rising with blood volume
-    region_weights: NDArray[np.float64]  # (n_used,)
-    colour: PulseColour
-    rate: HeartRate
-    beats: Beats
-    evidence: Evidence
 
 
 def measure(trace: Trace, *, hrv_needs_s: float = NEEDS_S["hrv"], coefficients: Coefficients = RED_BLUE) -> Vitals:
@@ -87,7 +51,7 @@ def measure(trace: Trace, *, hrv_needs_s: float = NEEDS_S["hrv"], coefficients: 
     reason = _unusable(trace, span_s)
     if reason is not None:
         return _nothing(trace, reason, guidance)
-    pulse = _find_pulse(trace)
+    pulse = find_pulse(trace)
     if pulse is None:
         return _nothing(trace, "LOW_SIGNAL", (*guidance, "NO_PULSE"))
 
@@ -96,8 +60,7 @@ def measure(trace: Trace, *, hrv_needs_s: float = NEEDS_S["hrv"], coefficients: 
     sure = confidence(quality)
     moving = pulse.evidence.motion > _PERIODIC_MOTION or "MOTION" in guidance
     no_pulse = "MOTION" if moving else "LOW_SIGNAL"
-    bpm = _rate_bpm(pulse)
-    answers.put("heart_rate", bpm, quality, reason=None if sure >= MIN_CONFIDENCE else no_pulse)
+    answers.put("heart_rate", pulse.rate_bpm, quality, reason=None if sure >= MIN_CONFIDENCE else no_pulse)
     if sure < MIN_CONFIDENCE:
         guidance = (*guidance, "NO_PULSE")
         for vital in VITALS[1:]:
@@ -105,7 +68,7 @@ def measure(trace: Trace, *, hrv_needs_s: float = NEEDS_S["hrv"], coefficients: 
         return answers.vitals(trace, pulse, sure, guidance, np.zeros(0))
 
     _put_variability(answers, pulse, quality, span_s, hrv_needs_s)
-    breath = _breathe(pulse, bpm / 60)
+    breath = _breathe(pulse, pulse.rate_bpm / 60)
     _put_breath(answers, breath, quality, span_s)
     _put_oxygen(answers, pulse, quality, coefficients)
     if span_s < hrv_needs_s - 1e-3:
@@ -131,118 +94,6 @@ def _unusable(trace: Trace, span_s: float) -> str | None:
     return None
 
 
-def _find_pulse(trace: Trace) -> _Pulse | None:
-    """Clean the colours, run the methods, fuse them for the likeliest rate, and time the beats."""
-    even = resample(trace)
-    n, n_used = len(even.times_s), len(even.regions)
-    if not n_used:
-        return None
-    raw = np.concatenate([np.log(even.colours).reshape(n, -1), even.pose], axis=1)
-    fast = raw - slow_part(raw, even.known, even.fs, _PULSE_CUTOFF_HZ)
-    fast[~even.known] = 0.0
-    pose = fast[:, -even.pose.shape[1] :]
-    changes = remove_motion(fast[:, : 3 * n_used], pose, even.fs).reshape(n, n_used, 3)
-    changes = np.maximum(changes, -0.9)  # a colour stays positive
-    pulses = _pulses(even.colours.mean(axis=0), changes, even.fs)
-    spectra = spectra_of(pulses, even.fs)
-    best, colour, by_region = _choose(spectra, changes, even.fs)
-    if best is None or colour is None:
-        return None
-    wave = pulses @ best.weights
-    rate = heart_rate(wave, even.fs, near_hz=best.rate_hz)
-    rate_hz = rate.rate_bpm / 60
-    beats = find_beats(wave, even.known, even.fs, rate_hz)
-    evidence = Evidence(
-        n_regions=n_used,
-        snr_db=rate.snr_db,
-        prominence_db=rate.prominence_db,
-        agreement=_agreement(spectra, best, n_used),
-        stability=_stability(wave, even.fs, rate_hz),
-        hue=colour.hue,
-        pallor=colour.pallor,
-        motion=float(np.log10(max(motion_at(pose, even.fs, rate_hz), 1.0))),
-        mismatch_bpm=abs(_beats_bpm(beats) - rate.rate_bpm),
-    )
-    return _Pulse(even, wave, by_region, colour, rate, beats, evidence)
-
-
-def _choose(
-    spectra: Spectra, changes: NDArray[np.float64], fs: float
-) -> tuple[Candidate | None, PulseColour | None, NDArray[np.float64]]:
-    """The clearest candidate whose colour is a pulse's, its colour, and the share of each region in it."""
-    n, n_used, _ = changes.shape
-    _, raw = band_spectrum(changes.reshape(n, -1), fs)
-    raw = raw.reshape(len(raw), n_used, 3)
-    best, best_colour, best_score, best_share = None, None, -np.inf, np.zeros(n_used)
-    for candidate in candidates(spectra):
-        share = np.maximum(candidate.weights, 0).reshape(-1, n_used).sum(axis=0)
-        if not share.any():
-            continue
-        share = share / share.sum()
-        at = near(spectra, candidate.rate_hz) | near(spectra, 2 * candidate.rate_hz)
-        colour = pulse_colour(np.einsum("frc,r->fc", raw[at], share), candidate.fused[at])
-        score = candidate.snr_db
-        if n_used >= FACE_REGIONS:  # a fingertip on a lit lens has other colours
-            score -= _WRONG_HUE_DB * (1 - colour.hue) + _PALLOR_DB * max(colour.pallor - 1.5, 0.0)
-        if score > best_score:
-            best, best_colour, best_score, best_share = candidate, colour, score, share
-    return best, best_colour, best_share
-
-
-def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
-    """Candidate pulses, rising with blood volume, shape (n, k * n_used), in blocks of the regions.
-
-    A face is lit from outside, and methods that set its chrominance against its brightness hold off motion. One or a
-    few spots (a fingertip on a lit lens) have channels that are black or saturated, which such methods would divide
-    by; there each channel that isn't black counts for itself, in levels.
-    """
-    if level.shape[0] >= FACE_REGIONS:
-        # What all channels share is light and shade; taken out first, no method can take a flicker for a pulse.
-        colours = level * (1 + changes - changes.mean(axis=2, keepdims=True))
-        return np.concatenate([-METHODS[name](colours, fs) for name in FUSED_METHODS], axis=1)
-    shown = np.where(level > _BLACK, 1.0, 0.0)
-    return np.concatenate([-changes[..., channel] * shown[:, channel] for channel in range(3)], axis=1)
-
-
-def _agreement(spectra: Spectra, best: Candidate, n_used: int) -> float:
-    """Correlation around the rate of two pulses, each from every other region; weighed by noise only, not by fit."""
-    if n_used < 2:
-        return 0.0
-    weights = common_weights(spectra)
-    odd = (np.arange(len(weights)) % n_used) % 2 == 1
-    at = np.abs(spectra.freqs - best.rate_hz) <= max(1.5 * spectra.width_hz, 0.15)
-    a, b = spectra.values[at][:, odd] @ weights[odd], spectra.values[at][:, ~odd] @ weights[~odd]
-    power = np.sqrt(np.sum(np.abs(a) ** 2) * np.sum(np.abs(b) ** 2))
-    return float(np.sum(a * b.conj()).real / (power + 1e-30))
-
-
-def _stability(wave: NDArray[np.float64], fs: float, rate_hz: float) -> float:
-    """Share of stretches of 6 s whose own strongest peak is within 6 bpm (or 8 %) of the rate."""
-    width = min(int(6 * fs), len(wave))
-    starts = np.linspace(0, len(wave) - width, max(1, round(2 * len(wave) / width) - 1)).astype(int)
-    stretches = np.stack([wave[s : s + width] for s in starts], axis=1)
-    n_fft = 4 * width
-    freqs = np.fft.rfftfreq(n_fft, 1 / fs)
-    stretches = stretches - stretches.mean(axis=0)
-    power = np.abs(np.fft.rfft(stretches * np.hanning(width)[:, None], n_fft, axis=0)) ** 2
-    band = (freqs >= 0.6) & (freqs <= 3.75)
-    tops = freqs[band][np.argmax(power[band], axis=0)]
-    return float(np.mean(np.abs(tops - rate_hz) <= max(0.1, 0.08 * rate_hz)))
-
-
-def _rate_bpm(pulse: _Pulse) -> float:
-    """Rate by the beats where they are sound and near the spectrum's, which a variable rhythm spreads; else by that."""
-    rate, by_beats = pulse.rate.rate_bpm, _beats_bpm(pulse.beats)
-    # A fast heart is a regular one: there, one beat missed or doubled explains more than the rhythm does.
-    near_enough = abs(by_beats - rate) <= (4.0 if pulse.beats.kept_share > _ALL_KEPT else min(4.0, 300 / rate))
-    return by_beats if pulse.beats.kept_share >= _SURE_OF_BEATS and near_enough else rate
-
-
-def _beats_bpm(beats: Beats) -> float:
-    """Rate by the intervals that are kept; 0 without any."""
-    return 60 / float(np.mean(beats.intervals_s[beats.kept])) if beats.kept.any() else 0.0
-
-
 class _Answers:
     """Collects vitals with their qualities, reasons and ranges, so that none is None without a reason."""
 
@@ -264,7 +115,7 @@ class _Answers:
             self.interval[vital] = interval(vital, value, quality)
 
     def vitals(
-        self, trace: Trace, pulse: _Pulse, sure: float, guidance: tuple[str, ...], breath: NDArray[np.float64]
+        self, trace: Trace, pulse: Pulse, sure: float, guidance: tuple[str, ...], breath: NDArray[np.float64]
     ) -> Vitals:
         """Put everything in the result."""
         even = pulse.even
@@ -287,7 +138,7 @@ class _Answers:
         )
 
 
-def _put_variability(answers: _Answers, pulse: _Pulse, sure: float, span_s: float, needs_s: float) -> None:
+def _put_variability(answers: _Answers, pulse: Pulse, sure: float, span_s: float, needs_s: float) -> None:
     """RMSSD, SDNN and stress index, corrected for the jitter of the beats' times."""
     beats = pulse.beats
     seen_ms = hrv.rmssd_ms(beats.intervals_s, beats.kept)
@@ -324,7 +175,7 @@ def _put_variability(answers: _Answers, pulse: _Pulse, sure: float, span_s: floa
     answers.put("stress_index", index, quality, reason)
 
 
-def _breathe(pulse: _Pulse, rate_hz: float) -> Respiration:
+def _breathe(pulse: Pulse, rate_hz: float) -> Respiration:
     """The breath's modulations of baseline, height and rhythm, on one grid."""
     even, beats = pulse.even, pulse.beats
     times = np.arange(int(even.times_s[-1] * BREATH_FS) + 1) / BREATH_FS
@@ -356,7 +207,7 @@ def _put_breath(answers: _Answers, breath: Respiration, sure: float, span_s: flo
     answers.put("respiration_rate", breath.rate_bpm, quality, reason)
 
 
-def _put_oxygen(answers: _Answers, pulse: _Pulse, sure: float, coefficients: Coefficients) -> None:
+def _put_oxygen(answers: _Answers, pulse: Pulse, sure: float, coefficients: Coefficients) -> None:
     seen = oxygen(pulse.colour.strength, pulse.colour.error, coefficients)
     quality = sure * probability("spo2", {"clarity": min(seen.clarity, 30.0)}) if seen.spo2_percent else 0.0
     answers.put("spo2", seen.spo2_percent, quality, None if quality >= MIN_CONFIDENCE else "LOW_SIGNAL")

@@ -66,7 +66,9 @@ class Scene:
     time_jitter: float = 0.0  # of the capture times, as a share of a frame, rms
     dropped: float = 0.0  # share of frames lost
     noise: float = 1.5  # sensor noise of a pixel, rms, in 8-bit levels at half brightness
+    codec: str = "jpeg"  # or "h264": frames come from a video
     jpeg_quality: int = 90
+    crf: int = 23  # of H.264
     frame_size: tuple[int, int] = (480, 440)
 
 

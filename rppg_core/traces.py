@@ -23,7 +23,7 @@ _MISSING = 0xFFFF
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One frame, reduced: colours (n_regions, 3) as mean 8-bit RGB, NaN where a region isn't seen; pose (5,) as `POSE`."""
+    """One frame, reduced: colours (n_regions, 3), mean 8-bit RGB, NaN for a region not seen; pose (5,) as `POSE`."""
 
     colours: NDArray[np.float32]
     pose: NDArray[np.float32]

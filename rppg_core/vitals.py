@@ -13,7 +13,7 @@ VITALS = ("heart_rate", "hrv", "spo2", "stress_index", "respiration_rate")
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Per vital, the calibrated probability (0-1) of being within its tolerance (docs/accuracy.md), and the pulse's SNR."""
+    """Per vital, the probability (0-1) of being within its tolerance (docs/accuracy.md), and the pulse's SNR."""
 
     heart_rate: float
     hrv: float

@@ -1,0 +1,148 @@
+"""A trace to its pulse: cleaned, fused for the likeliest rate, timed beat by beat, and what speaks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rppg_core.beats import Beats, find_beats
+from rppg_core.blood import PulseColour, pulse_colour
+from rppg_core.fusion import Candidate, Spectra, band_spectrum, candidates, common_weights, near, spectra_of
+from rppg_core.heart_rate import HeartRate, heart_rate
+from rppg_core.methods import METHODS
+from rppg_core.motion import motion_at, remove_motion
+from rppg_core.quality import FACE_REGIONS, Evidence
+from rppg_core.sampling import EvenTrace, resample, slow_part
+from rppg_core.traces import Trace
+
+FUSED_METHODS = ("pos", "chrom", "pbv")
+"""The methods whose pulses are fused; the others of the registry add no more than time to these."""
+
+_WRONG_HUE_DB, _PALLOR_DB = 3.0, 1.0  # what a candidate loses for not having blood's colour
+_BLACK = 4.0  # level below which a channel holds noise alone
+_PULSE_CUTOFF_HZ = 0.45
+_SURE_OF_BEATS = 0.85  # share of intervals kept from which beats give the rate, being exact where a spectrum is spread
+_ALL_KEPT = 0.97
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pulse:
+    """The fused pulse of a trace and all that is known of it."""
+
+    even: EvenTrace
+    wave: NDArray[np.float64]  # (n,) rising with blood volume
+    region_weights: NDArray[np.float64]  # (n_used,)
+    colour: PulseColour
+    rate: HeartRate
+    beats: Beats
+    evidence: Evidence
+
+    @property
+    def rate_bpm(self) -> float:
+        """By the beats where they are sound; else by the spectrum, whose peak a variable rhythm spreads."""
+        by_spectrum, by_beats = self.rate.rate_bpm, self.beats.rate_bpm
+        # A fast heart is a regular one: there, one beat missed or doubled explains more than the rhythm does.
+        reach = 4.0 if self.beats.kept_share > _ALL_KEPT else min(4.0, 300 / by_spectrum)
+        sound = self.beats.kept_share >= _SURE_OF_BEATS and abs(by_beats - by_spectrum) <= reach
+        return by_beats if sound else by_spectrum
+
+
+def find_pulse(trace: Trace) -> Pulse | None:
+    """Clean the colours, run the methods, fuse them for the likeliest rate, and time the beats."""
+    even = resample(trace)
+    n, n_used = len(even.times_s), len(even.regions)
+    if not n_used:
+        return None
+    raw = np.concatenate([np.log(even.colours).reshape(n, -1), even.pose], axis=1)
+    fast = raw - slow_part(raw, even.known, even.fs, _PULSE_CUTOFF_HZ)
+    fast[~even.known] = 0.0
+    pose = fast[:, -even.pose.shape[1] :]
+    changes = remove_motion(fast[:, : 3 * n_used], pose, even.fs).reshape(n, n_used, 3)
+    changes = np.maximum(changes, -0.9)  # a colour stays positive
+    pulses = _pulses(even.colours.mean(axis=0), changes, even.fs)
+    spectra = spectra_of(pulses, even.fs)
+    best, colour, by_region = _choose(spectra, changes, even.fs)
+    if best is None or colour is None:
+        return None
+    wave = pulses @ best.weights
+    rate = heart_rate(wave, even.fs, near_hz=best.rate_hz)
+    rate_hz = rate.rate_bpm / 60
+    beats = find_beats(wave, even.known, even.fs, rate_hz)
+    evidence = Evidence(
+        n_regions=n_used,
+        snr_db=rate.snr_db,
+        prominence_db=rate.prominence_db,
+        agreement=_agreement(spectra, best, n_used),
+        stability=_stability(wave, even.fs, rate_hz),
+        hue=colour.hue,
+        pallor=colour.pallor,
+        motion=float(np.log10(max(motion_at(pose, even.fs, rate_hz), 1.0))),
+        mismatch_bpm=abs(beats.rate_bpm - rate.rate_bpm),
+    )
+    return Pulse(even, wave, by_region, colour, rate, beats, evidence)
+
+
+def _choose(
+    spectra: Spectra, changes: NDArray[np.float64], fs: float
+) -> tuple[Candidate | None, PulseColour | None, NDArray[np.float64]]:
+    """The clearest candidate whose colour is a pulse's, its colour, and the share of each region in it."""
+    n, n_used, _ = changes.shape
+    _, raw = band_spectrum(changes.reshape(n, -1), fs)
+    raw = raw.reshape(len(raw), n_used, 3)
+    best, best_colour, best_score, best_share = None, None, -np.inf, np.zeros(n_used)
+    for candidate in candidates(spectra):
+        share = np.maximum(candidate.weights, 0).reshape(-1, n_used).sum(axis=0)
+        if not share.any():
+            continue
+        share = share / share.sum()
+        at = near(spectra, candidate.rate_hz) | near(spectra, 2 * candidate.rate_hz)
+        colour = pulse_colour(np.einsum("frc,r->fc", raw[at], share), candidate.fused[at])
+        score = candidate.snr_db
+        if n_used >= FACE_REGIONS:  # a fingertip on a lit lens has other colours
+            score -= _WRONG_HUE_DB * (1 - colour.hue) + _PALLOR_DB * max(colour.pallor - 1.5, 0.0)
+        if score > best_score:
+            best, best_colour, best_score, best_share = candidate, colour, score, share
+    return best, best_colour, best_share
+
+
+def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
+    """Candidate pulses, rising with blood volume, shape (n, k * n_used), in blocks of the regions.
+
+    A face is lit from outside, and methods that set its chrominance against its brightness hold off motion. One or a
+    few spots (a fingertip on a lit lens) have channels that are black or saturated, which such methods would divide
+    by; there each channel that isn't black counts for itself, in levels.
+    """
+    if level.shape[0] >= FACE_REGIONS:
+        # What all channels share is light and shade; taken out first, no method can take a flicker for a pulse.
+        colours = level * (1 + changes - changes.mean(axis=2, keepdims=True))
+        return np.concatenate([-METHODS[name](colours, fs) for name in FUSED_METHODS], axis=1)
+    shown = np.where(level > _BLACK, 1.0, 0.0)
+    return np.concatenate([-changes[..., channel] * shown[:, channel] for channel in range(3)], axis=1)
+
+
+def _agreement(spectra: Spectra, best: Candidate, n_used: int) -> float:
+    """Correlation around the rate of two pulses, each from every other region; weighed by noise only, not by fit."""
+    if n_used < 2:
+        return 0.0
+    weights = common_weights(spectra)
+    odd = (np.arange(len(weights)) % n_used) % 2 == 1
+    at = np.abs(spectra.freqs - best.rate_hz) <= max(1.5 * spectra.width_hz, 0.15)
+    a, b = spectra.values[at][:, odd] @ weights[odd], spectra.values[at][:, ~odd] @ weights[~odd]
+    power = np.sqrt(np.sum(np.abs(a) ** 2) * np.sum(np.abs(b) ** 2))
+    return float(np.sum(a * b.conj()).real / (power + 1e-30))
+
+
+def _stability(wave: NDArray[np.float64], fs: float, rate_hz: float) -> float:
+    """Share of stretches of 6 s whose own strongest peak is within 6 bpm (or 8 %) of the rate."""
+    width = min(int(6 * fs), len(wave))
+    starts = np.linspace(0, len(wave) - width, max(1, round(2 * len(wave) / width) - 1)).astype(int)
+    stretches = np.stack([wave[s : s + width] for s in starts], axis=1)
+    n_fft = 4 * width
+    freqs = np.fft.rfftfreq(n_fft, 1 / fs)
+    stretches = stretches - stretches.mean(axis=0)
+    power = np.abs(np.fft.rfft(stretches * np.hanning(width)[:, None], n_fft, axis=0)) ** 2
+    band = (freqs >= 0.6) & (freqs <= 3.75)
+    tops = freqs[band][np.argmax(power[band], axis=0)]
+    return float(np.mean(np.abs(tops - rate_hz) <= max(0.1, 0.08 * rate_hz)))
