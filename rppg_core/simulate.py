@@ -51,15 +51,7 @@ class SimulatedFace:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self._rng = np.random.default_rng([17, scene.seed])
-        self.person: Physiology = simulate_person(
-            heart_rate_bpm=scene.heart_rate_bpm,
-            duration_s=scene.duration_s,
-            rmssd_ms=scene.rmssd_ms,
-            lf_ms=0.5 * scene.rmssd_ms,
-            respiration_rate_bpm=scene.respiration_rate_bpm,
-            ectopic_beats=scene.ectopic_beats,
-            seed=scene.seed,
-        )
+        self.person = person_of(scene)
         self.times_s = self._capture_times()
         self._motion = self._movements()
         self._light = self._illumination()
@@ -231,6 +223,19 @@ class SimulatedFace:
 def simulate_face(scene: Scene) -> SimulatedFace:
     """Prepare a scene; frames are rendered as they are asked for."""
     return SimulatedFace(scene)
+
+
+def person_of(scene: Scene) -> Physiology:
+    """The heart and lungs of a scene."""
+    return simulate_person(
+        heart_rate_bpm=scene.heart_rate_bpm,
+        duration_s=scene.duration_s,
+        rmssd_ms=scene.rmssd_ms,
+        lf_ms=0.5 * scene.rmssd_ms,
+        respiration_rate_bpm=scene.respiration_rate_bpm,
+        ectopic_beats=scene.ectopic_beats,
+        seed=scene.seed,
+    )
 
 
 def _wander(rng: np.random.Generator, t_s: NDArray[np.float64], low_hz: float, high_hz: float) -> NDArray[np.float64]:

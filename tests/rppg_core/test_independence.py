@@ -1,11 +1,10 @@
-"""The core is usable alone: it imports nothing of the service, and importing it does nothing."""
+"""The core is usable alone: it imports nothing of the service."""
 
 import subprocess
 import sys
 
 CHECK = """
-import os, sys
-before = dict(os.environ)
+import sys
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.split('.')[0] in {'flask', 'redis', 'beam_api', 'gunicorn', 'limits'}:
@@ -14,7 +13,6 @@ sys.meta_path.insert(0, Refuse())
 import importlib, pkgutil, rppg_core
 for module in pkgutil.walk_packages(rppg_core.__path__, 'rppg_core.'):
     importlib.import_module(module.name)
-assert dict(os.environ) == before
 assert all(hasattr(rppg_core, name) for name in rppg_core.__all__)
 """
 
