@@ -155,7 +155,8 @@ class FaceReader:
         try:
             self._place(walk, at, frame.time_us, frame.image(), must_verify=must_verify)
         except RppgError as error:
-            walk.readings[at] = Reading(frame.time_us, error=error)
+            # Its traceback would keep the image, in a circle that only the garbage collector breaks.
+            walk.readings[at] = Reading(frame.time_us, error=error.with_traceback(None))
 
     def _place(self, walk: _Walk, at: int, time_us: int, image: NDArray[np.uint8], *, must_verify: bool) -> None:
         size = (image.shape[1], image.shape[0])
