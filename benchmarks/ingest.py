@@ -146,7 +146,7 @@ def _analysis(reader: FaceReader, frames: list[bytes]) -> list[Figure]:
     return [
         Figure("analysis of a window, 30 s at 30 fps", median(analyses), "ms", 100),
         Figure("the same / a fixed loop of scipy", median(analyses) / median(yardsticks), "x"),
-        Figure("resident memory of this process, frames and all (a worker: benchmarks.service)", resident_mb(), "MB"),
+        Figure("resident memory of the core at the end", resident_mb(), "MB", 250),
     ]
 
 
