@@ -135,6 +135,16 @@ class FaceReader:
         list of Reading
             One per frame. The newest with a `face` is the state to keep. No frame's failure is raised.
         """
+        # Late frames and frames sent again lead from the last face too, but not on to newer ones: these are followed
+        # as if they had come alone.
+        late = [i for i, frame in enumerate(frames) if last is not None and frame.time_us <= last.time_us]
+        newer = sorted(set(range(len(frames))) - set(late))
+        readings: dict[int, Reading] = {}
+        for part in (late, newer):
+            readings |= zip(part, self._read_part([frames[i] for i in part], last), strict=True)
+        return [readings[i] for i in range(len(frames))]
+
+    def _read_part(self, frames: list[Frame], last: FaceState | None) -> list[Reading]:
         order = sorted(range(len(frames)), key=lambda i: frames[i].time_us)
         walk = _Walk(
             frames=[frames[i] for i in order],
@@ -171,13 +181,16 @@ class FaceReader:
         else:
             face, verified = self._finder.follow(image, state.face), False
         sample = _sample(image, face)
-        if not verified and (must_verify or _jumps(walk.last_colours, sample.colours)):
+        # Landmarks on a covered lens or a blank wall are grey too, so a face is made sure of before greyscale is told.
+        if not verified and (must_verify or _is_grey(sample) or _jumps(walk.last_colours, sample.colours)):
             if not self._finder.verify(image, face):
                 self._check_backwards(walk)
                 near = walk.state.face if walk.state is not None and walk.state.frame_size == size else None
                 face = self._find(walk, time_us, image, near)
                 sample = _sample(image, face)
             verified = True
+        if _is_grey(sample):
+            raise UnsupportedImage("The image is greyscale: without colour there is no pulse to see.")
         if verified:
             walk.unverified.clear()
         else:
@@ -212,12 +225,14 @@ class FaceReader:
 def _sample(image: NDArray[np.uint8], face: Face) -> Sample:
     place = fit(face.landmarks)
     colours = mean_colours(image, place)
-    seen = colours[np.isfinite(colours[:, 0])]
-    if len(seen) == 0:
+    if not np.isfinite(colours[:, 0]).any():
         raise NoFaceDetected("The face is cut off by the frame's edge.", guidance=("FACE_OFF_CENTRE",))
-    if float(np.ptp(seen, axis=1).max()) < _GREY_SPREAD:
-        raise UnsupportedImage("The image is greyscale: without colour there is no pulse to see.")
     return Sample(colours=colours, pose=place.pose)
+
+
+def _is_grey(sample: Sample) -> bool:
+    seen = sample.colours[np.isfinite(sample.colours[:, 0])]
+    return float(np.ptp(seen, axis=1).max()) < _GREY_SPREAD
 
 
 def _jumps(before: NDArray[np.float32] | None, now: NDArray[np.float32]) -> bool:

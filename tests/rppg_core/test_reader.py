@@ -41,6 +41,14 @@ def test_any_split_and_any_order_inside_requests_gives_the_same_samples(reader, 
         assert one.sample.to_bytes() == other.sample.to_bytes()
 
 
+@pytest.mark.parametrize("again", [1, 3])
+def test_frames_sent_again_do_not_change_how_newer_ones_are_followed(reader, clip, again):
+    state = reader.read(clip[:20])[-1].face
+    alone = reader.read(clip[20:40], state)
+    together = reader.read(clip[20 - again : 40], state)
+    assert [r.sample.to_bytes() for r in together[again:]] == [r.sample.to_bytes() for r in alone]
+
+
 def test_following_agrees_with_finding_anew(reader, clip):
     followed = reader.read(clip)[-1].face.face
     found = reader.read(clip[-1:])[0].face.face
@@ -65,6 +73,13 @@ def test_a_wall_is_no_face(reader):
 def test_a_wall_in_a_session_that_follows_a_face_is_no_face(reader, clip):
     state = reader.read(clip[:5])[-1].face
     assert errors(reader.read([Frame(clip[5].time_us, jpeg(wall()))], state)) == [NoFaceDetected]
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_covered_lens_in_a_session_that_follows_a_face_is_no_face_rather_than_greyscale(reader, clip, level):
+    state = reader.read(clip[:5])[-1].face
+    blank = jpeg(np.full((440, 480, 3), level, np.uint8))
+    assert errors(reader.read([Frame(f.time_us, blank) for f in clip[5:13]], state)) == [NoFaceDetected] * 8
 
 
 @pytest.mark.parametrize("covered", [range(10, 20), range(30), range(25, 30), range(1, 29), [15]])
