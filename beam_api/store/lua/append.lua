@@ -308,7 +308,7 @@ if #T > 0 and not repeated then
 
   if face ~= '' then
     local before = redis.call('GET', FACE)
-    local newer = not before or struct.unpack('>I8', face) >= struct.unpack('>I8', before)
+    local newer = not before or struct.unpack('>I8', face) > struct.unpack('>I8', before)
     if newer or opened then redis.call('SET', FACE, face, 'PX', WINDOW_TTL) end
   end
 

@@ -513,6 +513,8 @@ def test_the_newest_face_wins(person: Person) -> None:
     outcome = person.post(frames[:10], face=LastFace(frames[9][0], b"older"))
     assert outcome.window.face == LastFace(frames[19][0], b"newest")
     assert person.store.arrive(ME).face == outcome.window.face
+    sent_again = person.post([frames[18], frames[19]], face=LastFace(frames[19][0], b"followed once more"))
+    assert sent_again.window.face == outcome.window.face
     restarted = person.post(
         stream(1, start=EPOCH - 60 * SECOND), face=LastFace(EPOCH - 60 * SECOND, b"after the restart")
     )
