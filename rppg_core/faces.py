@@ -14,6 +14,7 @@ References
 from __future__ import annotations
 
 import importlib.metadata
+import threading
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -77,7 +78,7 @@ class Face:
 
 
 class FaceFinder:
-    """dlib's detector and one landmark model. Holds no state of any person."""
+    """dlib's detector and one landmark model. Holds no state of any person; safe to share between threads."""
 
     def __init__(self, landmarks: str = "5") -> None:
         """`landmarks`: "5" (shipped), "68" (the optional package), or a path to a dlib predictor of 5 or 68 points.
@@ -88,6 +89,9 @@ class FaceFinder:
             If the model is not there, can't be read, or has another number of points.
         """
         self._detector = dlib.get_frontal_face_detector()
+        # The detector works in buffers of its own and lets go of the GIL: two threads at once would crash the process.
+        # (The predictor only reads.)
+        self._one_at_a_time = threading.Lock()
         self._predictor, self.n_points = _load(landmarks)
 
     def find(self, image: NDArray[np.uint8], near: Face | None = None, *, thorough: bool = True) -> Face:
@@ -149,15 +153,19 @@ class FaceFinder:
         left, top, pixels = part
         scale = _CROP_FACE_PX / near.side
         crop = _grey(pixels, scale)
-        boxes, _scores, _ = self._detector.run(crop, 0, score)
+        boxes = self._detect(crop, score)
         corner = np.array([left, top])
         found = [(corner + centre, side) for centre, side in (_unscaled(box, scale) for box in boxes)]
         return min(found, key=lambda f: float(np.hypot(*(f[0] - near.centre)))) if found else None
 
     def _largest(self, grey: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.float64], float] | None:
-        boxes, _scores, _ = self._detector.run(grey, 0, _SEARCH_SCORE)
-        found = [_unscaled(box, scale) for box in boxes]
+        found = [_unscaled(box, scale) for box in self._detect(grey, _SEARCH_SCORE)]
         return max(found, key=lambda f: f[1]) if found else None
+
+    def _detect(self, grey: NDArray[np.uint8], score: float) -> dlib.rectangles:
+        with self._one_at_a_time:
+            boxes, _scores, _ = self._detector.run(grey, 0, score)
+        return boxes
 
     def _settle(self, image: NDArray[np.uint8], centre: NDArray[np.float64], side: float, rule: BoxRule | None) -> Face:
         """Repeat until the box is the one that following would use, so that a found face and a followed one agree."""

@@ -1,5 +1,8 @@
 """Frames to samples: faces are found, followed and verified, and nothing that isn't a face gets in."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -181,3 +184,27 @@ def test_an_unknown_model_is_named_as_unavailable(tmp_path):
     (tmp_path / "model.dat").write_bytes(b"nothing")
     with pytest.raises(ModelUnavailable):
         FaceReader(str(tmp_path / "model.dat"))
+
+
+def test_threads_may_share_a_reader(tmp_path):
+    """In a process of its own: dlib's detector, used by two threads at once, would take this one down."""
+    np.save(tmp_path / "face.npy", still_face())
+    script = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from rppg_core.reader import FaceReader, Frame
+
+reader, image = FaceReader(), np.load(sys.argv[1])
+images = [image[5 * k :, 7 * k :] for k in range(8)]
+
+def read(i):
+    return reader.read([Frame(0, images[i % 8])])[0].sample.to_bytes()
+
+expected = [read(i) for i in range(8)]
+with ThreadPoolExecutor(4) as pool:
+    assert list(pool.map(read, range(160))) == 20 * expected
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "face.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
