@@ -12,15 +12,17 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         # Many regions: the rate within 2 bpm.
         "heart_rate_face": {
-            "intercept": -17.2,
-            "snr_db": 0.1,
-            "prominence_db": 0.2,
-            "agreement": 5.4,
-            "stability": 5.6,
-            "hue": 8.0,
-            "pallor": -1.5,
-            "motion": -4.0,
-            "mismatch_bpm": -0.2,
+            "intercept": -17.3,
+            "snr_db": 0.306,
+            "prominence_db": 0.0278,
+            "agreement": 2.8,
+            "stability": 1.64,
+            "hue": 5.39,
+            "pallor": -2,
+            "motion": -1.55,
+            "mismatch_bpm": -0.126,
+            "log_span": 2.79,
+            "chroma_db": 0.175,
         },
         # One or few regions, which can't agree with each other.
         "heart_rate_spot": {
@@ -32,17 +34,17 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "mismatch_bpm": -0.25,
         },
         # RMSSD within 10 ms.
-        "hrv": {"intercept": -1.5, "sigma_ms": -0.25, "noise_share": -5.0, "kept_share": 5.0},
+        "hrv": {"intercept": -5.6, "sigma_ms": -0.208, "noise_share": -0.0657, "kept_share": 9.42},
         # Stress index within 30 %.
-        "stress_index": {"intercept": -3.0, "sigma_ms": -0.25, "noise_share": -5.0, "kept_share": 5.0},
+        "stress_index": {"intercept": -6.6, "sigma_ms": -0.153, "noise_share": -3.56, "kept_share": 10.6},
         # Respiration within 2 breaths a minute.
-        "respiration_rate": {"intercept": -5.0, "concentration": 6.0, "agreement": 3.5},
+        "respiration_rate": {"intercept": -4.68, "concentration": 5.93, "agreement": 3.4},
         # SpO2 within 3 points, on simulated faces only.
-        "spo2": {"intercept": -3.0, "clarity": 0.15},
+        "spo2": {"intercept": 0.162, "clarity": 0.000957},
     }
 )
 
 HALF_WIDTH: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {"heart_rate": (0.45, 4.0), "hrv": (5.0, 10.0), "respiration_rate": (0.7, 3.0)}
+    {"heart_rate": (0.26, 14.0), "hrv": (4.8, 42.0), "respiration_rate": (0.6, 12.0)}
 )
 """Half of the 90 % range: at quality 1, and what is added to it at quality 0."""

@@ -12,7 +12,9 @@ RATE_HZ = (39 / 60, 220 / 60)
 """Heart rates that are looked for."""
 
 _BAND_HZ = (0.6, 7.5)  # where noise is measured: the pulse and its first harmonics
-_SHRINK = 0.8  # towards independent noise: a window holds too few frequencies to trust every covariance
+# Towards independent noise: a window holds too few frequencies to trust every covariance. Finding a faint rate asks for
+# more trust than shaping the wave, where fitted noise moves the beats.
+_SHRINK_SEARCH, _SHRINK_WAVE = 0.4, 0.8
 _N_CANDIDATES = 8
 
 
@@ -65,16 +67,29 @@ def candidates(spectra: Spectra) -> list[Candidate]:
     """
     if not np.isfinite(spectra.scale).any():
         return []
-    common = spectra.values @ common_weights(spectra)
-    parts = np.concatenate([spectra.values.real, spectra.values.imag])
-    power = parts.T @ parts
-    found = [_weigh(spectra, common, power, rate) for rate in _peaks(spectra, np.abs(common) ** 2)]
+    common, power = _common(spectra), _power(spectra)
+    found = [_weigh(spectra, common, power, rate, _SHRINK_SEARCH) for rate in _peaks(spectra, np.abs(common) ** 2)]
     return sorted(found, key=lambda candidate: -candidate.snr_db)
+
+
+def mix_for_wave(spectra: Spectra, rate_hz: float) -> Candidate:
+    """The mix whose wave is timed, for a rate that has been chosen."""
+    return _weigh(spectra, _common(spectra), _power(spectra), rate_hz, _SHRINK_WAVE)
 
 
 def common_weights(spectra: Spectra) -> NDArray[np.float64]:
     """Weights (k,) of the scaled pulses that know nothing but their noise."""
     return np.asarray(np.min(spectra.scale) / spectra.scale)
+
+
+def _common(spectra: Spectra) -> NDArray[np.complex128]:
+    return np.asarray(spectra.values @ common_weights(spectra))
+
+
+def _power(spectra: Spectra) -> NDArray[np.float64]:
+    """Covariance (k, k) of the pulses over the whole band, not normalised."""
+    parts = np.concatenate([spectra.values.real, spectra.values.imag])
+    return np.asarray(parts.T @ parts)
 
 
 def _peaks(spectra: Spectra, power: NDArray[np.float64]) -> list[float]:
@@ -91,8 +106,10 @@ def _peaks(spectra: Spectra, power: NDArray[np.float64]) -> list[float]:
     return rates + [half for half in halves if all(abs(half - rate) >= spectra.width_hz for rate in rates)]
 
 
-def _weigh(spectra: Spectra, common: NDArray[np.complex128], power: NDArray[np.float64], rate_hz: float) -> Candidate:
-    """Mix the pulses for one rate; `power` (k, k) is their covariance over the whole band, not normalised."""
+def _weigh(
+    spectra: Spectra, common: NDArray[np.complex128], power: NDArray[np.float64], rate_hz: float, shrink: float
+) -> Candidate:
+    """Mix the pulses for one rate by how they follow the common one there and by their covariance elsewhere."""
     at, harmonic = near(spectra, rate_hz), near(spectra, 2 * rate_hz)
     values = spectra.values
     gain = (values[at].T @ common[at].conj()).real / (np.sum(np.abs(common[at]) ** 2) + 1e-30)
@@ -101,7 +118,7 @@ def _weigh(spectra: Spectra, common: NDArray[np.complex128], power: NDArray[np.f
     signal_parts = np.concatenate([signal.real, signal.imag])
     covariance = (power - signal_parts.T @ signal_parts) / max(len(values) - len(signal), 1)
     own = np.diag(covariance)
-    mixed = (1 - _SHRINK) * covariance + np.diag(_SHRINK * own + 1e-6)
+    mixed = (1 - shrink) * covariance + np.diag(shrink * own + 1e-6)
     weights = np.linalg.solve(mixed, gain)
     fused = values @ weights
     return Candidate(

@@ -10,7 +10,17 @@ from rppg_core.guidance import advise
 from rppg_core.methods.pbv import SIGNATURE
 from rppg_core.oxygen import RED_BLUE, Coefficients, oxygen
 from rppg_core.pulse import Pulse, find_pulse
-from rppg_core.quality import FACE_REGIONS, MIN_CONFIDENCE, confidence, heart_rate_quality, interval, probability
+from rppg_core.quality import (
+    FACE_REGIONS,
+    MIN_CONFIDENCE,
+    breath_features,
+    confidence,
+    heart_rate_quality,
+    interval,
+    oxygen_features,
+    probability,
+    variability_features,
+)
 from rppg_core.respiration import FS as BREATH_FS
 from rppg_core.respiration import Respiration, respiration
 from rppg_core.sampling import frame_rate_hz, slow_part
@@ -25,6 +35,7 @@ NEEDS_S = {"heart_rate": 5.0, "hrv": 20.0, "stress_index": 25.0, "respiration_ra
 
 _STRESS_BEATS = 25
 _PERIODIC_MOTION = 1.3  # log10 of the head's motion at the rate over that around it
+_NEGLIGIBLE_JITTER_MS2 = 100.0  # what the beats' jitter may add to RMSSD^2 however small that is: the tolerance's own
 _MIN_KEPT = 0.75  # share of intervals kept below which the rhythm is called irregular
 
 
@@ -68,7 +79,7 @@ def measure(trace: Trace, *, hrv_needs_s: float = NEEDS_S["hrv"], coefficients: 
         return answers.vitals(trace, pulse, sure, guidance, np.zeros(0))
 
     _put_variability(answers, pulse, quality, span_s, hrv_needs_s)
-    breath = _breathe(pulse, pulse.rate_bpm / 60)
+    breath = breathe(pulse, pulse.rate_bpm / 60)
     _put_breath(answers, breath, quality, span_s)
     _put_oxygen(answers, pulse, quality, coefficients)
     if span_s < hrv_needs_s - 1e-3:
@@ -142,23 +153,19 @@ def _put_variability(answers: _Answers, pulse: Pulse, sure: float, span_s: float
     """RMSSD, SDNN and stress index, corrected for the jitter of the beats' times."""
     beats = pulse.beats
     seen_ms = hrv.rmssd_ms(beats.intervals_s, beats.kept)
-    jitter_ms2 = 6e6 * beats.timing_sigma_s**2
+    jitter_ms2 = hrv.jitter_ms2(beats.timing_sigma_s)
     reason = None
     if span_s < needs_s - 1e-3:
         reason = "WINDOW_TOO_SHORT"
     elif seen_ms is None or beats.kept_share < _MIN_KEPT:
         reason = "IRREGULAR_BEATS"
-    elif jitter_ms2 > seen_ms**2 / 2:
+    elif jitter_ms2 > max(seen_ms**2 / 2, _NEGLIGIBLE_JITTER_MS2):
         reason = "LOW_SIGNAL"
-    features = {
-        "sigma_ms": 1000 * beats.timing_sigma_s,
-        "noise_share": jitter_ms2 / seen_ms**2 if seen_ms else 1.0,
-        "kept_share": beats.kept_share,
-    }
+    features = variability_features(beats)
     quality = 0.0 if reason else sure * probability("hrv", features)
     if reason is None and quality < MIN_CONFIDENCE:
         reason = "LOW_SIGNAL"
-    rmssd = None if reason or seen_ms is None else float(np.sqrt(seen_ms**2 - jitter_ms2))
+    rmssd = None if reason or seen_ms is None else hrv.without_jitter_ms(seen_ms, beats.timing_sigma_s)
     answers.put("hrv", rmssd, quality, reason)
     seen_sdnn = hrv.sdnn_ms(beats.intervals_s, beats.kept)
     if seen_sdnn is not None:  # an error of both of an interval's beats adds 2 sigma^2 to its variance
@@ -175,7 +182,7 @@ def _put_variability(answers: _Answers, pulse: Pulse, sure: float, span_s: float
     answers.put("stress_index", index, quality, reason)
 
 
-def _breathe(pulse: Pulse, rate_hz: float) -> Respiration:
+def breathe(pulse: Pulse, rate_hz: float) -> Respiration:
     """The breath's modulations of baseline, height and rhythm, on one grid."""
     even, beats = pulse.even, pulse.beats
     times = np.arange(int(even.times_s[-1] * BREATH_FS) + 1) / BREATH_FS
@@ -197,8 +204,7 @@ def _breathe(pulse: Pulse, rate_hz: float) -> Respiration:
 
 
 def _put_breath(answers: _Answers, breath: Respiration, sure: float, span_s: float) -> None:
-    features = {"concentration": breath.concentration, "agreement": breath.agreement}
-    quality = sure * probability("respiration_rate", features)
+    quality = sure * probability("respiration_rate", breath_features(breath))
     reason = None
     if span_s < NEEDS_S["respiration_rate"] - 1e-3:
         reason, quality = "WINDOW_TOO_SHORT", 0.0
@@ -209,7 +215,7 @@ def _put_breath(answers: _Answers, breath: Respiration, sure: float, span_s: flo
 
 def _put_oxygen(answers: _Answers, pulse: Pulse, sure: float, coefficients: Coefficients) -> None:
     seen = oxygen(pulse.colour.strength, pulse.colour.error, coefficients)
-    quality = sure * probability("spo2", {"clarity": min(seen.clarity, 30.0)}) if seen.spo2_percent else 0.0
+    quality = sure * probability("spo2", oxygen_features(seen)) if seen.spo2_percent else 0.0
     answers.put("spo2", seen.spo2_percent, quality, None if quality >= MIN_CONFIDENCE else "LOW_SIGNAL")
 
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rppg_core.beats import Beats, find_beats
 from rppg_core.blood import PulseColour, pulse_colour
-from rppg_core.fusion import Candidate, Spectra, band_spectrum, candidates, common_weights, near, spectra_of
+from rppg_core.fusion import (
+    Candidate,
+    Spectra,
+    band_spectrum,
+    candidates,
+    common_weights,
+    mix_for_wave,
+    near,
+    spectra_of,
+)
 from rppg_core.heart_rate import HeartRate, heart_rate
 from rppg_core.methods import METHODS
 from rppg_core.motion import motion_at, remove_motion
@@ -22,6 +31,7 @@ FUSED_METHODS = ("pos", "chrom", "pbv")
 
 _WRONG_HUE_DB, _PALLOR_DB = 3.0, 1.0  # what a candidate loses for not having blood's colour
 _BLACK = 4.0  # level below which a channel holds noise alone
+_DARK_SHARE, _HUE_REACH, _GLARE = 0.5, 0.06, 250.0  # of the face's median brightness; of r, g, b shares; in levels
 _PULSE_CUTOFF_HZ = 0.45
 _SURE_OF_BEATS = 0.85  # share of intervals kept from which beats give the rate, being exact where a spectrum is spread
 _ALL_KEPT = 0.97
@@ -44,14 +54,14 @@ class Pulse:
         """By the beats where they are sound; else by the spectrum, whose peak a variable rhythm spreads."""
         by_spectrum, by_beats = self.rate.rate_bpm, self.beats.rate_bpm
         # A fast heart is a regular one: there, one beat missed or doubled explains more than the rhythm does.
-        reach = 4.0 if self.beats.kept_share > _ALL_KEPT else min(4.0, 300 / by_spectrum)
+        reach = 6.0 if self.beats.kept_share > _ALL_KEPT else min(4.0, 300 / by_spectrum)
         sound = self.beats.kept_share >= _SURE_OF_BEATS and abs(by_beats - by_spectrum) <= reach
         return by_beats if sound else by_spectrum
 
 
 def find_pulse(trace: Trace) -> Pulse | None:
     """Clean the colours, run the methods, fuse them for the likeliest rate, and time the beats."""
-    even = resample(trace)
+    even = _skin_alone(resample(trace))
     n, n_used = len(even.times_s), len(even.regions)
     if not n_used:
         return None
@@ -66,22 +76,39 @@ def find_pulse(trace: Trace) -> Pulse | None:
     best, colour, by_region = _choose(spectra, changes, even.fs)
     if best is None or colour is None:
         return None
-    wave = pulses @ best.weights
+    wave = pulses @ mix_for_wave(spectra, best.rate_hz).weights
     rate = heart_rate(wave, even.fs, near_hz=best.rate_hz)
     rate_hz = rate.rate_bpm / 60
     beats = find_beats(wave, even.known, even.fs, rate_hz)
     evidence = Evidence(
         n_regions=n_used,
+        span_s=float(even.times_s[-1] - even.times_s[0]),
         snr_db=rate.snr_db,
         prominence_db=rate.prominence_db,
         agreement=_agreement(spectra, best, n_used),
         stability=_stability(wave, even.fs, rate_hz),
         hue=colour.hue,
         pallor=colour.pallor,
+        chroma_db=_chroma_db(spectra, best.rate_hz, n_used),
         motion=float(np.log10(max(motion_at(pose, even.fs, rate_hz), 1.0))),
         mismatch_bpm=abs(beats.rate_bpm - rate.rate_bpm),
     )
     return Pulse(even, wave, by_region, colour, rate, beats, evidence)
+
+
+def _skin_alone(even: EvenTrace) -> EvenTrace:
+    """Without the regions that are hair, glass or glare: far darker than the rest, of another hue, or saturated."""
+    level = even.colours.mean(axis=0)
+    if len(level) < FACE_REGIONS:
+        return even
+    brightness = level.mean(axis=1)
+    hue = level / level.sum(axis=1, keepdims=True)
+    skin = brightness > _DARK_SHARE * np.median(brightness)
+    skin &= np.abs(hue - np.median(hue, axis=0)).max(axis=1) < _HUE_REACH
+    skin &= level.max(axis=1) < _GLARE
+    if np.count_nonzero(skin) < FACE_REGIONS:
+        return even
+    return replace(even, colours=even.colours[:, skin], regions=even.regions[skin])
 
 
 def _choose(
@@ -110,16 +137,21 @@ def _choose(
 def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
     """Candidate pulses, rising with blood volume, shape (n, k * n_used), in blocks of the regions.
 
-    A face is lit from outside, and methods that set its chrominance against its brightness hold off motion. One or a
-    few spots (a fingertip on a lit lens) have channels that are black or saturated, which such methods would divide
-    by; there each channel that isn't black counts for itself, in levels.
+    A face is lit from outside, and methods that set its chrominance against its brightness hold off motion and lamps,
+    at the price of the camera's noise, which they amplify. The bare channels are there for where that noise is the
+    greater evil: skin that is dark or dimly lit. One or a few spots (a fingertip on a lit lens) have channels that are
+    black or saturated, which methods would divide by; there each channel that isn't black counts for itself.
     """
+    bare = -changes
+
     if level.shape[0] >= FACE_REGIONS:
-        # What all channels share is light and shade; taken out first, no method can take a flicker for a pulse.
+        # What all channels share is light and shade; taken out first, a method can't take a flicker for a pulse.
         colours = level * (1 + changes - changes.mean(axis=2, keepdims=True))
-        return np.concatenate([-METHODS[name](colours, fs) for name in FUSED_METHODS], axis=1)
+        return np.concatenate(
+            [*(-METHODS[name](colours, fs) for name in FUSED_METHODS), *np.moveaxis(bare, 2, 0)], axis=1
+        )
     shown = np.where(level > _BLACK, 1.0, 0.0)
-    return np.concatenate([-changes[..., channel] * shown[:, channel] for channel in range(3)], axis=1)
+    return np.concatenate(list(np.moveaxis(bare * shown, 2, 0)), axis=1)
 
 
 def _agreement(spectra: Spectra, best: Candidate, n_used: int) -> float:
@@ -132,6 +164,22 @@ def _agreement(spectra: Spectra, best: Candidate, n_used: int) -> float:
     a, b = spectra.values[at][:, odd] @ weights[odd], spectra.values[at][:, ~odd] @ weights[~odd]
     power = np.sqrt(np.sum(np.abs(a) ** 2) * np.sum(np.abs(b) ** 2))
     return float(np.sum(a * b.conj()).real / (power + 1e-30))
+
+
+def _chroma_db(spectra: Spectra, rate_hz: float, n_used: int) -> float:
+    """How far the pulse stands out of its surroundings in the methods alone.
+
+    They see no change that all channels share: a lamp that beats is bright in the bare channels and absent here.
+    """
+    if n_used < FACE_REGIONS:
+        return 0.0
+    k = len(FUSED_METHODS) * n_used
+    methods = Spectra(spectra.freqs, spectra.values[:, :k], spectra.scale[:k], spectra.width_hz)
+    power = np.abs(mix_for_wave(methods, rate_hz).fused) ** 2
+    away = np.abs(spectra.freqs - rate_hz)
+    around = (away > 2 * spectra.width_hz) & (away < 2 * spectra.width_hz + 0.7)
+    at = near(spectra, rate_hz)
+    return float(10 * np.log10((power[at].max() + 1e-30) / (power[around].mean() + 1e-30)))
 
 
 def _stability(wave: NDArray[np.float64], fs: float, rate_hz: float) -> float:

@@ -7,7 +7,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from rppg_core.beats import Beats
 from rppg_core.calibration import HALF_WIDTH, LOGISTIC
+from rppg_core.hrv import jitter_ms2, rmssd_ms
+from rppg_core.oxygen import Oxygen
+from rppg_core.respiration import Respiration
 
 SURE = 0.98
 """Probability from which a heart rate counts as sure: a confidence of 0.7."""
@@ -26,12 +30,14 @@ class Evidence:
     """What speaks for and against a heart rate."""
 
     n_regions: int
+    span_s: float
     snr_db: float  # of the fused pulse
     prominence_db: float  # of its peak over the next one
     agreement: float  # correlation, around the rate, of two pulses from two halves of the regions; -1 to 1
     stability: float  # share of short stretches that show the same rate
     hue: float  # cosine of the angle between the pulse's colour and that of blood, intensity apart
     pallor: float  # how much more the channels share than they would for blood
+    chroma_db: float  # how far it stands out in what the channels don't share
     motion: float  # log10 of how far the head's motion stands out at the rate
     mismatch_bpm: float  # between spectrum and beats
 
@@ -43,15 +49,43 @@ def probability(name: str, features: Mapping[str, float]) -> float:
     return float(1 / (1 + np.exp(-np.clip(score, -40, 40))))
 
 
-def heart_rate_quality(evidence: Evidence) -> float:
-    """Probability that the heart rate is within 2 bpm."""
+def heart_rate_features(evidence: Evidence) -> dict[str, float]:
+    """Evidence of a heart rate, each held within what was seen when the table was fitted."""
     features = {key: float(value) for key, value in asdict(evidence).items()}
+    features["log_span"] = float(np.log(np.clip(evidence.span_s, 10.0, 30.0)))
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
     features["prominence_db"] = float(np.clip(features["prominence_db"], -5, 15))
+    features["chroma_db"] = float(np.clip(features["chroma_db"], -5, 15))
     features["mismatch_bpm"] = float(min(features["mismatch_bpm"], 20.0))
     features["motion"] = max(features["motion"] - _USUAL_MOTION, 0.0)
+    return features
+
+
+def variability_features(beats: Beats) -> dict[str, float]:
+    """Evidence of RMSSD and stress index."""
+    seen_ms = rmssd_ms(beats.intervals_s, beats.kept)
+    jitter = jitter_ms2(beats.timing_sigma_s)
+    return {
+        "sigma_ms": min(1000 * beats.timing_sigma_s, 60.0),
+        "noise_share": min(jitter / seen_ms**2, 2.0) if seen_ms else 2.0,
+        "kept_share": beats.kept_share,
+    }
+
+
+def breath_features(breath: Respiration) -> dict[str, float]:
+    """Evidence of a breathing rate."""
+    return {"concentration": breath.concentration, "agreement": breath.agreement}
+
+
+def oxygen_features(seen: Oxygen) -> dict[str, float]:
+    """Evidence of an SpO2 estimate."""
+    return {"clarity": min(seen.clarity, 30.0)}
+
+
+def heart_rate_quality(evidence: Evidence) -> float:
+    """Probability that the heart rate is within 2 bpm."""
     kind = "heart_rate_face" if evidence.n_regions >= FACE_REGIONS else "heart_rate_spot"
-    return probability(kind, features)
+    return probability(kind, heart_rate_features(evidence))
 
 
 def confidence(quality: float) -> float:
