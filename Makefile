@@ -7,13 +7,13 @@ INPUTS := $(shell cat pyproject.toml Makefile | sha256sum | cut -c1-16)
 DEPENDENCIES := $(VENV)/.dependencies-$(INPUTS)
 INSTALLED := $(VENV)/.installed-$(shell pwd | sha256sum | cut -c1-16)-$(INPUTS)
 
-.PHONY: help install run demo test lint bench clean
+.PHONY: help install run demo test lint bench bench-accuracy clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
 	@echo "make demo    the service, measured through HTTP on a face whose pulse is known"
 	@echo "make test    lint, types and every test"
-	@echo "make bench   speed, memory and accuracy, measured here"
+	@echo "make bench   speed and memory, measured here; make bench-accuracy writes docs/accuracy.md"
 
 $(DEPENDENCIES):
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed") if not (3, 11) <= sys.version_info < (3, 14) else None'
@@ -46,6 +46,9 @@ test: lint
 bench: install
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.service
+
+bench-accuracy: install
+	$(BIN)/python -m benchmarks.accuracy
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,17 +12,17 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         # Many regions: the rate within 2 bpm.
         "heart_rate_face": {
-            "intercept": -17.3,
-            "snr_db": 0.306,
-            "prominence_db": 0.0278,
-            "agreement": 2.8,
-            "stability": 1.64,
-            "hue": 5.39,
-            "pallor": -2,
-            "motion": -1.55,
-            "mismatch_bpm": -0.126,
-            "log_span": 2.79,
-            "chroma_db": 0.175,
+            "intercept": -19.3,
+            "snr_db": 0.394,
+            "prominence_db": 0,
+            "agreement": 2.47,
+            "stability": 2.72,
+            "hue": 5.18,
+            "pallor": -1.74,
+            "motion": -1.96,
+            "mismatch_bpm": -0.142,
+            "log_span": 3.49,
+            "chroma_db": 0.15,
         },
         # One or few regions, which can't agree with each other.
         "heart_rate_spot": {

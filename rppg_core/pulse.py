@@ -73,9 +73,13 @@ def find_pulse(trace: Trace) -> Pulse | None:
     changes = np.maximum(changes, -0.9)  # a colour stays positive
     pulses = _pulses(even.colours.mean(axis=0), changes, even.fs)
     spectra = spectra_of(pulses, even.fs)
-    best, colour, by_region = _choose(spectra, changes, even.fs)
+    _, raw = band_spectrum(changes.reshape(n, -1), even.fs)
+    raw = raw.reshape(len(raw), n_used, 3)
+    best, colour, by_region = _choose(spectra, raw)
     if best is None or colour is None:
         return None
+    # The regions that were chosen may have been chosen for their noise; the whole face must have blood's colour too.
+    whole = pulse_colour(raw[near(spectra, best.rate_hz)].mean(axis=1), best.fused[near(spectra, best.rate_hz)])
     wave = pulses @ mix_for_wave(spectra, best.rate_hz).weights
     rate = heart_rate(wave, even.fs, near_hz=best.rate_hz)
     rate_hz = rate.rate_bpm / 60
@@ -87,8 +91,8 @@ def find_pulse(trace: Trace) -> Pulse | None:
         prominence_db=rate.prominence_db,
         agreement=_agreement(spectra, best, n_used),
         stability=_stability(wave, even.fs, rate_hz),
-        hue=colour.hue,
-        pallor=colour.pallor,
+        hue=min(colour.hue, whole.hue),
+        pallor=max(colour.pallor, whole.pallor),
         chroma_db=_chroma_db(spectra, best.rate_hz, n_used),
         motion=float(np.log10(max(motion_at(pose, even.fs, rate_hz), 1.0))),
         mismatch_bpm=abs(beats.rate_bpm - rate.rate_bpm),
@@ -112,12 +116,13 @@ def _skin_alone(even: EvenTrace) -> EvenTrace:
 
 
 def _choose(
-    spectra: Spectra, changes: NDArray[np.float64], fs: float
+    spectra: Spectra, raw: NDArray[np.complex128]
 ) -> tuple[Candidate | None, PulseColour | None, NDArray[np.float64]]:
-    """The clearest candidate whose colour is a pulse's, its colour, and the share of each region in it."""
-    n, n_used, _ = changes.shape
-    _, raw = band_spectrum(changes.reshape(n, -1), fs)
-    raw = raw.reshape(len(raw), n_used, 3)
+    """The clearest candidate whose colour is a pulse's, its colour, and the share of each region in it.
+
+    `raw` (n_freqs, n_used, 3) are the spectra of the regions' colours.
+    """
+    n_used = raw.shape[1]
     best, best_colour, best_score, best_share = None, None, -np.inf, np.zeros(n_used)
     for candidate in candidates(spectra):
         share = np.maximum(candidate.weights, 0).reshape(-1, n_used).sum(axis=0)

@@ -35,7 +35,7 @@ class Evidence:
     prominence_db: float  # of its peak over the next one
     agreement: float  # correlation, around the rate, of two pulses from two halves of the regions; -1 to 1
     stability: float  # share of short stretches that show the same rate
-    hue: float  # cosine of the angle between the pulse's colour and that of blood, intensity apart
+    hue: float  # cosine of the angle between the pulse's colour and that of blood, intensity apart; the worse of two
     pallor: float  # how much more the channels share than they would for blood
     chroma_db: float  # how far it stands out in what the channels don't share
     motion: float  # log10 of how far the head's motion stands out at the rate

@@ -1,0 +1,113 @@
+"""Real recordings, read from the folder beside the project where it is there. Nothing of them is kept.
+
+`fingertip`: MTHS data set (M. Farvardin, MTVital), CC BY-NC-ND 4.0. `dark-skin-patches`: bias-eval-rppg, MIT.
+`face-1`: a sample of vitallens-python, MIT.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rppg_core.measure import measure
+from rppg_core.reader import FaceReader, Frame
+from rppg_core.traces import Trace
+from rppg_core.video import read_video
+from rppg_core.vitals import Vitals
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+FACE_1_BPM = 75.7  # mean interval of the contact pulse wave
+FACE_1_RMSSD_MS = (18.0, 25.0)
+
+_FINGERTIP_FS, _PATCHES_FS = 30.0, 15.0
+_WINDOW_S = 20
+_STEADY_S, _STEADY_BPM = 5, 2.0
+_DISPLAY_LAG_S = 6  # the oximeter shows the mean of the last seconds; its label fits the window this much earlier best
+_STILL = (320.0, 240.0, 100.0, 0.0, 0.0)  # a pose for what has none
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """A stretch of one real recording, measured."""
+
+    person: str
+    start_s: float
+    truth_bpm: float
+    vitals: Vitals
+
+
+def face_1(landmarks: str = "5") -> Vitals | None:
+    """The real clip, with its 11.8 s allowed to answer for HRV; None where it isn't there."""
+    path = DATA / "face-1" / "face-1.mp4"
+    if not path.is_file():
+        return None
+    reader, state, readings = FaceReader(landmarks), None, []
+    frames = [Frame(round(t * 1e6), image) for t, image in read_video(path)]
+    for start in range(0, len(frames), 30):
+        readings += reader.read(frames[start : start + 30], state)
+        state = next((r.face for r in reversed(readings) if r.face), None)
+    good = [r for r in readings if r.sample is not None]
+    size = (frames[0].image().shape[1], frames[0].image().shape[0])
+    return measure(
+        Trace.of([r.time_us / 1e6 for r in good], [r.sample for r in good if r.sample], size), hrv_needs_s=10.0
+    )
+
+
+def fingertips() -> list[Window]:
+    """Windows of fingertips on a lens in whose middle the oximeter's label stood still."""
+    found = []
+    for path in sorted((DATA / "fingertip").glob("signal_*.npy"), key=lambda p: int(p.stem.split("_")[1])):
+        signal = np.load(path)
+        labels = np.load(path.with_name(path.name.replace("signal", "label")))[:, 0]
+        for start in range(0, int(len(signal) / _FINGERTIP_FS) - _WINDOW_S + 1, _WINDOW_S // 2):
+            middle = start + _WINDOW_S // 2 + _DISPLAY_LAG_S
+            around = labels[middle - _STEADY_S : middle + _STEADY_S + 1]
+            if len(around) <= 2 * _STEADY_S or np.any(around <= 0) or np.ptp(around) > _STEADY_BPM:
+                continue
+            part = signal[int(start * _FINGERTIP_FS) : int((start + _WINDOW_S) * _FINGERTIP_FS)]
+            vitals = measure(_trace(part[:, None, :], _FINGERTIP_FS))
+            found.append(Window(path.stem.split("_")[1], start, float(labels[middle]), vitals))
+    return found
+
+
+def patches() -> list[Window]:
+    """Windows of 30 s of three patches of dark skin, with one mean rate per person as their label."""
+    path = DATA / "dark-skin-patches" / "rgb_traces_61_patches.npz"
+    if not path.is_file():
+        return []
+    people: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
+    with np.load(path) as traces:
+        for name in traces.files:
+            people[name.rsplit("_", 1)[0]].append(traces[name])
+    truth = _mean_rates(path.parent)
+    found = []
+    for person, parts in people.items():
+        if person not in truth:
+            continue
+        n = min(len(part) for part in parts)
+        colours = np.stack([part[:n] for part in parts], axis=1).astype(float)
+        colours[colours <= 0.5] = np.nan
+        width = int(30 * _PATCHES_FS)
+        for start in range(0, max(n - width, 0) + 1, width):
+            vitals = measure(_trace(colours[start : start + width], _PATCHES_FS))
+            found.append(Window(person, start / _PATCHES_FS, truth[person], vitals))
+    return found
+
+
+def _mean_rates(folder: Path) -> dict[str, float]:
+    rates = {}
+    for country in ("India", "Sierra_Leone"):
+        with (folder / f"{country}_GT.csv").open(encoding="utf-8-sig") as file:
+            for video, rate in list(csv.reader(file))[1:]:
+                rates[f"{country}_{video.strip().removeprefix('video')}"] = float(rate)
+    return rates
+
+
+def _trace(colours: NDArray[np.float64], fs: float) -> Trace:
+    n = len(colours)
+    return Trace(np.arange(n) / fs, colours.copy(), np.tile(_STILL, (n, 1)), (640, 480))

@@ -1,0 +1,117 @@
+"""Simulated recordings to rows of figures: rendered, compressed, read and measured as the service does it."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+
+from rppg_core.film import film
+from rppg_core.measure import measure
+from rppg_core.physiology import Truth
+from rppg_core.reader import FaceReader, Frame
+from rppg_core.scenes import NO_PULSE, Scene, hard_scene, moderate_scene, no_pulse_scene
+from rppg_core.simulate import SimulatedFace, simulate_face
+from rppg_core.traces import Sample, Trace
+from rppg_core.video import read_video
+from rppg_core.vitals import Vitals
+
+TUNING_SEED = 10_000
+TEST_SEED = 900_000
+"""All that was tuned or fitted saw seeds from the first on; figures are of seeds from the second on."""
+
+_REQUEST = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A recording to make: which set it belongs to, what it shows, and with which landmarks it is read."""
+
+    group: str  # "moderate" | "hard" | "no pulse" | ...
+    scene: Scene
+    landmarks: str = "5"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """What was measured of a recording, and the truth over the frames that were taken."""
+
+    job: Job
+    n_frames: int
+    n_rejected: int
+    trace: Trace | None
+    truth: Truth | None
+    vitals: Vitals | None
+
+
+def jobs(group: str, count: int, first_seed: int, **changes: object) -> list[Job]:
+    """`count` scenes of one of "moderate", "hard" and "no pulse"."""
+    if group == "no pulse":
+        kinds = [NO_PULSE[i % len(NO_PULSE)] for i in range(count)]
+        return [Job(f"no pulse: {k}", no_pulse_scene(k, first_seed + i, **changes)) for i, k in enumerate(kinds)]
+    make = {"moderate": moderate_scene, "hard": hard_scene}[group]
+    return [Job(group, make(first_seed + i, **changes)) for i in range(count)]
+
+
+def rows(todo: Iterable[Job], *, processes: int | None = None) -> Iterator[Row]:
+    """Work through the jobs; rows come in their order."""
+    context = multiprocessing.get_context("spawn")  # OpenCV's threads don't survive a fork
+    with context.Pool(processes or os.cpu_count()) as pool:
+        yield from pool.imap(_work, todo, chunksize=1)
+
+
+def read_trace(face: SimulatedFace, reader: FaceReader) -> tuple[Trace | None, int]:
+    """A recording's trace, read in requests of one second, and the number of frames that were rejected."""
+    times: list[float] = []
+    samples: list[Sample] = []
+    rejected = 0
+    state = None
+    batch: list[Frame] = []
+    for index, frame in enumerate(_frames(face)):
+        batch.append(frame)
+        if len(batch) < _REQUEST and index < len(face) - 1:
+            continue
+        for reading in reader.read(batch, state):
+            if reading.sample is None:
+                rejected += 1
+                continue
+            times.append(reading.time_us / 1e6)
+            samples.append(reading.sample)
+            state = reading.face
+        batch = []
+    return (Trace.of(times, samples, face.scene.frame_size) if times else None), rejected
+
+
+def _frames(face: SimulatedFace) -> Iterator[Frame]:
+    if face.scene.codec == "jpeg":
+        yield from face.frames()
+        return
+    file = io.BytesIO()
+    film(face, file, crf=face.scene.crf)
+    file.seek(0)
+    for time_s, image in read_video(file):
+        yield Frame(round(time_s * 1e6), image)
+
+
+_readers: dict[str, FaceReader] = {}
+
+
+def _work(job: Job) -> Row:
+    cv2.setNumThreads(1)
+    if job.landmarks not in _readers:
+        _readers[job.landmarks] = FaceReader(job.landmarks)
+    face = simulate_face(job.scene)
+    trace, rejected = read_trace(face, _readers[job.landmarks])
+    if trace is None:
+        return Row(job, len(face), rejected, None, None, None)
+    truth = face.person.truth(float(trace.times_s[0]), float(trace.times_s[-1]))
+    return Row(job, len(face), rejected, trace, truth, measure(trace))
+
+
+def with_landmarks(todo: Iterable[Job], landmarks: str) -> list[Job]:
+    """The same recordings, read with another landmark model."""
+    return [replace(job, landmarks=landmarks) for job in todo]
