@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 
 from benchmarks import plots, real
-from benchmarks.recordings import TEST_SEED, TUNING_SEED, Row, jobs, rows, with_landmarks
+from benchmarks.recordings import TEST_SEED, TUNING_SEED, Job, Row, jobs, rows, with_landmarks
 from rppg_core.scenes import Scene
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -62,6 +62,11 @@ def main() -> None:
     if not quick:
         (DOCS / "accuracy.md").write_text(report)
         plots.draw(done, DOCS / "accuracy")
+
+
+def _hard_and_fast(count: int) -> list[Job]:
+    """Hard scenes at the frame rate that heart-rate variability needs."""
+    return [replace(job, group="hard, 30 fps") for job in jobs("hard", count, TEST_SEED + 1000, fps=30.0)]
 
 
 # --- figures ------------------------------------------------------------------------------------------------------
@@ -324,13 +329,12 @@ def _oxygen(groups: dict[str, list[Row]]) -> str:
     own = float(np.mean(np.abs([spo2_error(r) for r in given])))
     true = np.array([r.job.scene.spo2_percent for r in given])
     guess = float(np.mean(np.abs(97.0 - true)))
-    verdict = "better than" if own < guess else "no better than"
+    verdict = "better than" if own < 0.9 * guess else "no better than"
     return (
-        "## SpO2\n\n"
-        f"In simulated recordings that got an estimate ({len(given)}), its mean error is {own:.1f} points; answering "
-        f"97 % always would be off by {guess:.1f} with the simulation's even spread from 90 to 100 %. There it is "
-        f"{verdict} a constant guess. Among healthy people, who mostly have 96 to 99 %, a constant 97 % is off by about "
-        "one point, and an uncalibrated camera is not better than that. Treat the number as an experiment.\n"
+        f"## SpO2\n\nIn simulated recordings that got an estimate ({len(given)}), its mean error is {own:.1f} points; "
+        f"answering 97 % always would be off by {guess:.1f} there, where saturation is spread evenly from 90 to 100 %: "
+        f"the estimate is {verdict} a constant guess. Among healthy people, who mostly have 96 to 99 %, a constant 97 % "
+        "is off by about one point, and an uncalibrated camera does not beat that. Treat the number as an experiment.\n"
     )
 
 
