@@ -243,7 +243,8 @@ def _no_pulse_table(nothing: list[Row]) -> str:
     for kind in kinds:
         seen = [confidence(r) for r in nothing if r.job.group == kind]
         lines.append(f"| {kind.split(': ')[1]} | {len(seen)} | {sum(c >= 0.3 for c in seen)} | {max(seen):.2f} |")
-    head = f"| scene, {_NO_PULSE_S[0]:.0f} s or {_NO_PULSE_S[1]:.0f} s | count | answered | highest confidence |\n|---|---|---|---|\n"
+    long, short = _NO_PULSE_S
+    head = f"| scene, {long:.0f} s or {short:.0f} s | count | answered | highest confidence |\n|---|---|---|---|\n"
     return "## Scenes without a pulse\n\n" + head + "\n".join(lines) + "\n"
 
 
