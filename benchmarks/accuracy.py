@@ -333,8 +333,8 @@ def _oxygen(groups: dict[str, list[Row]]) -> str:
     verdict = "better than" if own < 0.9 * guess else "no better than"
     return (
         f"## SpO2\n\nIn simulated recordings that got an estimate ({len(given)}), its mean error is {own:.1f} points; "
-        f"answering 97 % always would be off by {guess:.1f} there, where saturation is spread evenly from 90 to 100: "
-        f"the estimate is {verdict} a constant guess. Among healthy people, who mostly have 96 to 99 %, a constant 97 % "
+        f"answering 97 % always would be off by {guess:.1f} there, where saturation is even from 90 to 100: "
+        f"the estimate is {verdict} a constant guess. Among healthy people, who mostly have 96 to 99 %, a constant 97 "
         "is off by about one point, and an uncalibrated camera does not beat that. Treat the number as an experiment.\n"
     )
 

@@ -12,17 +12,17 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         # Many regions: the rate within 2 bpm.
         "heart_rate_face": {
-            "intercept": -19.3,
-            "snr_db": 0.394,
-            "prominence_db": 0,
-            "agreement": 2.47,
-            "stability": 2.72,
-            "hue": 5.18,
-            "pallor": -1.74,
-            "motion": -1.96,
-            "mismatch_bpm": -0.142,
-            "log_span": 3.49,
-            "chroma_db": 0.15,
+            "intercept": -19.2,
+            "snr_db": 0.384,
+            "prominence_db": 0.135,
+            "agreement": 1.1,
+            "stability": 3.35,
+            "hue": 3.97,
+            "pallor": -3.28,
+            "motion": -2.36,
+            "mismatch_bpm": -0.249,
+            "log_span": 4.15,
+            "chroma_db": 0.0991,
         },
         # One or few regions, which can't agree with each other.
         "heart_rate_spot": {
@@ -34,17 +34,17 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "mismatch_bpm": -0.25,
         },
         # RMSSD within 10 ms.
-        "hrv": {"intercept": -5.6, "sigma_ms": -0.208, "noise_share": -0.0657, "kept_share": 9.42},
+        "hrv": {"intercept": -4.13, "sigma_ms": -0.215, "noise_share": 0, "kept_share": 7.9},
         # Stress index within 30 %.
-        "stress_index": {"intercept": -6.6, "sigma_ms": -0.153, "noise_share": -3.56, "kept_share": 10.6},
+        "stress_index": {"intercept": -8.68, "sigma_ms": -0.197, "noise_share": -3.21, "kept_share": 12.8},
         # Respiration within 2 breaths a minute.
-        "respiration_rate": {"intercept": -4.68, "concentration": 5.93, "agreement": 3.4},
+        "respiration_rate": {"intercept": -5.37, "concentration": 5.53, "agreement": 4.59},
         # SpO2 within 3 points, on simulated faces only.
-        "spo2": {"intercept": 0.162, "clarity": 0.000957},
+        "spo2": {"intercept": 0.115, "clarity": 0.00152},
     }
 )
 
-HALF_WIDTH: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {"heart_rate": (0.26, 14.0), "hrv": (4.8, 42.0), "respiration_rate": (0.6, 12.0)}
+HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
+    {"heart_rate": (0.03, 5.0, 0.5), "hrv": (2.4, 60.0, 1.0), "respiration_rate": (0.1, 22.0, 1.0)}
 )
-"""Half of the 90 % range: at quality 1, and what is added to it at quality 0."""
+"""Half of the 90 % range at quality q: the first number, plus the second times (1 - q) to the power of the third."""

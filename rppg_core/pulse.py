@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rppg_core.beats import Beats, find_beats
 from rppg_core.blood import PulseColour, pulse_colour
+from rppg_core.flicker import remove_flicker
 from rppg_core.fusion import (
     Candidate,
     Spectra,
@@ -70,6 +71,8 @@ def find_pulse(trace: Trace) -> Pulse | None:
     fast[~even.known] = 0.0
     pose = fast[:, -even.pose.shape[1] :]
     changes = remove_motion(fast[:, : 3 * n_used], pose, even.fs).reshape(n, n_used, 3)
+    if n_used >= FACE_REGIONS:
+        changes = remove_flicker(changes, even.fs)
     changes = np.maximum(changes, -0.9)  # a colour stays positive
     pulses = _pulses(even.colours.mean(axis=0), changes, even.fs)
     spectra = spectra_of(pulses, even.fs)

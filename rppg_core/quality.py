@@ -21,6 +21,9 @@ MIN_CONFIDENCE = 0.3
 
 _USUAL_MOTION = 1.2  # log10; what chance does to a still head's pose
 
+_BLOODLESS_HUE, _BLOODLESS_QUALITY = 0.7, 0.25
+"""A change of this colour is no pulse, however clear it is: a nod before a side light, a lamp that changes its tint."""
+
 FACE_REGIONS = 6
 """Fewer regions can't be split into halves that say something about each other."""
 
@@ -84,8 +87,11 @@ def oxygen_features(seen: Oxygen) -> dict[str, float]:
 
 def heart_rate_quality(evidence: Evidence) -> float:
     """Probability that the heart rate is within 2 bpm."""
-    kind = "heart_rate_face" if evidence.n_regions >= FACE_REGIONS else "heart_rate_spot"
-    return probability(kind, heart_rate_features(evidence))
+    features = heart_rate_features(evidence)
+    if evidence.n_regions < FACE_REGIONS:
+        return probability("heart_rate_spot", features)
+    quality = probability("heart_rate_face", features)
+    return quality if evidence.hue >= _BLOODLESS_HUE else min(quality, _BLOODLESS_QUALITY)
 
 
 def confidence(quality: float) -> float:
@@ -95,6 +101,6 @@ def confidence(quality: float) -> float:
 
 def interval(vital: str, value: float, quality: float) -> tuple[float, float]:
     """Ninety per cent range of a vital, in its unit; no part of it below zero."""
-    best, added = HALF_WIDTH[vital]
-    half = best + added * (1 - quality)
+    best, added, power = HALF_WIDTH[vital]
+    half = best + added * (1 - quality) ** power
     return max(value - half, 0.0), value + half
