@@ -59,6 +59,7 @@ def init_app(app: Flask) -> None:
     app.before_request(_begin)
     app.after_request(_end)
     got_request_exception.connect(_log_bug, app)
+    app.log_exception = _no_second_log  # type: ignore[assignment,method-assign]
 
 
 def request_id() -> str:
@@ -96,6 +97,10 @@ def _end(response: Response) -> Response:
         key_id=key.key_id if key else None,
     )
     return response
+
+
+def _no_second_log(_exc_info: object) -> None:
+    """Instead of Flask's own line about an unhandled exception: `_log_bug` has written ours."""
 
 
 def _log_bug(_app: Flask, exception: Exception, **_: Any) -> None:

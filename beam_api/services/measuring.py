@@ -106,8 +106,13 @@ class Measuring:
 
         failures = [(i, readings[key].error) for i, key in enumerate(zip(times, marks, strict=True))]
         rejected = tuple(Rejected(i, error.code) for i, error in failures if error)
-        if len(rejected) == len(failures) and failures[0][1]:
-            raise failures[0][1]
+        first = failures[0][1]
+        if first and len(rejected) == len(failures):
+            try:
+                raise first
+            finally:
+                # The traceback holds this frame: none of its names may hold the failure, or the images stay in a cycle.
+                del first, failures, read, readings
         entries = [
             Entry(at, mark, reading.sample.to_bytes()) for (at, mark), reading in readings.items() if reading.sample
         ]
