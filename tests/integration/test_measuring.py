@@ -8,17 +8,21 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from pathlib import Path
 
 import httpx
 import pytest
+import simplejpeg
 
 from rppg_core.reader import Frame
 from rppg_core.scenes import Scene
 from rppg_core.simulate import simulate_face
+from rppg_core.video import read_video
 from tests.integration.conftest import Service
 
 pytestmark = pytest.mark.integration
 
+FACE_1 = Path(__file__).parents[3] / "shared" / "data" / "face-1" / "face-1.mp4"
 START_US = 1_750_000_000_000_000
 
 
@@ -65,6 +69,29 @@ def test_a_face_gives_rising_progress_and_one_measurement(
     progress = [answer.json()["data"]["progress"] for answer in answers[: answers.index(done[0])]]
     assert progress == sorted(progress)
     assert progress[-1] > 0.85
+
+
+@pytest.mark.parametrize("hand", [0.0, 0.03], ids=["on a stand", "held by hand"])
+def test_a_still_photo_has_no_heart_rate(service: Service, key: str, hand: float) -> None:
+    photo = Scene(pulse=0.0, recoil=0.0, sway=hand, noise=1.5, duration_s=12.0, fps=15.0, seed=8)
+    frames = list(simulate_face(photo).frames(START_US))
+    answers = [post(service, key, frames[at : at + 15], f"photo-{hand}") for at in range(0, len(frames), 15)]
+    (done,) = [answer.json()["data"] for answer in answers if answer.status_code == 200]
+    assert done["heart_rate"] is None
+    assert done["confidence"] < 0.3
+    assert set(done["withheld"]) == {"heart_rate", "hrv", "spo2", "stress_index", "respiration_rate"}
+    assert "NO_PULSE" in done["guidance"]
+
+
+@pytest.mark.skipif(not FACE_1.is_file(), reason="the real clip is not beside the checkout")
+def test_a_real_face_has_the_heart_rate_of_its_contact_sensor(service: Service, key: str) -> None:
+    frames = [
+        Frame(START_US + round(at * 1e6), simplejpeg.encode_jpeg(image, quality=90, colorspace="RGB"))
+        for at, image in read_video(FACE_1)
+    ]
+    answers = [post(service, key, frames[at : at + 30], "face-1") for at in range(0, len(frames), 30)]
+    (done,) = [answer.json()["data"] for answer in answers if answer.status_code == 200]
+    assert abs(done["heart_rate"] - 75.7) <= 2
 
 
 def test_two_people_of_one_key_do_not_mix(service: Service, key: str) -> None:

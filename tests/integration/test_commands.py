@@ -1,0 +1,71 @@
+"""`beam measure` and `beam demo`, as a person runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rppg_core.film import film
+from rppg_core.scenes import Scene
+from rppg_core.simulate import simulate_face
+from tests.integration.conftest import Service
+
+pytestmark = pytest.mark.integration
+
+
+def beam(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "beam_api.cli", *arguments]
+    return subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """11 s at 80 bpm."""
+    path = tmp_path_factory.mktemp("clip") / "face.mp4"
+    film(simulate_face(Scene(heart_rate_bpm=80, duration_s=11.0, fps=15.0, seed=3)), path, crf=18)
+    return path
+
+
+def test_a_video_is_measured_the_same_with_and_without_a_service(service: Service, clip: Path) -> None:
+    key = beam("keys", "create", "--owner", "t", "--quiet", BEAM_DATA_DIR=str(service.data_dir)).stdout.split()[-1]
+    here = json.loads(beam("measure", str(clip), "--json").stdout)
+    there = json.loads(beam("measure", str(clip), "--json", "--url", service.url, "--key", key).stdout)
+    assert abs(here["heart_rate"] - 80) <= 2
+    assert abs(there["heart_rate"] - here["heart_rate"]) <= 1
+    table = beam("measure", str(clip)).stdout
+    assert "Heart rate" in table
+    assert "WINDOW_TOO_SHORT" in table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["measure", "{text}"], "no video"),
+        (["measure", "{clip}", "--url", "http://127.0.0.1:9"], "--key"),
+        (["measure", "{clip}", "--url", "http://127.0.0.1:9", "--key", "k"], "can't be reached"),
+    ],
+)
+def test_what_can_not_be_measured_is_said_in_a_line(
+    arguments: list[str], said: str, clip: Path, tmp_path: Path
+) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("not a video")
+    done = beam(*(a.format(text=text, clip=clip) for a in arguments))
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_demo_measures_its_simulated_face_and_ends(tmp_path: Path) -> None:
+    done = beam("demo", "--once", "--json", "--port", "0", TMPDIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert abs(result["measured"]["heart_rate"] - result["simulated"]["heart_rate"]) <= 2
+    assert list(tmp_path.iterdir()) == []
