@@ -9,24 +9,32 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import beta
 
 from benchmarks import plots, real
 from benchmarks.recordings import TEST_SEED, TUNING_SEED, Job, Row, jobs, rows, with_landmarks
+from benchmarks.scores import (
+    confidence,
+    covered,
+    heart_rate_error,
+    mean,
+    median,
+    respiration_error,
+    rmssd_error,
+    spo2_error,
+    stress_error,
+    upper_bound,
+)
 from rppg_core.scenes import Scene
 
 DOCS = Path(__file__).parents[1] / "docs"
 TOLERANCE_BPM = 2.0
 _SIZES = {"hard": 300, "hard, 30 fps": 40, "moderate": 60, "no pulse": 204, "68 points": 24, "H.264": 16}
 _NO_PULSE_S = (30.0, 15.0)
-
-TOLERANCES = {"heart_rate": 2.0, "hrv": 10.0, "respiration_rate": 2.0, "spo2": 3.0}  # stress index: 30 %
 
 
 def main() -> None:
@@ -67,68 +75,6 @@ def main() -> None:
 def _hard_and_fast(count: int) -> list[Job]:
     """Hard scenes at the frame rate that heart-rate variability needs."""
     return [replace(job, group="hard, 30 fps") for job in jobs("hard", count, TEST_SEED + 1000, fps=30.0)]
-
-
-# --- figures ------------------------------------------------------------------------------------------------------
-
-
-def heart_rate_error(row: Row) -> float:
-    """Error in bpm; NaN where nothing was answered."""
-    if row.vitals is None or row.truth is None or row.vitals.heart_rate_bpm is None:
-        return float("nan")
-    return row.vitals.heart_rate_bpm - row.truth.heart_rate_bpm
-
-
-def rmssd_error(row: Row) -> float:
-    """Error in ms; NaN where nothing was answered."""
-    if row.vitals is None or row.truth is None or row.vitals.rmssd_ms is None or row.truth.rmssd_ms is None:
-        return float("nan")
-    return row.vitals.rmssd_ms - row.truth.rmssd_ms
-
-
-def respiration_error(row: Row) -> float:
-    """Error in breaths a minute; NaN where nothing was answered."""
-    if row.vitals is None or row.truth is None or row.vitals.respiration_rate_bpm is None:
-        return float("nan")
-    return row.vitals.respiration_rate_bpm - row.truth.respiration_rate_bpm
-
-
-def stress_error(row: Row) -> float:
-    """Error as a share of the truth; NaN where nothing was answered."""
-    if row.vitals is None or row.truth is None or row.vitals.stress_index is None or not row.truth.stress_index:
-        return float("nan")
-    return row.vitals.stress_index / row.truth.stress_index - 1
-
-
-def spo2_error(row: Row) -> float:
-    """Error in points; NaN where nothing was answered."""
-    if row.vitals is None or row.vitals.spo2_percent is None:
-        return float("nan")
-    return row.vitals.spo2_percent - row.job.scene.spo2_percent
-
-
-def confidence(row: Row) -> float:
-    """0 where there was not even a trace."""
-    return row.vitals.confidence if row.vitals else 0.0
-
-
-def upper_bound(failures: int, trials: int) -> float:
-    """One-sided 95 % bound of a rate (Clopper and Pearson)."""
-    return 1.0 if trials <= failures else float(beta.ppf(0.95, failures + 1, trials - failures))
-
-
-def covered(group: Sequence[Row], vital: str, truth: Callable[[Row], float | None]) -> tuple[float, int]:
-    """Share of 90 % ranges that hold the truth, and how many there were."""
-    inside = []
-    for row in group:
-        value = truth(row) if row.truth else None
-        if row.vitals and vital in row.vitals.interval and value is not None:
-            low, high = row.vitals.interval[vital]
-            inside.append(low <= value <= high)
-    return (float(np.mean(inside)), len(inside)) if inside else (float("nan"), 0)
-
-
-# --- the page -----------------------------------------------------------------------------------------------------
 
 
 def _report(done: list[Row]) -> str:
@@ -200,13 +146,13 @@ def _summary(groups: dict[str, list[Row]], nothing: list[Row]) -> str:
         lines += [
             _row(
                 f"RMSSD, {name}, 30 fps, 30 s: median error",
-                f"{_median(errors):.1f} ms",
+                f"{median(errors):.1f} ms",
                 "≤ 5 ms",
-                _median(errors) <= 5,
+                median(errors) <= 5,
             ),
             _row("… answered", f"{share:.0%}", "≥ 60 %", share >= 0.6),
         ]
-    lines.append(_row("respiration: median error", f"{_median(breath):.2f} /min", "≤ 1 /min", _median(breath) <= 1))
+    lines.append(_row("respiration: median error", f"{median(breath):.2f} /min", "≤ 1 /min", median(breath) <= 1))
     lines += [
         _row(f"90 % ranges of {name} ({n}) that hold the truth", f"{share:.0%}", "85–95 %", 0.85 <= share <= 0.95)
         for name, (share, n) in cover.items()
@@ -230,7 +176,7 @@ def _vitals_table(groups: dict[str, list[Row]]) -> str:
                 lines.append(f"| {name} | {label} | 0 % | | | | |")
                 continue
             lines.append(
-                f"| {name} | {label} | {ok.mean():.0%} | {_median(size):.2f} | {np.mean(size[ok]):.2f} "
+                f"| {name} | {label} | {ok.mean():.0%} | {median(size):.2f} | {np.mean(size[ok]):.2f} "
                 f"| {np.quantile(size[ok], 0.95):.2f} | {np.mean(error[ok]):+.2f} {unit} |"
             )
     head = "| scenes | vital | answered | median error | mean | 95 % below | bias |\n|---|---|---|---|---|---|---|\n"
@@ -318,8 +264,8 @@ def _brief(part: list[Row]) -> str:
     rate, spread = np.abs([heart_rate_error(r) for r in part]), np.abs([rmssd_error(r) for r in part])
     snr = np.median([r.vitals.quality.snr_db if r.vitals else -20.0 for r in part])
     return (
-        f"{np.isfinite(rate).mean():.0%} | {_mean(rate):.2f} | {snr:.1f} | {np.isfinite(spread).mean():.0%} "
-        f"| {_median(spread):.1f} |"
+        f"{np.isfinite(rate).mean():.0%} | {mean(rate):.2f} | {snr:.1f} | {np.isfinite(spread).mean():.0%} "
+        f"| {median(spread):.1f} |"
     )
 
 
@@ -368,7 +314,7 @@ def _real() -> str:
         ok = np.isfinite(error)
         lines.append(
             f"| {name} | {len(windows)} windows of {len({w.person for w in windows})} people; answered {ok.mean():.0%}"
-            f"; mean error {_mean(error):.2f} bpm, median {_median(error):.2f}; of {sure.sum()} with confidence ≥ 0.7, "
+            f"; mean error {mean(error):.2f} bpm, median {median(error):.2f}; of {sure.sum()} with confidence ≥ 0.7, "
             f"{int(np.sum(sure & (error > TOLERANCE_BPM)))} beyond 2 bpm, {int(np.sum(sure & (error > 5)))} beyond 5 |"
         )
     if not lines:
@@ -388,14 +334,6 @@ def _pictures() -> str:
 
 def _row(what: str, figure: str, reach: str, met: bool) -> str:
     return f"| {what} | {figure} | {reach} | {'reached' if met else 'missed'} |"
-
-
-def _median(values: NDArray[np.float64]) -> float:
-    return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
 if __name__ == "__main__":

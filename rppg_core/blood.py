@@ -12,6 +12,7 @@ from rppg_core.methods.pbv import SIGNATURE
 _CHROMA = SIGNATURE - SIGNATURE.mean()
 _TINT = float(np.linalg.norm(_CHROMA) / SIGNATURE.mean())  # how coloured blood's pulse is
 _PALEST = 10.0
+_LESS_SHARED = 0.4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +30,13 @@ class PulseColour:
 
     @property
     def pallor(self) -> float:
-        """How much more (or less) the channels share than they would for blood: 0 for blood, large for a lamp."""
+        """How much more the channels share than they would for blood: 0 for blood, large for a lamp.
+
+        Sharing less counts for little: cameras differ in how far red and blue follow green.
+        """
         tint = abs(float((self.strength - self.strength.mean()) @ _CHROMA)) / float(np.linalg.norm(_CHROMA)) / _TINT
-        return float(min(abs(self.strength.mean() / (tint + 1e-30) - 1), _PALEST))
+        excess = float(self.strength.mean()) / (tint + 1e-30) - 1
+        return float(min(excess if excess > 0 else _LESS_SHARED * -excess, _PALEST))
 
 
 def pulse_colour(colours: NDArray[np.complex128], pulse: NDArray[np.complex128]) -> PulseColour:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from rppg_core.regions import CENTRES, N_REGIONS
 from rppg_core.sampling import frame_rate_hz
 from rppg_core.traces import Trace
 
-_MIN_SIZE_PX = 26.0  # distance of the eyes' centres: the face is then about 60 pixels wide
+_MIN_SIZE_PX = 32.0  # distance of the eyes' centres: a little more than the least that is measured
 _EDGE = 1.1  # half width and height of the skin, in that distance
 _DARK, _BRIGHT = 40.0, 245.0  # levels of the brightest channel
-_UNEVEN = 2.5  # brightness of the lighter over the darker half of the face
+_UNEVEN = 1.8  # brightness of the lighter over the darker cheek
 _MOTION = 0.10  # share of the size moved within half a second
 _LOW_RATE_HZ = 12.0
 _SLOW_RATE_HZ = 8.0  # below it only uneven times tell a rate from its aliases
@@ -50,10 +51,13 @@ def _light(trace: Trace) -> tuple[str, ...]:
         codes += ("TOO_DARK",)
     if np.mean(brightest > _BRIGHT) > 0.3:
         codes += ("TOO_BRIGHT",)
-    ordered = np.sort(brightest)
-    half = len(ordered) // 2
-    if half >= 3 and np.median(ordered[-half:]) > _UNEVEN * np.median(ordered[:half]):
-        codes += ("UNEVEN_LIGHT",)
+    if (
+        len(mean) == N_REGIONS
+    ):  # hair darkens a forehead, and a beard a chin: the cheeks tell where the light comes from
+        cheeks = [seen.any(axis=0) & (CENTRES[:, 1] > 0.1) & (side * CENTRES[:, 0] > 0.3) for side in (-1, 1)]
+        left, right = (np.median(mean[cheek].max(axis=1)) if cheek.any() else np.nan for cheek in cheeks)
+        if max(left, right) > _UNEVEN * min(left, right):
+            codes += ("UNEVEN_LIGHT",)
     return codes
 
 

@@ -24,6 +24,7 @@ from rppg_core.heart_rate import HeartRate, heart_rate
 from rppg_core.methods import METHODS
 from rppg_core.motion import motion_at, remove_motion
 from rppg_core.quality import FACE_REGIONS, Evidence
+from rppg_core.regions import CENTRES, N_REGIONS
 from rppg_core.sampling import EvenTrace, resample, slow_part
 from rppg_core.traces import Trace
 
@@ -33,6 +34,7 @@ FUSED_METHODS = ("pos", "chrom", "pbv")
 _WRONG_HUE_DB, _PALLOR_DB = 3.0, 1.0  # what a candidate loses for not having blood's colour
 _BLACK = 4.0  # level below which a channel holds noise alone
 _DARK_SHARE, _HUE_REACH, _GLARE = 0.5, 0.06, 250.0  # of the face's median brightness; of r, g, b shares; in levels
+_TURNED, _FAR_CHEEK = 0.15, 0.45  # nose's offset and cheek's place, in eye distances: a head turned by some 20 degrees
 _PULSE_CUTOFF_HZ = 0.45
 _SURE_OF_BEATS = 0.85  # share of intervals kept from which beats give the rate, being exact where a spectrum is spread
 _ALL_KEPT = 0.97
@@ -62,7 +64,7 @@ class Pulse:
 
 def find_pulse(trace: Trace) -> Pulse | None:
     """Clean the colours, run the methods, fuse them for the likeliest rate, and time the beats."""
-    even = _skin_alone(resample(trace))
+    even = _skin_alone(resample(trace), of_a_face=trace.colours.shape[1] == N_REGIONS)
     n, n_used = len(even.times_s), len(even.regions)
     if not n_used:
         return None
@@ -103,8 +105,8 @@ def find_pulse(trace: Trace) -> Pulse | None:
     return Pulse(even, wave, by_region, colour, rate, beats, evidence)
 
 
-def _skin_alone(even: EvenTrace) -> EvenTrace:
-    """Without the regions that are hair, glass or glare: far darker than the rest, of another hue, or saturated."""
+def _skin_alone(even: EvenTrace, *, of_a_face: bool) -> EvenTrace:
+    """Without what is hair, glass or glare (far darker than the rest, of another hue, saturated) or a far cheek."""
     level = even.colours.mean(axis=0)
     if len(level) < FACE_REGIONS:
         return even
@@ -113,6 +115,9 @@ def _skin_alone(even: EvenTrace) -> EvenTrace:
     skin = brightness > _DARK_SHARE * np.median(brightness)
     skin &= np.abs(hue - np.median(hue, axis=0)).max(axis=1) < _HUE_REACH
     skin &= level.max(axis=1) < _GLARE
+    yaw = float(np.median(even.pose[:, -1]))
+    if of_a_face and abs(yaw) > _TURNED:
+        skin &= np.sign(yaw) * CENTRES[even.regions, 0] < _FAR_CHEEK
     if np.count_nonzero(skin) < FACE_REGIONS:
         return even
     return replace(even, colours=even.colours[:, skin], regions=even.regions[skin])

@@ -33,6 +33,8 @@ class Scene:
     respiration_rate_bpm: float = 15.0
     spo2_percent: float = 98.0
     ectopic_beats: int = 0
+    red_pulse: float = 0.43  # of red and of blue against green's; lamps and cameras' white balance change them
+    blue_pulse: float = 0.69
     pulse: float = 0.010  # relative change of green from foot to crest on skin of type I; 0: no blood
     duration_s: float = 30.0
     seed: int = 0
@@ -151,6 +153,8 @@ def _person(rng: np.random.Generator, seed: int) -> dict[str, Any]:
         "rmssd_ms": float(rng.uniform(0.2, 1.0) * max(widest, 8.0)),
         "respiration_rate_bpm": float(rng.uniform(9, 24)),
         "spo2_percent": float(rng.uniform(90, 100)),
+        "red_pulse": float(rng.uniform(0.1, 0.5)),
+        "blue_pulse": float(rng.uniform(0.35, 0.8)),
         "seed": seed,
         "eyes_px": eyes_px,
         "frame_size": (round(6.2 * eyes_px), round(5.8 * eyes_px)),

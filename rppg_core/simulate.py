@@ -24,10 +24,6 @@ _EYES = np.array([224.2, 102.0])  # between the eyes
 _EYES_PX = 41.6
 _PORTRAIT_PX = 512
 
-# Relative pulse of R, G, B in skin: G. de Haan and A. van Leest, "Improved motion robustness of remote-PPG by using
-# the blood volume pulse signature", Physiol. Meas. 35(9), 2014. doi:10.1088/0967-3334/35/9/1913
-_BLOOD = np.array([0.33, 0.77, 0.53]) / 0.77
-
 # Ratio of ratios of red to blue falls as saturation rises; the simulation's own law, which a measurement calibrated
 # on it can recover, and nothing more.
 _RED_PER_SATURATION = -0.02
@@ -168,7 +164,7 @@ class SimulatedFace:
         # Perfusion differs over the face; forehead and cheeks carry most.
         patchy = cv2.GaussianBlur(self._rng.random((9, 9)).astype(np.float32), (0, 0), 1.2)
         perfusion = 0.6 + 0.8 * cv2.resize(patchy, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
-        blood = _BLOOD.astype(np.float32).copy()
+        blood = np.array([scene.red_pulse, 1.0, scene.blue_pulse], np.float32)
         blood[0] *= 1 + _RED_PER_SATURATION * (scene.spo2_percent - _SATURATION_AT_BLOOD)
         self._blood = np.ascontiguousarray(self._skin * coverage * perfusion * blood, dtype=np.float32)
 

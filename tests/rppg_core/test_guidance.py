@@ -3,14 +3,20 @@
 import numpy as np
 import pytest
 
-from rppg_core import Trace, advise
+from rppg_core import Frame, Trace, advise
+from rppg_core.regions import CENTRES, N_REGIONS
+from rppg_core.scenes import Scene
+from rppg_core.simulate import simulate_face
+from tests.images import jpeg, still_face
 
 
 def trace_of(n=60, fps=30.0, place=(320.0, 240.0), size=80.0, colour=(170.0, 120.0, 100.0), **changes):
     times = changes.get("times", np.arange(n) / fps)
     pose = np.tile([*place, size, 0.0, 0.0], (len(times), 1))
     pose[:, 0] += changes.get("moved", 0.0)
-    colours = np.tile(np.asarray(colour), (len(times), 24, 1)) * changes.get("shade", np.ones(24))[:, None]
+    colours = (
+        np.tile(np.asarray(colour), (len(times), N_REGIONS, 1)) * changes.get("shade", np.ones(N_REGIONS))[:, None]
+    )
     return Trace(times, colours, pose, (640, 480))
 
 
@@ -27,7 +33,7 @@ def test_a_good_picture_needs_no_advice(n):
         ("FACE_OFF_CENTRE", {"place": (320.0, 440.0)}),
         ("TOO_DARK", {"colour": (28.0, 20.0, 15.0)}),
         ("TOO_BRIGHT", {"colour": (252.0, 240.0, 235.0)}),
-        ("UNEVEN_LIGHT", {"shade": np.where(np.arange(24) < 12, 1.0, 0.3)}),
+        ("UNEVEN_LIGHT", {"shade": np.where(CENTRES[:, 0] < 0, 1.0, 0.3)}),
         ("MOTION", {"moved": 60 * np.sin(np.arange(60) / 5)}),
         ("LOW_FRAME_RATE", {"fps": 10.0}),
     ],
@@ -43,7 +49,7 @@ def test_what_one_frame_shows_is_told_from_one_frame(code):
         "FACE_OFF_CENTRE": {"place": (60.0, 240.0)},
         "TOO_DARK": {"colour": (28.0, 20.0, 15.0)},
         "TOO_BRIGHT": {"colour": (252.0, 240.0, 235.0)},
-        "UNEVEN_LIGHT": {"shade": np.where(np.arange(24) < 12, 1.0, 0.3)},
+        "UNEVEN_LIGHT": {"shade": np.where(CENTRES[:, 0] < 0, 1.0, 0.3)},
     }
 
     assert advise(trace_of(1, **pictures[code])) == (code,)
@@ -61,3 +67,39 @@ def test_regions_that_are_not_seen_are_not_dark():
     trace.colours[:, :15] = np.nan
 
     assert advise(trace) == ()
+
+
+def advice_on(reader, image, n=1):
+    """What is said of an image that is sent `n` times."""
+    readings = reader.read([Frame(33_333 * i, jpeg(image)) for i in range(n)])
+    assert all(reading.error is None for reading in readings)
+    size = (image.shape[1], image.shape[0])
+    return advise(Trace.of([r.time_us / 1e6 for r in readings], [r.sample for r in readings], size))
+
+
+def lit(image, light):
+    return np.clip(image * light, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("code", "image"),
+    [
+        (None, still_face()),
+        (None, still_face(skin=6)),
+        ("FACE_TOO_SMALL", still_face(eyes_px=30.0, frame_size=(640, 480))),
+        ("FACE_OFF_CENTRE", np.roll(still_face(frame_size=(640, 440)), -230, axis=1)),
+        ("TOO_DARK", lit(still_face(skin=4), 0.16)),
+        ("TOO_BRIGHT", lit(still_face(skin=1), 1.3)),
+        ("UNEVEN_LIGHT", lit(still_face(), np.linspace(-0.6, 1.7, 480).clip(0.3, 1.0)[None, :, None])),
+    ],
+    ids=["good light skin", "good dark skin", "small", "off centre", "dark", "bright", "uneven"],
+)
+def test_an_image_that_shows_a_fault_is_told_so(reader, code, image):
+    assert advice_on(reader, image) == ((code,) if code else ())
+
+
+def test_frames_of_a_restless_head_are_told_so(reader):
+    restless = simulate_face(Scene(nod=0.35, nod_hz=0.8, duration_s=2.0, recoil=0.0))
+    readings = [r for r in reader.read(list(restless.frames())) if r.sample]
+    trace = Trace.of([r.time_us / 1e6 for r in readings], [r.sample for r in readings], restless.scene.frame_size)
+    assert "MOTION" in advise(trace)

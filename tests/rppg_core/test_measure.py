@@ -5,6 +5,8 @@ import pytest
 
 from rppg_core import Trace, measure
 from rppg_core.physiology import simulate_person
+from rppg_core.pulse import find_pulse
+from rppg_core.regions import CENTRES, N_REGIONS
 from rppg_core.simulate_traces import capture_times, simulate_trace
 from rppg_core.vitals import VITALS
 
@@ -220,3 +222,16 @@ def test_the_picture_of_the_pulse_rises_with_blood_volume():
 
     assert np.corrcoef(wave.ppg, person.blood_volume(np.arange(len(wave.ppg)) / wave.fs))[0, 1] > 0.8
     assert len(wave.respiration) == len(wave.ppg)
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_far_cheek_of_a_turned_head_is_left_out(side):
+    trace = trace_of(person_of(), n_regions=N_REGIONS)
+    turned = trace.pose.copy()
+    turned[:, 4] += 0.25 * side
+
+    used = find_pulse(Trace(trace.times_s, trace.colours, turned, trace.frame_size)).even.regions
+
+    assert np.max(side * CENTRES[used, 0]) < 0.5
+    assert np.min(side * CENTRES[used, 0]) < -0.5
+    assert len(find_pulse(trace).even.regions) == N_REGIONS

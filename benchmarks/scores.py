@@ -1,0 +1,77 @@
+"""How far off one measurement of a simulated recording is, and what many of them amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+from benchmarks.recordings import Row
+
+
+def heart_rate_error(row: Row) -> float:
+    """Error in bpm; NaN where nothing was answered."""
+    if row.vitals is None or row.truth is None or row.vitals.heart_rate_bpm is None:
+        return float("nan")
+    return row.vitals.heart_rate_bpm - row.truth.heart_rate_bpm
+
+
+def rmssd_error(row: Row) -> float:
+    """Error in ms; NaN where nothing was answered."""
+    if row.vitals is None or row.truth is None or row.vitals.rmssd_ms is None or row.truth.rmssd_ms is None:
+        return float("nan")
+    return row.vitals.rmssd_ms - row.truth.rmssd_ms
+
+
+def respiration_error(row: Row) -> float:
+    """Error in breaths a minute; NaN where nothing was answered."""
+    if row.vitals is None or row.truth is None or row.vitals.respiration_rate_bpm is None:
+        return float("nan")
+    return row.vitals.respiration_rate_bpm - row.truth.respiration_rate_bpm
+
+
+def stress_error(row: Row) -> float:
+    """Error as a share of the truth; NaN where nothing was answered."""
+    if row.vitals is None or row.truth is None or row.vitals.stress_index is None or not row.truth.stress_index:
+        return float("nan")
+    return row.vitals.stress_index / row.truth.stress_index - 1
+
+
+def spo2_error(row: Row) -> float:
+    """Error in points; NaN where nothing was answered."""
+    if row.vitals is None or row.vitals.spo2_percent is None:
+        return float("nan")
+    return row.vitals.spo2_percent - row.job.scene.spo2_percent
+
+
+def confidence(row: Row) -> float:
+    """0 where there was not even a trace."""
+    return row.vitals.confidence if row.vitals else 0.0
+
+
+def upper_bound(failures: int, trials: int) -> float:
+    """One-sided 95 % bound of a rate (Clopper and Pearson)."""
+    return 1.0 if trials <= failures else float(beta.ppf(0.95, failures + 1, trials - failures))
+
+
+def covered(group: Sequence[Row], vital: str, truth: Callable[[Row], float | None]) -> tuple[float, int]:
+    """Share of 90 % ranges that hold the truth, and how many there were."""
+    inside = []
+    for row in group:
+        value = truth(row) if row.truth else None
+        if row.vitals and vital in row.vitals.interval and value is not None:
+            low, high = row.vitals.interval[vital]
+            inside.append(low <= value <= high)
+    return (float(np.mean(inside)), len(inside)) if inside else (float("nan"), 0)
+
+
+def median(values: NDArray[np.float64]) -> float:
+    """Of what was answered; NaN without any."""
+    return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
+
+
+def mean(values: NDArray[np.float64]) -> float:
+    """Of what was answered; NaN without any."""
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
