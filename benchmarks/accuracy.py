@@ -33,8 +33,8 @@ from rppg_core.scenes import Scene
 
 DOCS = Path(__file__).parents[1] / "docs"
 TOLERANCE_BPM = 2.0
-_SIZES = {"hard": 300, "hard, 30 fps": 40, "moderate": 60, "no pulse": 204, "68 points": 24, "H.264": 16}
-_NO_PULSE_S = (30.0, 15.0)
+_SIZES = {"hard": 300, "hard, 30 fps": 24, "moderate": 40, "no pulse": 204, "68 points": 16, "H.264": 10}
+_NO_PULSE_S = (20.0, 10.0)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from rppg_core.methods.pbv import SIGNATURE
 _CHROMA = SIGNATURE - SIGNATURE.mean()
 _TINT = float(np.linalg.norm(_CHROMA) / SIGNATURE.mean())  # how coloured blood's pulse is
 _PALEST = 10.0
-_LESS_SHARED = 0.4
+_LESS_SHARED, _OPPOSED = 0.55, 2.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,11 +32,11 @@ class PulseColour:
     def pallor(self) -> float:
         """How much more the channels share than they would for blood: 0 for blood, large for a lamp.
 
-        Sharing less counts for little: cameras differ in how far red and blue follow green.
+        Cameras differ in how far red and blue follow green, so sharing less counts only where red moves against it.
         """
         tint = abs(float((self.strength - self.strength.mean()) @ _CHROMA)) / float(np.linalg.norm(_CHROMA)) / _TINT
         excess = float(self.strength.mean()) / (tint + 1e-30) - 1
-        return float(min(excess if excess > 0 else _LESS_SHARED * -excess, _PALEST))
+        return float(np.clip(max(excess, _OPPOSED * (-excess - _LESS_SHARED)), 0.0, _PALEST))
 
 
 def pulse_colour(colours: NDArray[np.complex128], pulse: NDArray[np.complex128]) -> PulseColour:

@@ -11,6 +11,7 @@ from rppg_core.beats import Beats, find_beats
 from rppg_core.blood import PulseColour, pulse_colour
 from rppg_core.flicker import remove_flicker
 from rppg_core.fusion import (
+    RATE_HZ,
     Candidate,
     Spectra,
     band_spectrum,
@@ -32,6 +33,7 @@ FUSED_METHODS = ("pos", "chrom", "pbv")
 """The methods whose pulses are fused; the others of the registry add no more than time to these."""
 
 _WRONG_HUE_DB, _PALLOR_DB = 3.0, 1.0  # what a candidate loses for not having blood's colour
+_EDGE_HZ = 0.01
 _BLACK = 4.0  # level below which a channel holds noise alone
 _DARK_SHARE, _HUE_REACH, _GLARE = 0.5, 0.06, 250.0  # of the face's median brightness; of r, g, b shares; in levels
 _TURNED, _FAR_CHEEK = 0.15, 0.45  # nose's offset and cheek's place, in eye distances: a head turned by some 20 degrees
@@ -92,6 +94,7 @@ def find_pulse(trace: Trace) -> Pulse | None:
     evidence = Evidence(
         n_regions=n_used,
         span_s=float(even.times_s[-1] - even.times_s[0]),
+        at_edge=not RATE_HZ[0] + _EDGE_HZ <= rate_hz <= RATE_HZ[1] - _EDGE_HZ,
         snr_db=rate.snr_db,
         prominence_db=rate.prominence_db,
         agreement=_agreement(spectra, best, n_used),

@@ -34,6 +34,7 @@ class Evidence:
 
     n_regions: int
     span_s: float
+    at_edge: bool  # the peak lies at the end of the band: rather the slope of something beyond it
     snr_db: float  # of the fused pulse
     prominence_db: float  # of its peak over the next one
     agreement: float  # correlation, around the rate, of two pulses from two halves of the regions; -1 to 1
@@ -91,7 +92,8 @@ def heart_rate_quality(evidence: Evidence) -> float:
     if evidence.n_regions < FACE_REGIONS:
         return probability("heart_rate_spot", features)
     quality = probability("heart_rate_face", features)
-    return quality if evidence.hue >= _BLOODLESS_HUE else min(quality, _BLOODLESS_QUALITY)
+    bloodless = evidence.hue < _BLOODLESS_HUE or evidence.at_edge
+    return min(quality, _BLOODLESS_QUALITY) if bloodless else quality
 
 
 def confidence(quality: float) -> float:

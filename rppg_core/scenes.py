@@ -157,7 +157,7 @@ def _person(rng: np.random.Generator, seed: int) -> dict[str, Any]:
         "blue_pulse": float(rng.uniform(0.35, 0.8)),
         "seed": seed,
         "eyes_px": eyes_px,
-        "frame_size": (round(6.2 * eyes_px), round(5.8 * eyes_px)),
+        "frame_size": (round(5.2 * eyes_px), round(4.9 * eyes_px)),
         "mirror": bool(rng.random() < 0.5),
         "aspect": float(rng.uniform(0.9, 1.1)),
     }
