@@ -7,6 +7,7 @@ fails, the frames before it are checked backwards to the last verified one, and 
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ FOLLOW_US = 200_000
 _NEAR_US = 5_000_000  # up to this gap, the search begins at the last place
 _SMALL_REQUEST = 5  # requests with fewer frames have each of them verified
 _SEARCH_US = 500_000  # an empty room is searched thoroughly this often; a near face is looked for in every frame
-_COLOUR_JUMP = 0.12  # median change of log colour from frame to frame; light flickers less, a cut more
+_COLOUR_JUMP = 0.12  # median change of green from frame to frame, as a share; light flickers less, a cut more
 _GREY_SPREAD = 0.75  # levels between channels, below which a picture has no colour
 
 _STATE = struct.Struct("<qII16d")
@@ -231,16 +232,15 @@ def _sample(image: NDArray[np.uint8], face: Face) -> Sample:
 
 
 def _is_grey(sample: Sample) -> bool:
-    seen = sample.colours[np.isfinite(sample.colours[:, 0])]
-    return float(np.ptp(seen, axis=1).max()) < _GREY_SPREAD
+    red, green, blue = sample.colours.T
+    apart = np.fmax(np.abs(red - green), np.abs(green - blue))  # regions that aren't seen are passed over
+    return float(np.fmax.reduce(apart)) < _GREY_SPREAD
 
 
 def _jumps(before: NDArray[np.float32] | None, now: NDArray[np.float32]) -> bool:
     """Whether the colours of the regions seen in both changed more than light does."""
     if before is None:
         return True
-    both = np.isfinite(before[:, 1]) & np.isfinite(now[:, 1])
-    if not both.any():
-        return True
-    change = np.abs(np.log((now[both] + 1.0) / (before[both] + 1.0)))
-    return bool(np.median(change) > _COLOUR_JUMP)
+    ratio = ((now[:, 1] + 1.0) / (before[:, 1] + 1.0)).tolist()
+    both = sorted(abs(r - 1.0) for r in ratio if not math.isnan(r))  # of the regions seen in both
+    return not both or both[len(both) // 2] > _COLOUR_JUMP

@@ -68,6 +68,16 @@ class Fit:
     pose: NDArray[np.float32]  # (5,) as traces.POSE
 
 
+def _solver() -> NDArray[np.float64]:
+    """Shape (2, 10): centred landmarks, row by row, to the cosine and sine of the similarity, times its size."""
+    x, y = (TEMPLATE - _TEMPLATE_CENTRE).T
+    return np.array([np.column_stack([x, y]).ravel(), np.column_stack([-y, x]).ravel()]) / float((x * x + y * y).sum())
+
+
+_TEMPLATE_CENTRE = TEMPLATE.mean(axis=0)
+_SOLVER = _solver()
+
+
 def fit(landmarks: NDArray[np.float64]) -> Fit:
     """Fit the canonical face to landmarks by least squares.
 
@@ -81,15 +91,12 @@ def fit(landmarks: NDArray[np.float64]) -> Fit:
     .. [1] S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns",
        IEEE Trans. Pattern Anal. Mach. Intell. 13(4), 1991. doi:10.1109/34.88573
     """
-    centre = landmarks.mean(axis=0)
-    a, b = TEMPLATE - TEMPLATE.mean(axis=0), landmarks - centre
-    norm = float((a * a).sum())
-    cos = float((a * b).sum()) / norm
-    sin = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / norm
+    centre = landmarks.sum(axis=0) / len(landmarks)
+    cos, sin = (_SOLVER @ (landmarks - centre).ravel()).tolist()
     rotation = np.array([[cos, -sin], [sin, cos]])
-    shift = centre - rotation @ TEMPLATE.mean(axis=0)
+    shift = centre - rotation @ _TEMPLATE_CENTRE
     size = float(np.hypot(cos, sin))
-    right, left, nose = landmarks[:2].mean(axis=0), landmarks[2:4].mean(axis=0), landmarks[4]
+    right, left, nose = (landmarks[0] + landmarks[1]) / 2, (landmarks[2] + landmarks[3]) / 2, landmarks[4]
     along = right - left
     apart = float(along @ along)
     # The nose's sideways offset from between the eyes, in eye distances, along the eyes' line.
