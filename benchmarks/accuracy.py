@@ -314,14 +314,16 @@ def _real() -> str:
         ok = np.isfinite(error)
         lines.append(
             f"| {name} | {len(windows)} windows of {len({w.person for w in windows})} people; answered {ok.mean():.0%}"
-            f"; mean error {mean(error):.2f} bpm, median {median(error):.2f}; of {sure.sum()} with confidence ≥ 0.7, "
+            + (f"; mean error {mean(error):.2f} bpm, median {median(error):.2f}" if ok.any() else "")
+            + f"; of {sure.sum()} with confidence ≥ 0.7, "
             f"{int(np.sum(sure & (error > TOLERANCE_BPM)))} beyond 2 bpm, {int(np.sum(sure & (error > 5)))} beyond 5 |"
         )
     if not lines:
         return "## Real recordings\n\nNot present where this was made.\n"
     notes = (
         "`face-1` is one man, still and well lit (a sample of vitallens-python, MIT). `fingertip` is a lens covered by "
-        "a finger, not a face (MTHS data set, M. Farvardin, CC BY-NC-ND 4.0; read, not changed or kept). "
+        "a finger, not a face (MTHS data set, M. Farvardin, CC BY-NC-ND 4.0; read, not changed or kept); the row of "
+        "probabilities for single spots was fitted on these same recordings. "
         "`dark-skin-patches` are heavily compressed traces with one mean rate per person as their truth "
         "(bias-eval-rppg, MIT): no bar for accuracy, but nothing in them may be wrong with confidence.\n"
     )
