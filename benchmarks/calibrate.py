@@ -30,7 +30,7 @@ from rppg_core.traces import Trace
 SIGNS = {
     "heart_rate_face": {
         "snr_db": 1, "prominence_db": 1, "agreement": 1, "stability": 1, "hue": 1, "pallor": -1, "motion": -1,
-        "mismatch_bpm": -1, "log_span": 1, "chroma_db": 1,
+        "mismatch_bpm": -1, "log_span": 1,
     },
     "hrv": {"sigma_ms": -1, "noise_share": -1, "kept_share": 1},
     "stress_index": {"sigma_ms": -1, "noise_share": -1, "kept_share": 1},

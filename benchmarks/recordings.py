@@ -41,8 +41,6 @@ class Row:
     """What was measured of a recording, and the truth over the frames that were taken."""
 
     job: Job
-    n_frames: int
-    n_rejected: int
     trace: Trace | None
     truth: Truth | None
     vitals: Vitals | None
@@ -64,11 +62,10 @@ def rows(todo: Iterable[Job], *, processes: int | None = None) -> Iterator[Row]:
         yield from pool.imap(_work, todo, chunksize=1)
 
 
-def read_trace(face: SimulatedFace, reader: FaceReader) -> tuple[Trace | None, int]:
-    """A recording's trace, read in requests of one second, and the number of frames that were rejected."""
+def read_trace(face: SimulatedFace, reader: FaceReader) -> Trace | None:
+    """A recording's trace, read in requests of one second; None if no frame was taken."""
     times: list[float] = []
     samples: list[Sample] = []
-    rejected = 0
     state = None
     batch: list[Frame] = []
     for index, frame in enumerate(_frames(face)):
@@ -77,13 +74,12 @@ def read_trace(face: SimulatedFace, reader: FaceReader) -> tuple[Trace | None, i
             continue
         for reading in reader.read(batch, state):
             if reading.sample is None:
-                rejected += 1
                 continue
             times.append(reading.time_us / 1e6)
             samples.append(reading.sample)
             state = reading.face
         batch = []
-    return (Trace.of(times, samples, face.scene.frame_size) if times else None), rejected
+    return Trace.of(times, samples, face.scene.frame_size) if times else None
 
 
 def _frames(face: SimulatedFace) -> Iterator[Frame]:
@@ -105,11 +101,11 @@ def _work(job: Job) -> Row:
     if job.landmarks not in _readers:
         _readers[job.landmarks] = FaceReader(job.landmarks)
     face = simulate_face(job.scene)
-    trace, rejected = read_trace(face, _readers[job.landmarks])
+    trace = read_trace(face, _readers[job.landmarks])
     if trace is None:
-        return Row(job, len(face), rejected, None, None, None)
+        return Row(job, None, None, None)
     truth = face.person.truth(float(trace.times_s[0]), float(trace.times_s[-1]))
-    return Row(job, len(face), rejected, trace, truth, measure(trace))
+    return Row(job, trace, truth, measure(trace))
 
 
 def with_landmarks(todo: Iterable[Job], landmarks: str) -> list[Job]:

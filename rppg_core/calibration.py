@@ -22,7 +22,6 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "motion": -2.01,
             "mismatch_bpm": -0.32,
             "log_span": 3.97,
-            "chroma_db": 0,
         },
         # One or few regions, which can't agree with each other.
         "heart_rate_spot": {

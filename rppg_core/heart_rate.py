@@ -20,7 +20,6 @@ class HeartRate:
     rate_bpm: float  # interpolated spectral peak in the pulse band
     snr_db: float  # power at that peak and its first harmonic over the rest of the band
     prominence_db: float  # power at that peak over the highest one elsewhere, its harmonics apart
-    harmonic_share: float  # power at twice the rate over that at the rate
 
 
 def heart_rate(pulse: NDArray[np.float64], fs: float, *, near_hz: float | None = None) -> HeartRate:
@@ -64,7 +63,6 @@ def heart_rate(pulse: NDArray[np.float64], fs: float, *, near_hz: float | None =
         rate_bpm=60 * rate,
         snr_db=_db(signal / (rest + 1e-30)),
         prominence_db=_db(power[at].max() / (elsewhere.max(initial=0.0) + 1e-30)) if at.any() else 0.0,
-        harmonic_share=float(power[harmonic].sum() / (power[at].sum() + 1e-30)),
     )
 
 

@@ -26,7 +26,6 @@ class Truth:
     sdnn_ms: float | None
     stress_index: float | None
     respiration_rate_bpm: float
-    n_beats: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +94,6 @@ class Physiology:
             sdnn_ms=sdnn_ms(rr, normal),
             stress_index=stress_index(rr, normal),
             respiration_rate_bpm=float(60 * np.diff(phase)[0] / (2 * np.pi) / (end - start_s)),
-            n_beats=len(beats),
         )
 
 

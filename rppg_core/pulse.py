@@ -70,8 +70,8 @@ def find_pulse(trace: Trace) -> Pulse | None:
     n, n_used = len(even.times_s), len(even.regions)
     if not n_used:
         return None
-    raw = np.concatenate([np.log(even.colours).reshape(n, -1), even.pose], axis=1)
-    fast = raw - slow_part(raw, even.known, even.fs, _PULSE_CUTOFF_HZ)
+    series = np.concatenate([np.log(even.colours).reshape(n, -1), even.pose], axis=1)
+    fast = series - slow_part(series, even.known, even.fs, _PULSE_CUTOFF_HZ)
     fast[~even.known] = 0.0
     pose = fast[:, -even.pose.shape[1] :]
     changes = remove_motion(fast[:, : 3 * n_used], pose, even.fs).reshape(n, n_used, 3)
@@ -101,7 +101,6 @@ def find_pulse(trace: Trace) -> Pulse | None:
         stability=_stability(wave, even.fs, rate_hz),
         hue=min(colour.hue, whole.hue),
         pallor=max(colour.pallor, whole.pallor),
-        chroma_db=_chroma_db(spectra, best.rate_hz, n_used),
         motion=float(np.log10(max(motion_at(pose, even.fs, rate_hz), 1.0))),
         mismatch_bpm=abs(beats.rate_bpm - rate.rate_bpm),
     )
@@ -180,22 +179,6 @@ def _agreement(spectra: Spectra, best: Candidate, n_used: int) -> float:
     a, b = spectra.values[at][:, odd] @ weights[odd], spectra.values[at][:, ~odd] @ weights[~odd]
     power = np.sqrt(np.sum(np.abs(a) ** 2) * np.sum(np.abs(b) ** 2))
     return float(np.sum(a * b.conj()).real / (power + 1e-30))
-
-
-def _chroma_db(spectra: Spectra, rate_hz: float, n_used: int) -> float:
-    """How far the pulse stands out of its surroundings in the methods alone.
-
-    They see no change that all channels share: a lamp that beats is bright in the bare channels and absent here.
-    """
-    if n_used < FACE_REGIONS:
-        return 0.0
-    k = len(FUSED_METHODS) * n_used
-    methods = Spectra(spectra.freqs, spectra.values[:, :k], spectra.scale[:k], spectra.width_hz)
-    power = np.abs(mix_for_wave(methods, rate_hz).fused) ** 2
-    away = np.abs(spectra.freqs - rate_hz)
-    around = (away > 2 * spectra.width_hz) & (away < 2 * spectra.width_hz + 0.7)
-    at = near(spectra, rate_hz)
-    return float(10 * np.log10((power[at].max() + 1e-30) / (power[around].mean() + 1e-30)))
 
 
 def _stability(wave: NDArray[np.float64], fs: float, rate_hz: float) -> float:

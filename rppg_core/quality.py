@@ -41,7 +41,6 @@ class Evidence:
     stability: float  # share of short stretches that show the same rate
     hue: float  # cosine of the angle between the pulse's colour and that of blood, intensity apart; the worse of two
     pallor: float  # how much more the channels share than they would for blood
-    chroma_db: float  # how far it stands out in what the channels don't share
     motion: float  # log10 of how far the head's motion stands out at the rate
     mismatch_bpm: float  # between spectrum and beats
 
@@ -59,7 +58,6 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features["log_span"] = float(np.log(np.clip(evidence.span_s, 10.0, 30.0)))
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
     features["prominence_db"] = float(np.clip(features["prominence_db"], -5, 15))
-    features["chroma_db"] = float(np.clip(features["chroma_db"], -5, 15))
     features["mismatch_bpm"] = float(min(features["mismatch_bpm"], 20.0))
     features["motion"] = max(features["motion"] - _USUAL_MOTION, 0.0)
     return features
