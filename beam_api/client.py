@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -17,14 +16,6 @@ _LONGEST_WAIT_S = 61.0
 
 class ServiceRefused(Exception):
     """The service answered with an error that a retry won't mend, or with the same one too often."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a window is: its share 0-1, and what the service advises about the picture."""
-
-    share: float
-    guidance: tuple[str, ...]
 
 
 class BeamClient:
@@ -45,10 +36,11 @@ class BeamClient:
         *,
         session_id: str,
         duration_ms: int,
-        include_raw: bool = False,
-        on_progress: Callable[[Progress], None] | None = None,
+        on_progress: Callable[[float], None],
     ) -> dict[str, Any]:
         """Post frames, each a capture time in microseconds and a JPEG or PNG, in order until the window is full.
+
+        `on_progress` is called with the share of the window that is filled, 0-1.
 
         Returns
         -------
@@ -60,19 +52,14 @@ class BeamClient:
         ServiceRefused
             If the service refuses a request, can't be reached, or the frames end before the window is full.
         """
-        fields = {
-            "session_id": session_id,
-            "duration_ms": str(duration_ms),
-            "include_raw": "true" if include_raw else "false",
-        }
+        fields = {"session_id": session_id, "duration_ms": str(duration_ms)}
         for batch in _batches(frames):
             body = self._post(batch, fields)
             if body is None:
                 continue
             if body["data"]["status"] == "complete":
                 return body
-            if on_progress:
-                on_progress(Progress(body["data"]["progress"], tuple(body["data"]["guidance"])))
+            on_progress(body["data"]["progress"])
         raise ServiceRefused("The frames ended before the window was full.")
 
     def _post(self, batch: list[tuple[int, bytes]], fields: dict[str, str]) -> dict[str, Any] | None:

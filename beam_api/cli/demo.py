@@ -66,7 +66,7 @@ def _measure(url: str, key: str) -> dict[str, Any]:
             ((start_us + round(at * 1e6), face.jpeg(i)) for i, at in enumerate(face.times_s)),
             session_id="demo",
             duration_ms=30_000,
-            on_progress=lambda progress: advance(progress.share),
+            on_progress=advance,
         )
     data: dict[str, Any] = answer["data"]
     return data

@@ -12,7 +12,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from beam_api.cli.common import json_option, print_json
+from beam_api.cli.common import failures_as_messages, json_option, print_json, read_settings
 from beam_api.cli.show import progress_bar, show_vitals
 from beam_api.client import BeamClient, ServiceRefused
 from beam_api.schemas.measure import complete_data
@@ -59,27 +59,26 @@ def _through(url: str, key: str, file: Path, seconds: float) -> dict[str, Any]:
             frames,
             session_id=f"cli-{secrets.token_hex(6)}",
             duration_ms=int(1000 * seconds),
-            on_progress=lambda progress: advance(progress.share),
+            on_progress=advance,
         )
     data: dict[str, Any] = answer["data"]
     return data
 
 
 def _here(file: Path, seconds: float) -> dict[str, Any]:
-    reader = FaceReader()
+    with failures_as_messages():
+        reader = FaceReader(read_settings().landmarks)
     times: list[float] = []
     samples: list[Sample] = []
     size = (0, 0)
     state: FaceState | None = None
     first_us: int | None = None
     batch: list[Frame] = []
-    n_rejected = 0
 
     def read(batch: list[Frame]) -> None:
-        nonlocal state, n_rejected, size
+        nonlocal state, size
         for reading in reader.read(batch, state):
             if reading.sample is None or reading.face is None:
-                n_rejected += 1
                 continue
             times.append(reading.time_us / 1e6)
             samples.append(reading.sample)
