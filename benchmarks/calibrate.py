@@ -1,36 +1,45 @@
 """Fit `rppg_core.calibration` on simulated faces of tuning seeds; prints the new table.
 
-`python -m benchmarks.calibrate --recordings 300 --cache FOLDER`. Each recording is also cut into shorter windows, so
-that the table holds from 10 s on. Weights keep the sign that physics gives them, and a penalty keeps them from
-becoming surer than the recordings can show.
+`python -m benchmarks.calibrate --cache FOLDER`. Each recording is also cut into shorter windows, so that the table
+holds from 10 s on. Weights keep the sign that physics gives them, and a penalty keeps them from becoming surer than
+the recordings can show. What is left out of each fold of five, judged by the other four, says how far to believe it.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import pickle
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from benchmarks.recordings import TUNING_SEED, Row, jobs, rows
-from rppg_core.hrv import rmssd_ms, stress_index, without_jitter_ms
-from rppg_core.measure import breathe
+from benchmarks.recordings import TUNING_SEED, Job, jobs, rows
+from benchmarks.recordings import Row as Recording
+from rppg_core.hrv import stress_index
+from rppg_core.measure import breathe, variability
 from rppg_core.oxygen import oxygen
 from rppg_core.pulse import find_pulse
-from rppg_core.quality import breath_features, heart_rate_features, oxygen_features, variability_features
+from rppg_core.quality import (
+    MIN_CONFIDENCE,
+    Evidence,
+    breath_features,
+    heart_rate_features,
+    oxygen_features,
+    variability_features,
+)
 from rppg_core.simulate import person_of
 from rppg_core.traces import Trace
 
 SIGNS = {
     "heart_rate_face": {
-        "snr_db": 1, "prominence_db": 1, "agreement": 1, "stability": 1, "hue": 1, "pallor": -1, "motion": -1,
-        "mismatch_bpm": -1, "log_span": 1,
+        "snr_db": 1, "prominence_db": 1, "agreement": 1, "stability": 1, "hue": 1, "pallor": -1, "unison": 1,
+        "motion": -1, "log_nod": -1, "mismatch_bpm": -1, "kept_share": 1, "log_jitter": -1, "log_span": 1,
     },
     "hrv": {"sigma_ms": -1, "noise_share": -1, "kept_share": 1},
     "stress_index": {"sigma_ms": -1, "noise_share": -1, "kept_share": 1},
@@ -42,120 +51,161 @@ _WINDOWS_S = (30.0, 20.0, 15.0, 10.0)
 _PENALTY = 0.001
 
 
-@dataclass(slots=True)
-class Table:
-    """Features and outcomes of one vital."""
+_FOLDS = 5
+_RANGE = 0.9
+_RANGED = {"heart_rate_face": "heart_rate", "hrv": "hrv", "respiration_rate": "respiration_rate"}
+_TOLERANCE = {"heart_rate_face": 2.0, "hrv": 10.0, "stress_index": 0.3, "respiration_rate": 2.0, "spo2": 3.0}
 
-    features: list[dict[str, float]] = field(default_factory=list)
-    right: list[bool] = field(default_factory=list)
-    error: list[float] = field(default_factory=list)
 
-    def add(self, features: dict[str, float], error: float, tolerance: float) -> None:
-        """One window."""
-        self.features.append(features)
-        self.right.append(abs(error) <= tolerance)
-        self.error.append(error)
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What spoke for one vital in one window, and how far off it was (infinite where there was no pulse)."""
+
+    row: str  # of the table
+    features: dict[str, float]
+    error: float
+    evidence: Evidence
+    fold: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One row of the table: its weights, and for each window the probability said and whether it came true."""
+
+    weights: dict[str, float]
+    said: NDArray[np.float64]
+    right: NDArray[np.bool_]
 
 
 def main() -> None:
     """Collect, fit, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recordings", type=int, default=300)
     parser.add_argument("--cache", type=Path, default=Path("/tmp/beam-tuning"))
-    arguments = parser.parse_args()
-    tables: dict[str, Table] = defaultdict(Table)
-    for row in recordings(arguments.recordings, arguments.cache):
-        for trace in windows(row):
-            judge(row, trace, tables)
+    findings: dict[str, list[Finding]] = defaultdict(list)
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        for found in pool.imap(judged, recordings(parser.parse_args().cache), chunksize=4):
+            for finding in found:
+                findings[finding.row].append(finding)
+    rate = fit(findings["heart_rate_face"], SIGNS["heart_rate_face"])
     for name, signs in SIGNS.items():
-        table = tables[name]
-        weights, fitted = fit(table, signs)
-        shown = ", ".join(f'"{k}": {v:.3g}' for k, v in weights.items())
-        print(f'        "{name}": {{{shown}}},  # {len(fitted)} windows, {np.mean(table.right):.0%} right')
+        group = findings[name]
+        row = rate if name == "heart_rate_face" else fit(group, signs)
+        shown = ", ".join(f'"{k}": {v:.3g}' for k, v in row.weights.items())
+        print(f'        "{name}": {{{shown}}},  # {len(group)} windows, {row.right.mean():.0%} right')
         for low, high in ((0, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 0.98), (0.98, 1.01)):
-            inside = (fitted >= low) & (fitted < high)
+            inside = (row.said >= low) & (row.said < high)
             if inside.any():
-                part = np.array(table.right)[inside]
-                said = f"{fitted[inside].mean():.3f} said, {part.mean():.3f} right"
+                said = f"{row.said[inside].mean():.3f} said, {row.right[inside].mean():.3f} right"
                 print(f"            # {low:.2f}-{high:.2f}: {inside.sum()} windows, {said}")
-        error = np.abs(table.error)
-        for low, high in ((0.3, 0.7), (0.7, 0.9), (0.9, 0.98), (0.98, 0.995), (0.995, 1.01)):
-            inside = (fitted >= low) & (fitted < high) & np.isfinite(error)
-            if inside.sum() > 5:
-                print(f"            # half width at {low}-{high}: {np.quantile(error[inside], 0.9):.2f}")
+        if name in _RANGED:
+            sure = 1.0 if name == "heart_rate_face" else probability_of(rate.weights, group)
+            print(f'        "{_RANGED[name]}": {half_width(row.said * sure, np.abs([f.error for f in group]))},')
 
 
-def recordings(count: int, cache: Path) -> Iterator[Row]:
-    """Tuning recordings, half of them hard, a quarter without a pulse; rendered once and then kept in `cache`."""
+def recordings(cache: Path) -> list[Path]:
+    """Tuning recordings of every kind, rendered once and then kept in `cache`."""
     cache.mkdir(parents=True, exist_ok=True)
-    wanted = (
-        jobs("hard", count // 2, TUNING_SEED)
-        + jobs("moderate", count // 4, TUNING_SEED)
-        + jobs("no pulse", count // 4, TUNING_SEED)
-    )
+    wanted = tuning_jobs()
     paths = {job: cache / f"{job.group.replace(' ', '-').replace(':', '')}-{job.scene.seed}.pickle" for job in wanted}
     for row in rows([job for job in wanted if not paths[job].exists()]):
         paths[row.job].write_bytes(pickle.dumps(row))
         print(end=".", flush=True)
-    for path in paths.values():
-        yield pickle.loads(path.read_bytes())
+    return list(paths.values())
 
 
-def windows(row: Row) -> Iterator[Trace]:
+def tuning_jobs() -> list[Job]:
+    """Hard and moderate faces, as JPEG and as video, and what has no pulse."""
+    videos = []
+    for i in range(50):
+        rng = np.random.default_rng([77, i])
+        kind, crf, fps = ("moderate" if i % 2 else "hard"), int(rng.integers(18, 29)), float(rng.choice([25.0, 30.0]))
+        scene = jobs(kind, 1, TUNING_SEED + 20_000 + i, codec="h264", crf=crf, fps=fps)[0].scene
+        videos.append(Job(f"h264 {kind}", scene))
+    return (
+        jobs("hard", 120, TUNING_SEED)
+        + jobs("moderate", 55, TUNING_SEED)
+        + [Job("hard30", job.scene) for job in jobs("hard", 60, TUNING_SEED + 10_000, fps=30.0)]
+        + videos
+        + jobs("no pulse", 120, TUNING_SEED + 30_000, duration_s=20.0)
+        + jobs("no pulse", 150, TUNING_SEED + 31_000, duration_s=10.0)
+        + jobs("no pulse", 40, TUNING_SEED + 32_000, duration_s=20.0, codec="h264")
+    )
+
+
+def judged(path: Path) -> list[Finding]:
+    """Measure every window of a recording."""
+    recording: Recording = pickle.loads(path.read_bytes())
+    return [finding for trace in windows(recording.trace) for finding in _judge(recording.job, trace)]
+
+
+def windows(trace: Trace | None) -> Iterator[Trace]:
     """The whole trace and its shorter parts."""
-    if row.trace is None:
+    if trace is None:
         return
-    times = row.trace.times_s
+    times = trace.times_s
     for width in _WINDOWS_S:
         for start in np.arange(times[0], times[-1] - width + 0.2, width):
             inside = (times >= start) & (times < start + width)
             if inside.sum() > 4 * width:
-                part = row.trace
-                yield Trace(part.times_s[inside], part.colours[inside], part.pose[inside], part.frame_size)
+                yield Trace(times[inside], trace.colours[inside], trace.pose[inside], trace.frame_size)
 
 
-def judge(row: Row, trace: Trace, tables: dict[str, Table]) -> None:
+def _judge(job: Job, trace: Trace) -> Iterator[Finding]:
     """Measure one window, and note what spoke for each vital and how far off it was."""
     pulse = find_pulse(trace)
     if pulse is None:
         return
     start, end = float(trace.times_s[0]), float(trace.times_s[-1])
-    truth = person_of(row.job.scene).truth(start, end)
-    bled = row.job.scene.pulse > 0
+    truth = person_of(job.scene).truth(start, end)
+    bled = job.scene.pulse > 0
+
+    def found(row: str, features: dict[str, float], error: float) -> Finding:
+        return Finding(row, features, error, pulse.evidence, job.scene.seed % _FOLDS)
+
     error = pulse.rate_bpm - truth.heart_rate_bpm if bled else float("inf")
-    tables["heart_rate_face"].add(heart_rate_features(pulse.evidence), error, 2.0)
-    if not bled or abs(error) > 2:
+    yield found("heart_rate_face", heart_rate_features(pulse.evidence), error)
+    if not bled or abs(error) > _TOLERANCE["heart_rate_face"]:
         return
     beats, span = pulse.beats, end - start
-    seen = rmssd_ms(beats.intervals_s, beats.kept)
-    if span > 19 and seen is not None and truth.rmssd_ms is not None and beats.kept_share >= 0.75:
-        off = without_jitter_ms(seen, beats.timing_sigma_s) - truth.rmssd_ms
-        tables["hrv"].add(variability_features(beats), off, 10.0)
+    spread = variability(beats)
+    if span > 19 and spread.reason is None and spread.rmssd_ms is not None and truth.rmssd_ms is not None:
+        yield found("hrv", variability_features(beats), spread.rmssd_ms - truth.rmssd_ms)
     index = stress_index(beats.intervals_s, beats.kept)
-    if span > 24 and index is not None and truth.stress_index and beats.kept_share >= 0.75:
-        tables["stress_index"].add(variability_features(beats), index / truth.stress_index - 1, 0.3)
+    if span > 24 and spread.reason is None and index is not None and truth.stress_index:
+        yield found("stress_index", variability_features(beats), index / truth.stress_index - 1)
     if span > 14:
         breath = breathe(pulse, pulse.rate_bpm / 60)
         if np.isfinite(breath.rate_bpm):
-            off = breath.rate_bpm - truth.respiration_rate_bpm
-            tables["respiration_rate"].add(breath_features(breath), off, 2.0)
+            yield found("respiration_rate", breath_features(breath), breath.rate_bpm - truth.respiration_rate_bpm)
     estimate = oxygen(pulse.colour.strength, pulse.colour.error)
     if estimate.spo2_percent is not None:
-        tables["spo2"].add(oxygen_features(estimate), estimate.spo2_percent - row.job.scene.spo2_percent, 3.0)
+        yield found("spo2", oxygen_features(estimate), estimate.spo2_percent - job.scene.spo2_percent)
 
 
-def fit(table: Table, signs: dict[str, int]) -> tuple[dict[str, float], NDArray[np.float64]]:
-    """Logistic regression with signed weights; returns them and the probability of each window."""
-    x = np.array([[row[name] for name in signs] for row in table.features])
-    y = np.array(table.right, float)
-    count = np.where(np.isinf(table.error), _NO_PULSE_WEIGHT, 1.0)
+def fit(group: list[Finding], signs: dict[str, int]) -> Row:
+    """Logistic regression with signed weights; each window's probability is said by the folds that it isn't in."""
+    x = np.array([[finding.features[name] for name in signs] for finding in group])
+    error = np.abs([finding.error for finding in group])
+    right, count = error <= _TOLERANCE[group[0].row], np.where(np.isinf(error), _NO_PULSE_WEIGHT, 1.0)
+    fold, said = np.array([finding.fold for finding in group]), np.zeros(len(group))
+    for out in range(_FOLDS):
+        weights = _weights(x[fold != out], right[fold != out], count[fold != out], signs)
+        said[fold == out] = _logistic(weights[0] + x[fold == out] @ weights[1:])
+    weights = _weights(x, right, count, signs)
+    return Row(dict(zip(("intercept", *signs), weights.tolist(), strict=True)), said, right)
+
+
+def _weights(
+    x: NDArray[np.float64], right: NDArray[np.bool_], count: NDArray[np.float64], signs: dict[str, int]
+) -> NDArray[np.float64]:
+    """Intercept and weights of the features (n, k)."""
     centre, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
-    z = (x - centre) / spread
+    z, y = (x - centre) / spread, right.astype(float)
 
     def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         score = w[0] + z @ w[1:]
-        p = 1 / (1 + np.exp(-np.clip(score, -40, 40)))
         cost = np.average(np.logaddexp(0, score) - y * score, weights=count) + _PENALTY * np.sum(w[1:] ** 2) / 10
+        p = _logistic(score)
         slope = np.concatenate(
             [[np.average(p - y, weights=count)], z.T @ (count * (p - y)) / count.sum() + _PENALTY * w[1:] / 5]
         )
@@ -164,9 +214,38 @@ def fit(table: Table, signs: dict[str, int]) -> tuple[dict[str, float], NDArray[
     bounds = [(None, None)] + [(0, None) if sign > 0 else (None, 0) for sign in signs.values()]
     w = minimize(loss, np.zeros(len(signs) + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
     weights = w[1:] / spread
-    intercept = float(w[0] - weights @ centre)
-    fitted = 1 / (1 + np.exp(-(intercept + x @ weights)))
-    return {"intercept": intercept} | dict(zip(signs, weights.tolist(), strict=True)), fitted
+    return np.concatenate([[w[0] - weights @ centre], weights])
+
+
+def _logistic(score: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-np.clip(score, -40, 40))))
+
+
+def probability_of(weights: dict[str, float], group: list[Finding]) -> NDArray[np.float64]:
+    """What a row for the heart rate says of each finding's window."""
+    features = [heart_rate_features(finding.evidence) for finding in group]
+    names = [name for name in weights if name != "intercept"]
+    return _logistic(
+        weights["intercept"] + np.array([[f[name] for name in names] for f in features]) @ [weights[n] for n in names]
+    )
+
+
+def half_width(quality: NDArray[np.float64], error: NDArray[np.float64]) -> tuple[float, float, float]:
+    """The three numbers of `calibration.HALF_WIDTH`: the 90 % quantile of the error as a function of the quality.
+
+    By the pinball loss, on windows that are answered.
+    """
+    answered = (quality >= MIN_CONFIDENCE) & np.isfinite(error)
+    q, size = quality[answered], error[answered]
+
+    def loss(numbers: NDArray[np.float64]) -> float:
+        best, added, power = np.exp(numbers)
+        off = size - (best + added * (1 - q) ** power)
+        return float(np.mean(np.maximum(_RANGE * off, (_RANGE - 1) * off)))
+
+    starts = [np.log([best, added, power]) for best in (0.1, 2.0) for added in (5.0, 30.0) for power in (0.5, 1.0)]
+    best = min((minimize(loss, start, method="Nelder-Mead") for start in starts), key=lambda found: found.fun)
+    return tuple(float(f"{number:.3g}") for number in np.exp(best.x))  # type: ignore[return-value]  # three numbers
 
 
 if __name__ == "__main__":

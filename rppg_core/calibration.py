@@ -12,16 +12,19 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         # Many regions: the rate within 2 bpm.
         "heart_rate_face": {
-            "intercept": -13.4,
-            "snr_db": 0.516,
-            "prominence_db": 0,
-            "agreement": 1.96,
-            "stability": 0.854,
-            "hue": 2.3,
-            "pallor": -3.79,
-            "motion": -2.01,
-            "mismatch_bpm": -0.32,
-            "log_span": 3.97,
+            "intercept": -16.2,
+            "prominence_db": 0.142,
+            "agreement": 0.993,
+            "stability": 2.7,
+            "hue": 0.172,
+            "pallor": -1.46,
+            "unison": 5.22,
+            "motion": -0.877,
+            "log_nod": -0.977,
+            "mismatch_bpm": -0.0886,
+            "kept_share": 4.09,
+            "log_jitter": -1.01,
+            "log_span": 1.42,
         },
         # One or few regions, which can't agree with each other.
         "heart_rate_spot": {
@@ -33,17 +36,17 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "mismatch_bpm": -0.25,
         },
         # RMSSD within 10 ms.
-        "hrv": {"intercept": -0.492, "sigma_ms": -0.144, "noise_share": 0, "kept_share": 3.48},
+        "hrv": {"intercept": 0.0567, "sigma_ms": -0.259, "noise_share": -0.462, "kept_share": 3.91},
         # Stress index within 30 %.
-        "stress_index": {"intercept": -4.11, "sigma_ms": -0.188, "noise_share": -1.99, "kept_share": 7.99},
+        "stress_index": {"intercept": -7.69, "sigma_ms": -0.266, "noise_share": -0.899, "kept_share": 12.1},
         # Respiration within 2 breaths a minute.
-        "respiration_rate": {"intercept": -5.49, "concentration": 7.3, "agreement": 3.56},
+        "respiration_rate": {"intercept": -4.72, "concentration": 6.25, "agreement": 3.11},
         # SpO2 within 3 points, on simulated faces only.
-        "spo2": {"intercept": -0.313, "clarity": 0.0212},
+        "spo2": {"intercept": 0.016, "clarity": 0.00762},
     }
 )
 
 HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
-    {"heart_rate": (0.05, 6.5, 0.5), "hrv": (2.4, 60.0, 1.0), "respiration_rate": (0.35, 22.0, 1.0)}
+    {"heart_rate": (0.371, 173.0, 1.5), "hrv": (0.5, 64.0, 0.84), "respiration_rate": (0.33, 28.7, 1.21)}
 )
 """Half of the 90 % range at quality q: the first number, plus the second times (1 - q) to the power of the third."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rppg_core import hrv
+from rppg_core.beats import Beats
 from rppg_core.guidance import advise
 from rppg_core.methods.pbv import SIGNATURE
 from rppg_core.oxygen import RED_BLUE, Coefficients, oxygen
@@ -36,6 +39,7 @@ NEEDS_S = {"heart_rate": 5.0, "hrv": 20.0, "stress_index": 25.0, "respiration_ra
 _STRESS_BEATS = 25
 _PERIODIC_MOTION = 1.3  # log10 of the head's motion at the rate over that around it
 _NEGLIGIBLE_JITTER_MS2 = 100.0  # what the beats' jitter may add to RMSSD^2 however small that is: the tolerance's own
+_MOST_JITTER = 0.65  # share of RMSSD^2 that jitter may explain; its own estimate is good to a quarter
 _MIN_KEPT = 0.75  # share of intervals kept below which the rhythm is called irregular
 
 
@@ -149,27 +153,41 @@ class _Answers:
         )
 
 
-def _put_variability(answers: _Answers, pulse: Pulse, sure: float, span_s: float, needs_s: float) -> None:
-    """RMSSD, SDNN and stress index, corrected for the jitter of the beats' times."""
-    beats = pulse.beats
-    seen_ms = hrv.rmssd_ms(beats.intervals_s, beats.kept)
+@dataclass(frozen=True, slots=True)
+class Variability:
+    """Heart-rate variability freed of the beats' jitter, or the reason why the beats don't give one."""
+
+    rmssd_ms: float | None
+    sdnn_ms: float | None
+    reason: str | None
+
+
+def variability(beats: Beats) -> Variability:
+    """RMSSD and SDNN of beats, less what the jitter of their times adds."""
+    seen_ms, seen_sdnn = hrv.rmssd_ms(beats.intervals_s, beats.kept), hrv.sdnn_ms(beats.intervals_s, beats.kept)
     jitter_ms2 = hrv.jitter_ms2(beats.timing_sigma_s)
-    reason = None
-    if span_s < needs_s - 1e-3:
-        reason = "WINDOW_TOO_SHORT"
-    elif seen_ms is None or beats.kept_share < _MIN_KEPT:
-        reason = "IRREGULAR_BEATS"
-    elif jitter_ms2 > max(seen_ms**2 / 2, _NEGLIGIBLE_JITTER_MS2):
-        reason = "LOW_SIGNAL"
-    features = variability_features(beats)
+    if seen_ms is None or seen_sdnn is None or beats.kept_share < _MIN_KEPT:
+        return Variability(None, None, "IRREGULAR_BEATS")
+    if jitter_ms2 > max(_MOST_JITTER * seen_ms**2, _NEGLIGIBLE_JITTER_MS2):
+        return Variability(None, None, "LOW_SIGNAL")
+    return Variability(
+        rmssd_ms=hrv.without_jitter_ms(seen_ms, beats.timing_sigma_s),
+        # An error of both of an interval's beats adds 2 sigma^2 to its variance.
+        sdnn_ms=float(np.sqrt(max(seen_sdnn**2 - jitter_ms2 / 3, 0.0))),
+        reason=None,
+    )
+
+
+def _put_variability(answers: _Answers, pulse: Pulse, sure: float, span_s: float, needs_s: float) -> None:
+    """RMSSD, SDNN and stress index."""
+    beats = pulse.beats
+    found, features = variability(beats), variability_features(beats)
+    reason = "WINDOW_TOO_SHORT" if span_s < needs_s - 1e-3 else found.reason
     quality = 0.0 if reason else sure * probability("hrv", features)
     if reason is None and quality < MIN_CONFIDENCE:
         reason = "LOW_SIGNAL"
-    rmssd = None if reason or seen_ms is None else hrv.without_jitter_ms(seen_ms, beats.timing_sigma_s)
-    answers.put("hrv", rmssd, quality, reason)
-    seen_sdnn = hrv.sdnn_ms(beats.intervals_s, beats.kept)
-    if seen_sdnn is not None:  # an error of both of an interval's beats adds 2 sigma^2 to its variance
-        answers.sdnn_ms = float(np.sqrt(max(seen_sdnn**2 - jitter_ms2 / 3, 0.0)))
+    answers.put("hrv", found.rmssd_ms, quality, reason)
+    answers.sdnn_ms = found.sdnn_ms
 
     index = hrv.stress_index(beats.intervals_s, beats.kept)
     if span_s < NEEDS_S["stress_index"] - 1e-3 or len(beats.times_s) < _STRESS_BEATS:

@@ -69,3 +69,10 @@ def motion_at(pose: NDArray[np.float64], fs: float, rate_hz: float) -> float:
     if not around.any():
         return 1.0
     return float(np.max(power[away <= width].max(axis=0) / (power[around].mean(axis=0) + 1e-12)))
+
+
+def nod_at(pose: NDArray[np.float64], size_px: float, fs: float, rate_hz: float) -> float:
+    """Amplitude of the head's oscillation at a rate, as a share of its size; each heartbeat's recoil is below 0.005."""
+    window = np.hanning(len(pose))
+    turns = window * np.exp(-2j * np.pi * rate_hz / fs * np.arange(len(pose)))
+    return float(np.hypot(*np.abs(turns @ pose[:, :2])) * 2 / window.sum() / size_px)

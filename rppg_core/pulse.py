@@ -19,11 +19,13 @@ from rppg_core.fusion import (
     common_weights,
     mix_for_wave,
     near,
+    refined_wave,
     spectra_of,
 )
 from rppg_core.heart_rate import HeartRate, heart_rate
 from rppg_core.methods import METHODS
-from rppg_core.motion import motion_at, remove_motion
+from rppg_core.methods.pbv import SIGNATURE
+from rppg_core.motion import motion_at, nod_at, remove_motion
 from rppg_core.quality import FACE_REGIONS, Evidence
 from rppg_core.regions import CENTRES, N_REGIONS
 from rppg_core.sampling import EvenTrace, resample, slow_part
@@ -32,12 +34,14 @@ from rppg_core.traces import Trace
 FUSED_METHODS = ("pos", "chrom", "pbv")
 """The methods whose pulses are fused; the others of the registry add no more than time to these."""
 
+_BLOOD_HUE = SIGNATURE - SIGNATURE.mean()
 _WRONG_HUE_DB, _PALLOR_DB = 3.0, 1.0  # what a candidate loses for not having blood's colour
 _EDGE_HZ = 0.01
 _BLACK = 4.0  # level below which a channel holds noise alone
 _DARK_SHARE, _HUE_REACH, _GLARE = 0.5, 0.06, 250.0  # of the face's median brightness; of r, g, b shares; in levels
 _TURNED, _FAR_CHEEK = 0.15, 0.45  # nose's offset and cheek's place, in eye distances: a head turned by some 20 degrees
 _PULSE_CUTOFF_HZ = 0.45
+_SWAY_HZ = 0.6  # heads wander more slowly than this without nodding
 _SURE_OF_BEATS = 0.85  # share of intervals kept from which beats give the rate, being exact where a spectrum is spread
 _ALL_KEPT = 0.97
 
@@ -90,7 +94,12 @@ def find_pulse(trace: Trace) -> Pulse | None:
     wave = pulses @ mix_for_wave(spectra, best.rate_hz).weights
     rate = heart_rate(wave, even.fs, near_hz=best.rate_hz)
     rate_hz = rate.rate_bpm / 60
+    if n_used >= FACE_REGIONS:
+        # Hue alone is safe from shading, green alone is spared the camera's noise in the other two.
+        hue_and_green = np.concatenate([-changes @ _BLOOD_HUE, -changes[:, :, 1]], axis=1)
+        wave = refined_wave(wave, hue_and_green, even.fs, rate_hz)
     beats = find_beats(wave, even.known, even.fs, rate_hz)
+    moves = [hz for hz in (rate_hz, rate_hz / 2) if hz >= _SWAY_HZ]
     evidence = Evidence(
         n_regions=n_used,
         span_s=float(even.times_s[-1] - even.times_s[0]),
@@ -101,8 +110,12 @@ def find_pulse(trace: Trace) -> Pulse | None:
         stability=_stability(wave, even.fs, rate_hz),
         hue=min(colour.hue, whole.hue),
         pallor=max(colour.pallor, whole.pallor),
-        motion=float(np.log10(max(motion_at(pose, even.fs, rate_hz), 1.0))),
+        unison=_unison(raw[near(spectra, rate_hz)], best.fused[near(spectra, rate_hz)]),
+        motion=float(np.log10(max(1.0, *(motion_at(pose, even.fs, hz) for hz in moves)))),
+        nod=max(nod_at(pose, float(np.median(even.pose[:, 2])), even.fs, hz) for hz in moves),
         mismatch_bpm=abs(beats.rate_bpm - rate.rate_bpm),
+        kept_share=beats.kept_share,
+        jitter=beats.timing_sigma_s * rate_hz,
     )
     return Pulse(even, wave, by_region, colour, rate, beats, evidence)
 
@@ -179,6 +192,15 @@ def _agreement(spectra: Spectra, best: Candidate, n_used: int) -> float:
     a, b = spectra.values[at][:, odd] @ weights[odd], spectra.values[at][:, ~odd] @ weights[~odd]
     power = np.sqrt(np.sum(np.abs(a) ** 2) * np.sum(np.abs(b) ** 2))
     return float(np.sum(a * b.conj()).real / (power + 1e-30))
+
+
+def _unison(raw: NDArray[np.complex128], fused: NDArray[np.complex128]) -> float:
+    """How far all regions change their hue in step at the rate: 1 for blood, less where some pale as others redden.
+
+    `raw` (n, n_used, 3) and `fused` (n,) are the spectra of the colours and of the pulse at the rate.
+    """
+    steps = np.einsum("frc,c,f->r", raw, _BLOOD_HUE, fused.conj())
+    return float(np.abs(steps.sum()) / (np.abs(steps).sum() + 1e-30))
 
 
 def _stability(wave: NDArray[np.float64], fs: float, rate_hz: float) -> float:

@@ -21,8 +21,13 @@ MIN_CONFIDENCE = 0.3
 
 _USUAL_MOTION = 1.2  # log10; what chance does to a still head's pose
 
+_RECOIL = 0.006  # of the head with each beat, as a share of its size
+
 _BLOODLESS_HUE, _BLOODLESS_QUALITY = 0.7, 0.25
 """A change of this colour is no pulse, however clear it is: a nod before a side light, a lamp that changes its tint."""
+
+_LEAST_UNISON = 0.5
+"""Nor is one that half the face goes through the other way round."""
 
 FACE_REGIONS = 6
 """Fewer regions can't be split into halves that say something about each other."""
@@ -41,8 +46,12 @@ class Evidence:
     stability: float  # share of short stretches that show the same rate
     hue: float  # cosine of the angle between the pulse's colour and that of blood, intensity apart; the worse of two
     pallor: float  # how much more the channels share than they would for blood
-    motion: float  # log10 of how far the head's motion stands out at the rate
+    unison: float  # share (0-1) of the regions' change of hue at the rate that is in step
+    motion: float  # log10 of how far the head's motion stands out at the rate, or at half of it
+    nod: float  # amplitude of that motion, as a share of the face's size
     mismatch_bpm: float  # between spectrum and beats
+    kept_share: float  # of the intervals between beats
+    jitter: float  # error of the beats' times, as a share of their interval
 
 
 def probability(name: str, features: Mapping[str, float]) -> float:
@@ -59,6 +68,8 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
     features["prominence_db"] = float(np.clip(features["prominence_db"], -5, 15))
     features["mismatch_bpm"] = float(min(features["mismatch_bpm"], 20.0))
+    features["log_jitter"] = float(np.log(np.clip(evidence.jitter, 0.003, 0.2)))
+    features["log_nod"] = float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL))
     features["motion"] = max(features["motion"] - _USUAL_MOTION, 0.0)
     return features
 
@@ -90,7 +101,7 @@ def heart_rate_quality(evidence: Evidence) -> float:
     if evidence.n_regions < FACE_REGIONS:
         return probability("heart_rate_spot", features)
     quality = probability("heart_rate_face", features)
-    bloodless = evidence.hue < _BLOODLESS_HUE or evidence.at_edge
+    bloodless = evidence.hue < _BLOODLESS_HUE or evidence.unison < _LEAST_UNISON or evidence.at_edge
     return min(quality, _BLOODLESS_QUALITY) if bloodless else quality
 
 

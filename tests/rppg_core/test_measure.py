@@ -91,7 +91,7 @@ def test_variability_is_measured_to_some_milliseconds():
 
 
 def test_variability_smaller_than_the_jitter_of_the_beats_is_withheld():
-    vitals = measure(trace_of(person_of(60, rmssd_ms=4, lf_ms=1), amplitude=0.003, jitter_px=0.4))
+    vitals = measure(trace_of(person_of(60, rmssd_ms=4, lf_ms=1), amplitude=0.0015, jitter_px=0.4))
 
     assert vitals.rmssd_ms is None
     assert vitals.withheld["hrv"] == "LOW_SIGNAL"

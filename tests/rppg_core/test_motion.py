@@ -1,8 +1,9 @@
 """Landmark jitter is taken out of the colours; the pulse stays, even in a head that moves with it."""
 
 import numpy as np
+import pytest
 
-from rppg_core.motion import motion_at, remove_motion
+from rppg_core.motion import motion_at, nod_at, remove_motion
 
 TIMES = np.arange(900) / 30
 PULSE = 0.005 * np.cos(2 * np.pi * 1.2 * TIMES)
@@ -42,3 +43,12 @@ def test_nodding_stands_out_at_its_rate_alone():
 
     assert motion_at(pose, 30.0, 1.2) > 30
     assert motion_at(pose, 30.0, 2.0) < 12
+
+
+def test_a_nod_is_told_by_its_amplitude_in_shares_of_the_face():
+    t = np.arange(600) / 30
+    pose = np.zeros((600, 5))
+    pose[:, 1] = 3.0 * np.sin(2 * np.pi * 1.5 * t)
+
+    assert nod_at(pose, 60.0, 30.0, 1.5) == pytest.approx(0.05, rel=0.05)
+    assert nod_at(pose, 60.0, 30.0, 0.9) < 0.002
