@@ -72,7 +72,7 @@ class FaceState:
         values = np.array(numbers)
         if not np.all(np.isfinite(values)) or values[12] <= 0:
             return None
-        face = Face(values[:10].reshape(5, 2), values[10:12], numbers[12], BoxRule(*numbers[13:]))
+        face = Face(values[:10].reshape(5, 2), (numbers[10], numbers[11]), numbers[12], BoxRule(*numbers[13:]))
         return cls(time_us, (width, height), face)
 
     @property
@@ -232,9 +232,8 @@ def _sample(image: NDArray[np.uint8], face: Face) -> Sample:
 
 
 def _is_grey(sample: Sample) -> bool:
-    red, green, blue = sample.colours.T
-    apart = np.fmax(np.abs(red - green), np.abs(green - blue))  # regions that aren't seen are passed over
-    return float(np.fmax.reduce(apart)) < _GREY_SPREAD
+    regions = sample.colours.tolist()  # one that isn't seen is NaN, and is passed over
+    return not any(abs(r - g) >= _GREY_SPREAD or abs(g - b) >= _GREY_SPREAD for r, g, b in regions)
 
 
 def _jumps(before: NDArray[np.float32] | None, now: NDArray[np.float32]) -> bool:
