@@ -32,8 +32,8 @@ MIN_FACE_PX = 60.0
 
 # The image's longer side is brought to these in turn: near faces are found cheaply, far ones at all.
 _SEARCH_SIDES = (320, 640, 1280)
-_CROP_FACE_PX = 90.0  # a followed face is verified at this size
-_CROP_MARGIN = 0.35
+_CROP_FACE_PX = 84.0  # a followed face is verified at this size: a little more than the detector's own window
+_CROP_MARGIN = 0.2
 _LAST_PLACE_MARGIN = 0.8
 _VERIFY_SCORE = -0.15  # on a small crop, where chance has little room, a turned or dark face may score below zero
 _SEARCH_SCORE = 0.0
@@ -43,7 +43,7 @@ _SMALLEST_PART = 8
 # (Averaging it over boxes a few pixels apart halves its jitter too, and gains nothing once `motion` has taken out what
 # the jitter leaks.)
 _PREDICT_PX = 320
-_PREDICT_MARGIN = 0.2
+_PREDICT_MARGIN = 0.1
 
 # The 68-point model's eye corners and nose base, in the order of regions.TEMPLATE.
 _FIVE_OF_68 = (45, 42, 36, 39, 33)
