@@ -52,9 +52,9 @@ def test_the_shipped_model_places_a_moving_face_where_the_whole_one_does(reader)
     readings, whole = reader.read(frames), FaceReader(str(original())).read(frames)
     off = np.array([a.sample.pose - b.sample.pose for a, b in zip(readings, whole, strict=True)])
     size = whole[0].sample.pose[2]
-    assert np.hypot(*off[:, :2].T).max() < 0.05 * size
-    assert np.abs(off[:, 2]).max() < 0.06 * size
-    assert np.abs(off[:, 3]).max() < 0.06
+    assert np.hypot(*off[:, :2].T).max() < 0.02 * size
+    assert np.abs(off[:, 2]).max() < 0.02 * size
+    assert np.abs(off[:, 3]).max() < 0.02
 
 
 @pytest.mark.skipif(installed(), reason="the extra landmarks68 is installed")
