@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ _FINE = 7.0
 _SAMPLES = (6, 8, 10, 12, 16)
 _OUTSIDE_PX = 0.5
 # The four corners of all regions together: while they are in the image, so is every region.
-_OUTLINE = np.array([[(x, y) for x in (LEFT, -LEFT) for y in (TOP, TOP + CELL * ROWS)]])
+_OUTLINE = tuple((x, y) for x in (LEFT, -LEFT) for y in (TOP, TOP + CELL * ROWS))
 
 
 def mean_colours(image: NDArray[np.uint8], place: Fit) -> NDArray[np.float32]:
@@ -34,49 +36,59 @@ def mean_colours(image: NDArray[np.uint8], place: Fit) -> NDArray[np.float32]:
     ndarray, shape (n_regions, 3), float32
         Mean RGB on the 8-bit scale; NaN for a region that reaches beyond the image.
     """
-    side = float(place.pose[2]) * CELL
+    (a, b, shift_x), (c, d, shift_y) = place.matrix.tolist()
+    xs, ys = zip(*((a * u + b * v + shift_x, c * u + d * v + shift_y) for u, v in _OUTLINE), strict=True)
+    outline = min(xs), min(ys), max(xs), max(ys)
+    side = math.hypot(a, c) * CELL
     block = next((n for n in _BLOCKS if side >= n * _FINE), 1)
-    part, linear, shift = _in_blocks(image, place, block)
+    part, left, top, block = _in_blocks(image, outline, block)
     cell = next((n for n in _SAMPLES if n >= side / block), _SAMPLES[-1])
-    step = CELL / cell
-    first = linear @ np.array([LEFT + step / 2, TOP + step / 2]) + shift
+    step, first_u, first_v = CELL / cell, LEFT + CELL / cell / 2, TOP + CELL / cell / 2
+    # A block's value belongs to its middle.
+    first_x = (a * first_u + b * first_v + shift_x - left + 0.5) / block - 0.5
+    first_y = (c * first_u + d * first_v + shift_y - top + 0.5) / block - 0.5
     # Between pixels in floating point: rounded to whole levels, a smooth cheek would change its colour in steps.
     face = cv2.warpAffine(
         part.astype(np.float32),
         np.array(
-            [[linear[0, 0] * step, linear[0, 1] * step, first[0]], [linear[1, 0] * step, linear[1, 1] * step, first[1]]]
+            [[a * step / block, b * step / block, first_x], [c * step / block, d * step / block, first_y]],
         ),
         (COLUMNS * cell, ROWS * cell),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    sums = cv2.integral(face)[::cell, ::cell]
-    cells = np.diff(np.diff(sums, axis=0), axis=1).reshape(ROWS * COLUMNS, 3)
-    colours: NDArray[np.float32] = MEMBERSHIP @ (cells * np.float32(1 / (cell * cell))).astype(np.float32)
-    if not _inside(image, place, _OUTLINE).all():
+    cells = cv2.resize(face, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)  # the mean of each cell's samples
+    colours: NDArray[np.float32] = MEMBERSHIP @ cells.reshape(-1, 3)
+    if not _holds(image, outline):
         colours[~_inside(image, place, CORNERS)] = np.nan
     return colours
 
 
 def _in_blocks(
-    image: NDArray[np.uint8], place: Fit, block: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
-    """The image around the face, averaged in blocks; and linear part (2, 2) and shift (2,): canonical -> its pixels."""
-    linear, shift = place.matrix[:, :2], place.matrix[:, 2]
-    outline = _OUTLINE[0] @ linear.T + shift
+    image: NDArray[np.uint8], outline: tuple[float, float, float, float], block: int
+) -> tuple[NDArray[np.uint8], int, int, int]:
+    """The image around an outline (left, top, right, bottom), averaged in blocks; its left, top, and blocks' side."""
     height, width = image.shape[:2]
     # The grid of blocks is the image's own: it must not wander with the face.
-    left, top = (np.clip(outline.min(axis=0) // block - 1, 0, None) * block).astype(int)
-    right, bottom = ((outline.max(axis=0) // block + 2) * block).astype(int)
-    right, bottom = min(right, width // block * block), min(bottom, height // block * block)
+    left, top = (max(int(low // block) - 1, 0) * block for low in outline[:2])
+    right, bottom = (
+        min((int(high // block) + 2) * block, limit // block * block)
+        for high, limit in zip(outline[2:], (width, height), strict=True)
+    )
     if right - left < block or bottom - top < block:
-        return image, linear, shift
+        return image, 0, 0, 1
     part = image[top:bottom, left:right]
     for _ in range(block.bit_length() - 1):  # halving again and again is what OpenCV does fast
         half = (part.shape[1] // 2, part.shape[0] // 2)
         part = np.asarray(cv2.resize(part, half, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    # A block's value belongs to its middle.
-    return part, linear / block, (shift - (left, top) + 0.5) / block - 0.5
+    return part, left, top, block
+
+
+def _holds(image: NDArray[np.uint8], outline: tuple[float, float, float, float]) -> bool:
+    height, width = image.shape[:2]
+    left, top, right, bottom = outline
+    reach = _OUTSIDE_PX
+    return left >= -reach and top >= -reach and right <= width - 1 + reach and bottom <= height - 1 + reach
 
 
 def _inside(image: NDArray[np.uint8], place: Fit, shapes: NDArray[np.float64]) -> NDArray[np.bool_]:

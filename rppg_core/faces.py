@@ -14,6 +14,7 @@ References
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import threading
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -31,8 +32,8 @@ MIN_FACE_PX = 60.0
 
 # The image's longer side is brought to these in turn: near faces are found cheaply, far ones at all.
 _SEARCH_SIDES = (320, 640, 1280)
-_CROP_FACE_PX = 90.0  # a followed face is verified at this size
-_CROP_MARGIN = 0.35
+_CROP_FACE_PX = 84.0  # a followed face is verified at this size: a little more than the detector's own window
+_CROP_MARGIN = 0.2
 _LAST_PLACE_MARGIN = 0.8
 _VERIFY_SCORE = -0.15  # on a small crop, where chance has little room, a turned or dark face may score below zero
 _SEARCH_SCORE = 0.0
@@ -42,10 +43,14 @@ _SMALLEST_PART = 8
 # (Averaging it over boxes a few pixels apart halves its jitter too, and gains nothing once `motion` has taken out what
 # the jitter leaks.)
 _PREDICT_PX = 320
-_PREDICT_MARGIN = 0.2
+_PREDICT_MARGIN = 0.1
 
 # The 68-point model's eye corners and nose base, in the order of regions.TEMPLATE.
 _FIVE_OF_68 = (45, 42, 36, 39, 33)
+
+
+Point = tuple[float, float]
+"""x and y. A face has so few of them that one step of numpy costs more than all their arithmetic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +74,10 @@ _OWN_LIMIT = 0.25  # and it may differ from that by so much, in sizes
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One face in one image, in pixels: five landmarks (5, 2), and centre (2,) and side of the predictor's next box."""
+    """One face in one image, in pixels: five landmarks (5, 2), and centre and side of the predictor's next box."""
 
     landmarks: NDArray[np.float64]
-    centre: NDArray[np.float64]
+    centre: Point
     side: float
     rule: BoxRule
 
@@ -135,7 +140,7 @@ class FaceFinder:
         if found is None:
             return False
         centre, side = found
-        off = float(np.hypot(*(centre - face.centre)))
+        off = math.dist(centre, face.centre)
         return off <= 0.3 * face.side and 0.6 <= side / face.side <= 1.6
 
     def _in_crop(self, image: NDArray[np.uint8], near: Face, margin: float, score: float) -> Face | None:
@@ -146,7 +151,7 @@ class FaceFinder:
 
     def _detect_in_crop(
         self, image: NDArray[np.uint8], near: Face, margin: float, score: float
-    ) -> tuple[NDArray[np.float64], float] | None:
+    ) -> tuple[Point, float] | None:
         part = _part(image, near.centre, near.side * (0.5 + margin))
         if part is None:
             return None
@@ -154,11 +159,10 @@ class FaceFinder:
         scale = _CROP_FACE_PX / near.side
         crop = _grey(pixels, scale)
         boxes = self._detect(crop, score)
-        corner = np.array([left, top])
-        found = [(corner + centre, side) for centre, side in (_unscaled(box, scale) for box in boxes)]
-        return min(found, key=lambda f: float(np.hypot(*(f[0] - near.centre)))) if found else None
+        found = [((left + x, top + y), side) for (x, y), side in (_unscaled(box, scale) for box in boxes)]
+        return min(found, key=lambda f: math.dist(f[0], near.centre)) if found else None
 
-    def _largest(self, grey: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.float64], float] | None:
+    def _largest(self, grey: NDArray[np.uint8], scale: float) -> tuple[Point, float] | None:
         found = [_unscaled(box, scale) for box in self._detect(grey, _SEARCH_SCORE)]
         return max(found, key=lambda f: f[1]) if found else None
 
@@ -167,7 +171,7 @@ class FaceFinder:
             boxes, _scores, _ = self._detector.run(grey, 0, score)
         return boxes
 
-    def _settle(self, image: NDArray[np.uint8], centre: NDArray[np.float64], side: float, rule: BoxRule | None) -> Face:
+    def _settle(self, image: NDArray[np.uint8], centre: Point, side: float, rule: BoxRule | None) -> Face:
         """Repeat until the box is the one that following would use, so that a found face and a followed one agree."""
         if rule is None:
             rule = self._own_rule(self._predict(image, centre, side), centre, side)
@@ -176,48 +180,53 @@ class FaceFinder:
             face = self._align(image, face.centre, face.side, rule)
         return face
 
-    def _own_rule(self, points: NDArray[np.float64], centre: NDArray[np.float64], side: float) -> BoxRule:
-        usual, size = _RULES[self.n_points], _size(points)
-        right, down = ((centre - points.mean(axis=0)) / size).tolist()
+    def _own_rule(self, points: list[Point], centre: Point, side: float) -> BoxRule:
+        usual, (x, y), size = _RULES[self.n_points], *_extent(points)
 
         def between(usual_one: float, own: float) -> float:
             return usual_one + _OWN_SHARE * min(max(own - usual_one, -_OWN_LIMIT), _OWN_LIMIT)
 
-        return BoxRule(between(usual.right, right), between(usual.down, down), between(usual.side, side / size))
+        return BoxRule(
+            right=between(usual.right, (centre[0] - x) / size),
+            down=between(usual.down, (centre[1] - y) / size),
+            side=between(usual.side, side / size),
+        )
 
-    def _align(self, image: NDArray[np.uint8], centre: NDArray[np.float64], side: float, rule: BoxRule) -> Face:
+    def _align(self, image: NDArray[np.uint8], centre: Point, side: float, rule: BoxRule) -> Face:
         points = self._predict(image, centre, side)
-        size = _size(points)
+        (x, y), size = _extent(points)
         return Face(
-            landmarks=points if self.n_points == 5 else points[list(_FIVE_OF_68)],
-            centre=points.mean(axis=0) + np.array([rule.right, rule.down]) * size,
+            landmarks=np.array(points if self.n_points == 5 else [points[i] for i in _FIVE_OF_68]),
+            centre=(x + rule.right * size, y + rule.down * size),
             side=rule.side * size,
             rule=rule,
         )
 
-    def _predict(self, image: NDArray[np.uint8], centre: NDArray[np.float64], side: float) -> NDArray[np.float64]:
-        """Landmarks (n_points, 2) in pixels of the image for a box in it."""
+    def _predict(self, image: NDArray[np.uint8], centre: Point, side: float) -> list[Point]:
+        """The model's landmarks in pixels of the image for a box in it."""
         part = _part(image, centre, side * (0.5 + _PREDICT_MARGIN))
         if part is None:
             raise NoFaceDetected
         left, top, crop = part
         shown = _grey(crop, _PREDICT_PX / side)
-        scale = np.array([shown.shape[1] / crop.shape[1], shown.shape[0] / crop.shape[0]])
+        across, down = shown.shape[1] / crop.shape[1], shown.shape[0] / crop.shape[0]
         # Pixel centres lie at half pixels, which is where a change of scale has to begin.
-        middle = (centre - (left, top) + 0.5) * scale - 0.5
-        x, y = (middle - _PREDICT_PX / 2).round().astype(int).tolist()
+        x = round((centre[0] - left + 0.5) * across - 0.5 - _PREDICT_PX / 2)
+        y = round((centre[1] - top + 0.5) * down - 0.5 - _PREDICT_PX / 2)
         shape = self._predictor(shown, dlib.rectangle(x, y, x + _PREDICT_PX, y + _PREDICT_PX))
-        points = np.array([(p.x, p.y) for p in shape.parts()], dtype=np.float64)
-        return np.asarray((points + 0.5) / scale - 0.5 + (left, top))
+        # One by one: dlib ends an iteration over `parts()` by an exception, which costs more than all the calls.
+        parts = map(shape.part, range(self.n_points))
+        return [((p.x + 0.5) / across - 0.5 + left, (p.y + 0.5) / down - 0.5 + top) for p in parts]
 
 
-def _size(points: NDArray[np.float64]) -> float:
-    return max(float(np.mean(np.ptp(points, axis=0))), 1.0)
+def _extent(points: list[Point]) -> tuple[Point, float]:
+    """Centroid and size, the mean of width and height."""
+    xs, ys = zip(*points, strict=True)
+    size = (max(xs) - min(xs) + max(ys) - min(ys)) / 2
+    return (sum(xs) / len(xs), sum(ys) / len(ys)), max(size, 1.0)
 
 
-def _part(
-    image: NDArray[np.uint8], centre: NDArray[np.float64], reach: float
-) -> tuple[int, int, NDArray[np.uint8]] | None:
+def _part(image: NDArray[np.uint8], centre: Point, reach: float) -> tuple[int, int, NDArray[np.uint8]] | None:
     """Left, top and pixels of the square around `centre` as far as the image goes; None where it hardly does."""
     height, width = image.shape[:2]
     left, top = max(0, int(centre[0] - reach)), max(0, int(centre[1] - reach))
@@ -236,8 +245,8 @@ def _grey(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     return np.asarray(small, dtype=np.uint8)
 
 
-def _unscaled(box: dlib.rectangle, scale: float) -> tuple[NDArray[np.float64], float]:
-    centre = np.array([(box.left() + box.right()) / 2, (box.top() + box.bottom()) / 2]) / scale
+def _unscaled(box: dlib.rectangle, scale: float) -> tuple[Point, float]:
+    centre = (box.left() + box.right()) / 2 / scale, (box.top() + box.bottom()) / 2 / scale
     return centre, box.width() / scale
 
 

@@ -29,6 +29,7 @@ _NEAR_US = 5_000_000  # up to this gap, the search begins at the last place
 _SMALL_REQUEST = 5  # requests with fewer frames have each of them verified
 _SEARCH_US = 500_000  # an empty room is searched thoroughly this often; a near face is looked for in every frame
 _COLOUR_JUMP = 0.12  # median change of green from frame to frame, as a share; light flickers less, a cut more
+_TOGETHER_BYTES = 5_000_000  # pixels decoded together, and one image more at most
 _GREY_SPREAD = 0.75  # levels between channels, below which a picture has no colour
 
 _STATE = struct.Struct("<qII16d")
@@ -72,7 +73,7 @@ class FaceState:
         values = np.array(numbers)
         if not np.all(np.isfinite(values)) or values[12] <= 0:
             return None
-        face = Face(values[:10].reshape(5, 2), values[10:12], numbers[12], BoxRule(*numbers[13:]))
+        face = Face(values[:10].reshape(5, 2), (numbers[10], numbers[11]), numbers[12], BoxRule(*numbers[13:]))
         return cls(time_us, (width, height), face)
 
     @property
@@ -154,17 +155,22 @@ class FaceReader:
             state=last,
         )
         small = len(frames) < _SMALL_REQUEST
-        for at in range(len(order)):
-            self._read_one(walk, at, must_verify=small or at in {0, len(order) - 1})
+        at = 0
+        while at < len(order):
+            for picture in _decode_some(walk.frames[at:]):
+                self._read_one(walk, at, picture, must_verify=small or at in {0, len(order) - 1})
+                at += 1
         if walk.unverified:  # the last frame could not be read, so nothing has vouched for those before it
             self._check_backwards(walk)
         back = {place: at for at, place in enumerate(order)}
         return [walk.readings[back[i]] for i in range(len(order))]
 
-    def _read_one(self, walk: _Walk, at: int, *, must_verify: bool) -> None:
+    def _read_one(self, walk: _Walk, at: int, picture: NDArray[np.uint8] | RppgError, *, must_verify: bool) -> None:
         frame = walk.frames[at]
         try:
-            self._place(walk, at, frame.time_us, frame.image(), must_verify=must_verify)
+            if isinstance(picture, RppgError):
+                raise picture
+            self._place(walk, at, frame.time_us, picture, must_verify=must_verify)
         except RppgError as error:
             # Its traceback would keep the image, in a circle that only the garbage collector breaks.
             walk.readings[at] = Reading(frame.time_us, error=error.with_traceback(None))
@@ -223,6 +229,26 @@ class FaceReader:
         walk.state = next((r.face for r in reversed(walk.readings) if r.face is not None), walk.start)
 
 
+def _decode_some(frames: Sequence[Frame]) -> list[NDArray[np.uint8] | RppgError]:
+    """Pixels of the first frames, or what is wrong with them.
+
+    A few together: each decode drives the landmark model out of the processor's caches.
+    """
+    pictures: list[NDArray[np.uint8] | RppgError] = []
+    held = 0
+    for frame in frames:
+        try:
+            image = frame.image()
+        except RppgError as error:
+            pictures.append(error.with_traceback(None))
+            continue
+        pictures.append(image)
+        held += image.nbytes
+        if held >= _TOGETHER_BYTES:
+            break
+    return pictures
+
+
 def _sample(image: NDArray[np.uint8], face: Face) -> Sample:
     place = fit(face.landmarks)
     colours = mean_colours(image, place)
@@ -232,9 +258,8 @@ def _sample(image: NDArray[np.uint8], face: Face) -> Sample:
 
 
 def _is_grey(sample: Sample) -> bool:
-    red, green, blue = sample.colours.T
-    apart = np.fmax(np.abs(red - green), np.abs(green - blue))  # regions that aren't seen are passed over
-    return float(np.fmax.reduce(apart)) < _GREY_SPREAD
+    regions = sample.colours.tolist()  # one that isn't seen is NaN, and is passed over
+    return not any(abs(r - g) >= _GREY_SPREAD or abs(g - b) >= _GREY_SPREAD for r, g, b in regions)
 
 
 def _jumps(before: NDArray[np.float32] | None, now: NDArray[np.float32]) -> bool:

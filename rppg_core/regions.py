@@ -8,6 +8,7 @@ single landmark's jitter is averaged, and edges are sampled between pixels.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,14 +69,9 @@ class Fit:
     pose: NDArray[np.float32]  # (5,) as traces.POSE
 
 
-def _solver() -> NDArray[np.float64]:
-    """Shape (2, 10): centred landmarks, row by row, to the cosine and sine of the similarity, times its size."""
-    x, y = (TEMPLATE - _TEMPLATE_CENTRE).T
-    return np.array([np.column_stack([x, y]).ravel(), np.column_stack([-y, x]).ravel()]) / float((x * x + y * y).sum())
-
-
-_TEMPLATE_CENTRE = TEMPLATE.mean(axis=0)
-_SOLVER = _solver()
+_CENTRE_X, _CENTRE_Y = TEMPLATE.mean(axis=0).tolist()
+_FROM_CENTRE = (TEMPLATE - TEMPLATE.mean(axis=0)).tolist()
+_SPREAD = float(np.sum(np.square(_FROM_CENTRE)))
 
 
 def fit(landmarks: NDArray[np.float64]) -> Fit:
@@ -91,16 +87,30 @@ def fit(landmarks: NDArray[np.float64]) -> Fit:
     .. [1] S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns",
        IEEE Trans. Pattern Anal. Mach. Intell. 13(4), 1991. doi:10.1109/34.88573
     """
-    centre = landmarks.sum(axis=0) / len(landmarks)
-    cos, sin = (_SOLVER @ (landmarks - centre).ravel()).tolist()
-    rotation = np.array([[cos, -sin], [sin, cos]])
-    shift = centre - rotation @ _TEMPLATE_CENTRE
-    size = float(np.hypot(cos, sin))
-    right, left, nose = (landmarks[0] + landmarks[1]) / 2, (landmarks[2] + landmarks[3]) / 2, landmarks[4]
-    along = right - left
-    apart = float(along @ along)
-    # The nose's sideways offset from between the eyes, in eye distances, along the eyes' line.
-    yaw = float((nose - (right + left) / 2) @ along) / apart if apart > 0 else 0.0
-    middle = rotation @ np.array([0.0, 0.4]) + shift
-    pose = np.array([middle[0], middle[1], size, np.arctan2(sin, cos), yaw], np.float32)
-    return Fit(matrix=np.column_stack([rotation, shift]), pose=pose)
+    # Plain numbers: for so few, each step of numpy costs more than all the arithmetic.
+    points = landmarks.tolist()
+    centre_x, centre_y = sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)
+    cos = sin = 0.0
+    for (x, y), (from_x, from_y) in zip(points, _FROM_CENTRE, strict=True):
+        cos += from_x * (x - centre_x) + from_y * (y - centre_y)
+        sin += from_x * (y - centre_y) - from_y * (x - centre_x)
+    cos, sin = cos / _SPREAD, sin / _SPREAD
+    shift_x = centre_x - (cos * _CENTRE_X - sin * _CENTRE_Y)
+    shift_y = centre_y - (sin * _CENTRE_X + cos * _CENTRE_Y)
+    size, roll = math.hypot(cos, sin), math.atan2(sin, cos)
+    pose = (shift_x - 0.4 * sin, shift_y + 0.4 * cos, size, roll, _yaw(points))
+    return Fit(
+        matrix=np.array([[cos, -sin, shift_x], [sin, cos, shift_y]]),
+        pose=np.array(pose, np.float32),
+    )
+
+
+def _yaw(points: list[list[float]]) -> float:
+    """The nose's sideways offset from between the eyes, in eye distances, along the eyes' line."""
+    (ax, ay), (bx, by), (cx, cy), (dx, dy), (nose_x, nose_y) = points
+    along_x, along_y = (ax + bx - cx - dx) / 2, (ay + by - cy - dy) / 2
+    apart = along_x * along_x + along_y * along_y
+    if apart <= 0:
+        return 0.0
+    off_x, off_y = nose_x - (ax + bx + cx + dx) / 4, nose_y - (ay + by + cy + dy) / 4
+    return (off_x * along_x + off_y * along_y) / apart

@@ -1,0 +1,72 @@
+"""Make the shipped landmark model from dlib's own, keeping the first trees of each of its stages.
+
+`python -m benchmarks.prune_landmarks ORIGINAL PRUNED`, with the original from the package face_recognition_models.
+
+Each stage's trees were trained one after another on what the ones before them left, so the first ones do most of the
+work. What a prediction costs is fetching the trees from memory.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+TREES = 350
+"""Kept of the 500 trees of a stage."""
+
+
+class _Reader:
+    """Walks through dlib's serialisation.
+
+    An integer is a byte with its sign (highest bit) and number of bytes, then these, little-endian. A float is two
+    integers: mantissa and exponent.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def integer(self) -> int:
+        start, self.at = self.at + 1, self.at + 1 + (self.data[self.at] & 0x0F)
+        value = int.from_bytes(self.data[start : self.at], "little")
+        return -value if self.data[start - 1] & 0x80 else value
+
+    def skip(self, integers: int) -> None:
+        for _ in range(integers):
+            self.at += 1 + (self.data[self.at] & 0x0F)
+
+    def skip_matrix(self) -> None:
+        rows, columns = abs(self.integer()), abs(self.integer())
+        self.skip(2 * rows * columns)
+
+    def skip_tree(self) -> None:
+        self.skip(4 * self.integer())  # splits: two pixels and a threshold
+        for _ in range(self.integer()):
+            self.skip_matrix()  # leaves: how the shape moves
+
+
+def pruned(model: bytes, n_trees: int) -> bytes:
+    """The model with the first `n_trees` trees of each stage."""
+    reader = _Reader(model)
+    reader.skip(1)  # version
+    reader.skip_matrix()  # mean shape
+    n_stages, parts, done = reader.integer(), [], 0
+    for _ in range(n_stages):
+        before = reader.at
+        n = reader.integer()
+        parts += [model[done:before], _integer(min(n, n_trees))]
+        starts = [reader.at]
+        for _ in range(n):
+            reader.skip_tree()
+            starts.append(reader.at)
+        parts.append(model[starts[0] : starts[min(n, n_trees)]])
+        done = reader.at
+    return b"".join([*parts, model[done:]])
+
+
+def _integer(value: int) -> bytes:
+    packed = value.to_bytes((value.bit_length() + 7) // 8, "little")
+    return bytes([len(packed)]) + packed
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_bytes(pruned(Path(sys.argv[1]).read_bytes(), TREES))
