@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import plots, real
+from benchmarks import pace, plots, real
 from benchmarks.recordings import TEST_SEED, TUNING_SEED, Job, Row, jobs, rows, with_landmarks
+from benchmarks.report import Verdict
 from benchmarks.scores import (
     confidence,
     covered,
@@ -33,7 +34,10 @@ from rppg_core.scenes import Scene
 
 DOCS = Path(__file__).parents[1] / "docs"
 TOLERANCE_BPM = 2.0
-_SIZES = {"hard": 300, "hard, 30 fps": 24, "moderate": 40, "no pulse": 204, "68 points": 16, "H.264": 10}
+_SIZES = {
+    "hard": 300, "hard, 30 fps": 24, "moderate": 40, "no pulse": 204, "68 points": 16, "H.264": 10,
+    pace.GROUP: 60, pace.EVEN_GROUP: 42, pace.FAST_GROUP: 4, pace.NOTHING_GROUP: 36,
+}  # fmt: skip
 _NO_PULSE_S = (20.0, 10.0)
 
 
@@ -56,6 +60,7 @@ def main() -> None:
         ]
         + with_landmarks(moderate[: sizes["68 points"] // 2] + hard[: sizes["68 points"] // 2], "68")
         + jobs("moderate", sizes["H.264"], TEST_SEED + 500, codec="h264")
+        + pace.pace_jobs(sizes)
     )
     done: list[Row] = []
     for row in rows(todo):
@@ -80,6 +85,7 @@ def _report(done: list[Row]) -> str:
         for name in ("hard", "hard, 30 fps", "moderate")
     }
     nothing = [r for r in done if r.job.group.startswith("no pulse")]
+    at_any_pace, pace_section = pace.pace_report(done, groups["moderate"])
     parts = [
         "# Accuracy\n",
         "Written by `make bench-accuracy` (`python -m benchmarks.accuracy`), which anybody can repeat.",
@@ -88,12 +94,13 @@ def _report(done: list[Row]) -> str:
         "step against it was then made on tuning seeds. All faces are one portrait in six skin tones, mirrored, "
         "stretched and with glasses: "
         "they test movement, light, camera and blood, not the variety of faces. None of it is a clinical validation.\n",
-        _summary(groups, nothing),
+        _summary(groups, nothing, at_any_pace),
         _vitals_table(groups),
         _no_pulse_table(nothing),
         _breakdown(groups["hard"] + groups["moderate"]),
         _models_table(done),
         _codec_table(done, groups["moderate"]),
+        pace_section,
         _oxygen(groups),
         _real(),
         _pictures(),
@@ -101,7 +108,7 @@ def _report(done: list[Row]) -> str:
     return "\n".join(parts)
 
 
-def _summary(groups: dict[str, list[Row]], nothing: list[Row]) -> str:
+def _summary(groups: dict[str, list[Row]], nothing: list[Row], more: list[Verdict]) -> str:
     hard = groups["hard"]
     error = np.abs([heart_rate_error(r) for r in hard])
     sure = np.array([confidence(r) >= 0.7 for r in hard])
@@ -125,15 +132,17 @@ def _summary(groups: dict[str, list[Row]], nothing: list[Row]) -> str:
         ),
     }
     lines = [
-        _row(f"heart rate, {len(hard)} hard faces: within 2 bpm or withheld", f"{right:.1%}", "≥ 95 %", right >= 0.95),
-        _row("… answered", f"{answered.mean():.0%}", "≥ 70 %", answered.mean() >= 0.7),
-        _row(
+        Verdict(
+            f"heart rate, {len(hard)} hard faces: within 2 bpm or withheld", f"{right:.1%}", "≥ 95 %", right >= 0.95
+        ),
+        Verdict("… answered", f"{answered.mean():.0%}", "≥ 70 %", answered.mean() >= 0.7),
+        Verdict(
             f"… wrong with confidence ≥ 0.7 (95 % bound, of {sure.sum()})",
             f"{wrong} (≤ {upper_bound(wrong, int(sure.sum())):.1%})",
             "0",
             wrong == 0,
         ),
-        _row(
+        Verdict(
             f"false pulses with confidence ≥ 0.3 in {len(nothing)} scenes without one (95 % bound)",
             f"{false} (≤ {upper_bound(false, len(nothing)):.1%})",
             "0",
@@ -143,20 +152,21 @@ def _summary(groups: dict[str, list[Row]], nothing: list[Row]) -> str:
     for name, errors in spread.items():
         share = float(np.isfinite(errors).mean())
         lines += [
-            _row(
+            Verdict(
                 f"RMSSD, {name}, 30 fps, 30 s: median error",
                 f"{median(errors):.1f} ms",
                 "≤ 5 ms",
                 median(errors) <= 5,
             ),
-            _row("… answered", f"{share:.0%}", "≥ 60 %", share >= 0.6),
+            Verdict("… answered", f"{share:.0%}", "≥ 60 %", share >= 0.6),
         ]
-    lines.append(_row("respiration: median error", f"{median(breath):.2f} /min", "≤ 1 /min", median(breath) <= 1))
+    lines.append(Verdict("respiration: median error", f"{median(breath):.2f} /min", "≤ 1 /min", median(breath) <= 1))
     lines += [
-        _row(f"90 % ranges of {name} ({n}) that hold the truth", f"{share:.0%}", "85–95 %", 0.85 <= share <= 0.95)
+        Verdict(f"90 % ranges of {name} ({n}) that hold the truth", f"{share:.0%}", "85–95 %", 0.85 <= share <= 0.95)
         for name, (share, n) in cover.items()
     ]
-    return "## Figures to reach\n\n| | figure | reach | |\n|---|---|---|---|\n" + "\n".join(lines) + "\n"
+    rows_ = "\n".join(verdict.line() for verdict in (*lines, *more))
+    return "## Figures to reach\n\n| | figure | reach | |\n|---|---|---|---|\n" + rows_ + "\n"
 
 
 def _vitals_table(groups: dict[str, list[Row]]) -> str:
@@ -331,10 +341,6 @@ def _real() -> str:
 
 def _pictures() -> str:
     return "## Pictures\n\n" + "\n\n".join(f"![{title}](accuracy/{name}.png)" for name, title in plots.PICTURES) + "\n"
-
-
-def _row(what: str, figure: str, reach: str, met: bool) -> str:
-    return f"| {what} | {figure} | {reach} | {'reached' if met else 'missed'} |"
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ def draw(done: list[Row], folder: Path) -> None:
     """Draw every picture from the test recordings that were read with the default model."""
     folder.mkdir(parents=True, exist_ok=True)
     people = [
-        r for r in done if r.job.landmarks == "5" and not r.job.group.startswith("no pulse") and r.vitals and r.truth
+        r
+        for r in done
+        if r.job.landmarks == "5" and r.job.group.startswith(("hard", "moderate")) and r.vitals and r.truth
     ]
     for name, make in zip((n for n, _ in PICTURES), (_error, _reliability, _bland_altman), strict=True):
         figure = make(people)

@@ -43,6 +43,12 @@ class Window:
 
 def face_1(landmarks: str = "5") -> Vitals | None:
     """The real clip, with its 11.8 s allowed to answer for HRV; None where it isn't there."""
+    trace = face_1_trace(landmarks)
+    return None if trace is None else measure(trace, hrv_needs_s=10.0)
+
+
+def face_1_trace(landmarks: str = "5") -> Trace | None:
+    """The real clip's colours, read in requests of about a second; None where it isn't there."""
     path = DATA / "face-1" / "face-1.mp4"
     if not path.is_file():
         return None
@@ -53,9 +59,7 @@ def face_1(landmarks: str = "5") -> Vitals | None:
         state = next((r.face for r in reversed(readings) if r.face), None)
     good = [r for r in readings if r.sample is not None]
     size = (frames[0].image().shape[1], frames[0].image().shape[0])
-    return measure(
-        Trace.of([r.time_us / 1e6 for r in good], [r.sample for r in good if r.sample], size), hrv_needs_s=10.0
-    )
+    return Trace.of([r.time_us / 1e6 for r in good], [r.sample for r in good if r.sample], size)
 
 
 def fingertips() -> list[Window]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import cv2
+import numpy as np
 
 from rppg_core.film import film
 from rppg_core.measure import measure
@@ -91,6 +92,15 @@ def _frames(face: SimulatedFace) -> Iterator[Frame]:
     file.seek(0)
     for time_s, image in read_video(file):
         yield Frame(round(time_s * 1e6), image)
+
+
+def thin(trace: Trace, rate_hz: float, jitter: float, rng: np.random.Generator) -> Trace:
+    """The frames that a slower camera would have taken, each up to `jitter` of an interval early or late."""
+    times = trace.times_s
+    slots = np.arange(int((times[-1] - times[0]) * rate_hz))
+    wanted = times[0] + (slots + 0.5 + rng.uniform(-jitter, jitter, len(slots))) / rate_hz
+    taken = np.unique(np.abs(times - wanted[:, None]).argmin(axis=1))
+    return Trace(times[taken], trace.colours[taken], trace.pose[taken], trace.frame_size)
 
 
 _readers: dict[str, FaceReader] = {}

@@ -17,6 +17,19 @@ class Figure(NamedTuple):
     at_most: float | None = None
 
 
+class Verdict(NamedTuple):
+    """One figure of docs/accuracy.md beside what it ought to reach."""
+
+    what: str
+    figure: str
+    reach: str
+    met: bool
+
+    def line(self) -> str:
+        """As a row of a Markdown table."""
+        return f"| {self.what} | {self.figure} | {self.reach} | {'reached' if self.met else 'missed'} |"
+
+
 def show(title: str, figures: list[Figure]) -> None:
     """Print a table. A figure beyond its target is marked; it fails nothing, since machines differ."""
     table = Table("what", "measured", "target", "", title=title)

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from rppg_core.methods.pbv import SIGNATURE
 
-_CHROMA = SIGNATURE - SIGNATURE.mean()
-_TINT = float(np.linalg.norm(_CHROMA) / SIGNATURE.mean())  # how coloured blood's pulse is
+BLOOD_HUE = SIGNATURE - SIGNATURE.mean()
+"""Blood's pulse in R, G, B, what all channels share taken out; a change of colour along it is blood's, or looks it."""
+
+_TINT = float(np.linalg.norm(BLOOD_HUE) / SIGNATURE.mean())  # how coloured blood's pulse is
 _PALEST = 10.0
 _LESS_SHARED, _OPPOSED = 0.55, 2.5
 
@@ -26,7 +28,7 @@ class PulseColour:
     def hue(self) -> float:
         """Cosine between the pulse's colour and blood's, what all channels share taken out of both: 1 for blood."""
         seen = self.strength - self.strength.mean()
-        return float(seen @ _CHROMA / (np.linalg.norm(seen) * np.linalg.norm(_CHROMA) + 1e-30))
+        return float(seen @ BLOOD_HUE / (np.linalg.norm(seen) * np.linalg.norm(BLOOD_HUE) + 1e-30))
 
     @property
     def pallor(self) -> float:
@@ -34,7 +36,7 @@ class PulseColour:
 
         Cameras differ in how far red and blue follow green, so sharing less counts only where red moves against it.
         """
-        tint = abs(float((self.strength - self.strength.mean()) @ _CHROMA)) / float(np.linalg.norm(_CHROMA)) / _TINT
+        tint = abs(float((self.strength - self.strength.mean()) @ BLOOD_HUE)) / float(np.linalg.norm(BLOOD_HUE)) / _TINT
         excess = float(self.strength.mean()) / (tint + 1e-30) - 1
         return float(np.clip(max(excess, _OPPOSED * (-excess - _LESS_SHARED)), 0.0, _PALEST))
 
@@ -54,3 +56,17 @@ def pulse_colour(colours: NDArray[np.complex128], pulse: NDArray[np.complex128])
     left = colours - np.outer(pulse, slope)
     error = np.sqrt(np.sum(np.abs(left) ** 2, axis=0) / max(2 * len(pulse) - 1, 1) / power)
     return PulseColour(strength=-slope, error=error)
+
+
+def unison(colours: NDArray[np.complex128], pulse: NDArray[np.complex128]) -> float:
+    """How far all regions change their hue in step at the rate: 1 for blood, less where some pale as others redden.
+
+    Parameters
+    ----------
+    colours : ndarray, shape (n, n_regions, 3)
+        Spectra of the regions' relative colour changes at the frequencies that belong to the rate.
+    pulse : ndarray, shape (n,)
+        Spectrum of the pulse there.
+    """
+    steps = np.einsum("frc,c,f->r", colours, BLOOD_HUE, pulse.conj())
+    return float(np.abs(steps.sum()) / (np.abs(steps).sum() + 1e-30))

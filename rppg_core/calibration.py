@@ -26,6 +26,8 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "log_jitter": -1.01,
             "log_span": 1.42,
         },
+        # Many regions, frames too far apart for an even grid.
+        "heart_rate_sparse": {"intercept": -1.0, "log_odds": 1.0},
         # One or few regions, which can't agree with each other.
         "heart_rate_spot": {
             "intercept": -4.4,
@@ -47,6 +49,14 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
 )
 
 HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
-    {"heart_rate": (0.371, 173.0, 1.5), "hrv": (0.5, 64.0, 0.84), "respiration_rate": (0.33, 28.7, 1.21)}
+    {
+        "heart_rate": (0.371, 173.0, 1.5),
+        "heart_rate_sparse": (1.5, 40.0, 1.0),
+        "hrv": (0.5, 64.0, 0.84),
+        "respiration_rate": (0.33, 28.7, 1.21),
+    }
 )
-"""Half of the 90 % range at quality q: the first number, plus the second times (1 - q) to the power of the third."""
+"""Half of the 90 % range at quality q: the first number, plus the second times (1 - q) to the power of the third.
+
+For a sparse heart rate the first number counts its standard error by the noise.
+"""

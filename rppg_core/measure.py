@@ -8,37 +8,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rppg_core import hrv
+from rppg_core.answers import NEEDS_S, Answers
 from rppg_core.beats import Beats
 from rppg_core.guidance import advise
 from rppg_core.methods.pbv import SIGNATURE
 from rppg_core.oxygen import RED_BLUE, Coefficients, oxygen
 from rppg_core.pulse import Pulse, find_pulse
 from rppg_core.quality import (
-    FACE_REGIONS,
     MIN_CONFIDENCE,
+    Evidence,
+    SparseEvidence,
     breath_features,
     confidence,
     heart_rate_quality,
-    interval,
     oxygen_features,
     probability,
+    sparse_interval,
+    sparse_quality,
     variability_features,
 )
 from rppg_core.respiration import FS as BREATH_FS
 from rppg_core.respiration import Respiration, respiration
 from rppg_core.sampling import frame_rate_hz, slow_part
+from rppg_core.skin import MIN_REGIONS
+from rppg_core.sparse import find_sparse_pulse
 from rppg_core.traces import Trace
-from rppg_core.vitals import VITALS, Quality, Vitals, Waveform
+from rppg_core.vitals import Vitals, Waveform
 
 MIN_RATE_HZ = 8.0
-"""Slower traces are not answered: a pulse and its aliases can't be told apart."""
-
-NEEDS_S = {"heart_rate": 5.0, "hrv": 20.0, "stress_index": 25.0, "respiration_rate": 15.0, "spo2": 5.0}
-"""Seconds of trace each vital needs."""
+"""Slower traces aren't put on an even grid, which would turn what it can't hold into aliases."""
 
 _STRESS_BEATS = 25
 _PERIODIC_MOTION = 1.3  # log10 of the head's motion at the rate over that around it
-_NEGLIGIBLE_JITTER_MS2 = 100.0  # what the beats' jitter may add to RMSSD^2 however small that is: the tolerance's own
+_EXACT_S = 0.010  # error of the beats' times below which RMSSD is known to its tolerance, however small it is
 _MOST_JITTER = 0.65  # share of RMSSD^2 that jitter may explain; its own estimate is good to a quarter
 _MIN_KEPT = 0.75  # share of intervals kept below which the rhythm is called irregular
 
@@ -63,32 +65,60 @@ def measure(trace: Trace, *, hrv_needs_s: float = NEEDS_S["hrv"], coefficients: 
     """
     guidance = advise(trace)
     span_s = _span_s(trace)
-    reason = _unusable(trace, span_s)
-    if reason is not None:
-        return _nothing(trace, reason, guidance)
+    if span_s < NEEDS_S["heart_rate"] - 1e-3:
+        return _nothing(trace, span_s, "WINDOW_TOO_SHORT", guidance)
+    if _is_sparse(trace.times_s):
+        return _measure_sparse(trace, span_s, guidance)
     pulse = find_pulse(trace)
     if pulse is None:
-        return _nothing(trace, "LOW_SIGNAL", (*guidance, "NO_PULSE"))
+        return _nothing(trace, span_s, "LOW_SIGNAL", (*guidance, "NO_PULSE"))
 
-    answers = _Answers()
+    answers = Answers()
     quality = heart_rate_quality(pulse.evidence)
     sure = confidence(quality)
-    moving = pulse.evidence.motion > _PERIODIC_MOTION or "MOTION" in guidance
-    no_pulse = "MOTION" if moving else "LOW_SIGNAL"
+    no_pulse = _why_no_pulse(pulse.evidence, guidance)
     answers.put("heart_rate", pulse.rate_bpm, quality, reason=None if sure >= MIN_CONFIDENCE else no_pulse)
+    breath = np.zeros(0)
     if sure < MIN_CONFIDENCE:
         guidance = (*guidance, "NO_PULSE")
-        for vital in VITALS[1:]:
-            answers.put(vital, None, 0.0, reason="WINDOW_TOO_SHORT" if span_s < NEEDS_S[vital] - 1e-3 else no_pulse)
-        return answers.vitals(trace, pulse, sure, guidance, np.zeros(0))
+        answers.withhold_rest(span_s, no_pulse)
+    else:
+        _put_variability(answers, pulse, quality, span_s, hrv_needs_s)
+        breathing = breathe(pulse, pulse.rate_bpm / 60)
+        _put_breath(answers, breathing, quality, span_s)
+        _put_oxygen(answers, pulse, quality, coefficients)
+        breath = breathing.waveform
+        if span_s < hrv_needs_s - 1e-3:
+            guidance = (*guidance, "SHORT_FOR_HRV")
+    return answers.vitals(trace, guidance, sure=sure, snr_db=pulse.rate.snr_db, waveform=_waveform(pulse, breath))
 
-    _put_variability(answers, pulse, quality, span_s, hrv_needs_s)
-    breath = breathe(pulse, pulse.rate_bpm / 60)
-    _put_breath(answers, breath, quality, span_s)
-    _put_oxygen(answers, pulse, quality, coefficients)
-    if span_s < hrv_needs_s - 1e-3:
-        guidance = (*guidance, "SHORT_FOR_HRV")
-    return answers.vitals(trace, pulse, sure, guidance, breath.waveform)
+
+def _measure_sparse(trace: Trace, span_s: float, guidance: tuple[str, ...]) -> Vitals:
+    """The heart rate alone: single beats can't be seen in frames this far apart."""
+    pulse = find_sparse_pulse(trace)
+    if pulse is None:
+        return _nothing(trace, span_s, "LOW_FRAME_RATE", guidance)
+    answers = Answers()
+    quality = sparse_quality(pulse.evidence)
+    sure = confidence(quality)
+    no_pulse = _why_no_pulse(pulse.evidence, guidance)
+    answers.put(
+        "heart_rate",
+        pulse.rate_bpm,
+        quality,
+        reason=None if sure >= MIN_CONFIDENCE else no_pulse,
+        range_=sparse_interval(pulse.rate_bpm, pulse.sigma_bpm, quality),
+    )
+    if sure < MIN_CONFIDENCE:
+        guidance = (*guidance, "NO_PULSE")
+    answers.withhold_rest(span_s, "LOW_FRAME_RATE")
+    return answers.vitals(trace, guidance, sure=sure, snr_db=pulse.snr_db)
+
+
+def _why_no_pulse(evidence: Evidence | SparseEvidence, guidance: tuple[str, ...]) -> str:
+    if "EVENLY_SLOW_FRAMES" in guidance:
+        return "LOW_FRAME_RATE"  # a pulse may be seen well, and can't be told from its aliases
+    return "MOTION" if evidence.motion > _PERIODIC_MOTION or "MOTION" in guidance else "LOW_SIGNAL"
 
 
 def _span_s(trace: Trace) -> float:
@@ -97,60 +127,18 @@ def _span_s(trace: Trace) -> float:
     return float(times[-1] - times[0] + np.median(np.diff(times))) if len(times) > 1 else 0.0
 
 
-def _unusable(trace: Trace, span_s: float) -> str | None:
-    """Why a trace can't be analysed at all."""
-    if span_s < NEEDS_S["heart_rate"] - 1e-3:
-        return "WINDOW_TOO_SHORT"
-    intervals = np.diff(trace.times_s)
-    # A trace that is fast in bursts has as little between them as a slow one.
-    sparse = intervals[intervals > 1.5 / MIN_RATE_HZ].sum() / (trace.times_s[-1] - trace.times_s[0])
-    if frame_rate_hz(trace.times_s) < MIN_RATE_HZ or sparse > 0.25:
-        return "LOW_FRAME_RATE"
-    return None
+def _is_sparse(times_s: NDArray[np.float64]) -> bool:
+    """Whether frames are too far apart for an even grid, all of them or, in bursts with little between, many."""
+    intervals = np.diff(times_s)
+    apart = intervals[intervals > 1.5 / MIN_RATE_HZ].sum() / (times_s[-1] - times_s[0])
+    return bool(frame_rate_hz(times_s) < MIN_RATE_HZ or apart > 0.25)
 
 
-class _Answers:
-    """Collects vitals with their qualities, reasons and ranges, so that none is None without a reason."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, float | None] = dict.fromkeys(VITALS)
-        self.quality: dict[str, float] = dict.fromkeys(VITALS, 0.0)
-        self.withheld: dict[str, str] = {}
-        self.interval: dict[str, tuple[float, float]] = {}
-        self.sdnn_ms: float | None = None
-
-    def put(self, vital: str, value: float | None, quality: float, reason: str | None) -> None:
-        """Keep a vital, or with a `reason` withhold it."""
-        self.quality[vital] = quality
-        if reason is not None or value is None:
-            self.withheld[vital] = reason or "LOW_SIGNAL"
-            return
-        self.values[vital] = value
-        if vital in ("heart_rate", "hrv", "respiration_rate"):
-            self.interval[vital] = interval(vital, value, quality)
-
-    def vitals(
-        self, trace: Trace, pulse: Pulse, sure: float, guidance: tuple[str, ...], breath: NDArray[np.float64]
-    ) -> Vitals:
-        """Put everything in the result."""
-        even = pulse.even
-        times = np.arange(len(breath)) / BREATH_FS
-        shown = np.interp(even.times_s, times, breath) if len(breath) else np.zeros(len(even.times_s))
-        return Vitals(
-            heart_rate_bpm=self.values["heart_rate"],
-            rmssd_ms=self.values["hrv"],
-            sdnn_ms=self.sdnn_ms if self.values["hrv"] is not None else None,
-            spo2_percent=self.values["spo2"],
-            stress_index=self.values["stress_index"],
-            respiration_rate_bpm=self.values["respiration_rate"],
-            confidence=sure,
-            quality=Quality(**self.quality, snr_db=pulse.rate.snr_db),
-            withheld=self.withheld,
-            interval=self.interval,
-            guidance=guidance,
-            frame_rate_hz=frame_rate_hz(trace.times_s),
-            waveform=Waveform(fs=even.fs, ppg=pulse.wave, respiration=shown, beats_s=pulse.beats.times_s),
-        )
+def _waveform(pulse: Pulse, breath: NDArray[np.float64]) -> Waveform:
+    """The signals on the pulse's own grid; `breath` is sampled at `BREATH_FS`, or empty."""
+    even = pulse.even
+    shown = np.interp(even.times_s, np.arange(len(breath)) / BREATH_FS, breath) if len(breath) else 0 * even.times_s
+    return Waveform(fs=even.fs, ppg=pulse.wave, respiration=shown, beats_s=pulse.beats.times_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +156,7 @@ def variability(beats: Beats) -> Variability:
     jitter_ms2 = hrv.jitter_ms2(beats.timing_sigma_s)
     if seen_ms is None or seen_sdnn is None or beats.kept_share < _MIN_KEPT:
         return Variability(None, None, "IRREGULAR_BEATS")
-    if jitter_ms2 > max(_MOST_JITTER * seen_ms**2, _NEGLIGIBLE_JITTER_MS2):
+    if beats.timing_sigma_s > _EXACT_S and jitter_ms2 > _MOST_JITTER * seen_ms**2:
         return Variability(None, None, "LOW_SIGNAL")
     return Variability(
         rmssd_ms=hrv.without_jitter_ms(seen_ms, beats.timing_sigma_s),
@@ -178,7 +166,7 @@ def variability(beats: Beats) -> Variability:
     )
 
 
-def _put_variability(answers: _Answers, pulse: Pulse, sure: float, span_s: float, needs_s: float) -> None:
+def _put_variability(answers: Answers, pulse: Pulse, sure: float, span_s: float, needs_s: float) -> None:
     """RMSSD, SDNN and stress index."""
     beats = pulse.beats
     found, features = variability(beats), variability_features(beats)
@@ -209,7 +197,7 @@ def breathe(pulse: Pulse, rate_hz: float) -> Respiration:
     smooth = slow_part(level, even.known, even.fs, cutoff)
     blood = SIGNATURE - SIGNATURE.mean()
     # The brightness of a face follows light and posture; its hue follows the blood. A covered lens has no such choice.
-    baseline = smooth @ blood if len(even.regions) >= FACE_REGIONS else smooth[:, 0]
+    baseline = smooth @ blood if len(even.regions) >= MIN_REGIONS else smooth[:, 0]
     modulations = {"baseline": np.interp(times, even.times_s, -baseline)}
     if len(beats.times_s) > 4:
         good = np.concatenate([[True], beats.kept]) | np.concatenate([beats.kept, [True]])
@@ -221,7 +209,7 @@ def breathe(pulse: Pulse, rate_hz: float) -> Respiration:
     return respiration(modulations, rate_hz, cutoff_hz=0.07)
 
 
-def _put_breath(answers: _Answers, breath: Respiration, sure: float, span_s: float) -> None:
+def _put_breath(answers: Answers, breath: Respiration, sure: float, span_s: float) -> None:
     quality = sure * probability("respiration_rate", breath_features(breath))
     reason = None
     if span_s < NEEDS_S["respiration_rate"] - 1e-3:
@@ -231,28 +219,14 @@ def _put_breath(answers: _Answers, breath: Respiration, sure: float, span_s: flo
     answers.put("respiration_rate", breath.rate_bpm, quality, reason)
 
 
-def _put_oxygen(answers: _Answers, pulse: Pulse, sure: float, coefficients: Coefficients) -> None:
+def _put_oxygen(answers: Answers, pulse: Pulse, sure: float, coefficients: Coefficients) -> None:
     seen = oxygen(pulse.colour.strength, pulse.colour.error, coefficients)
     quality = sure * probability("spo2", oxygen_features(seen)) if seen.spo2_percent else 0.0
     answers.put("spo2", seen.spo2_percent, quality, None if quality >= MIN_CONFIDENCE else "LOW_SIGNAL")
 
 
-def _nothing(trace: Trace, reason: str, guidance: tuple[str, ...]) -> Vitals:
+def _nothing(trace: Trace, span_s: float, reason: str, guidance: tuple[str, ...]) -> Vitals:
     """No vital at all, each with its reason."""
-    empty = np.zeros(0)
-    span_s = _span_s(trace)
-    return Vitals(
-        heart_rate_bpm=None,
-        rmssd_ms=None,
-        sdnn_ms=None,
-        spo2_percent=None,
-        stress_index=None,
-        respiration_rate_bpm=None,
-        confidence=0.0,
-        quality=Quality(0.0, 0.0, 0.0, 0.0, 0.0, snr_db=float("-inf")),
-        withheld={v: "WINDOW_TOO_SHORT" if span_s < NEEDS_S[v] - 1e-3 else reason for v in VITALS},
-        interval={},
-        guidance=guidance,
-        frame_rate_hz=frame_rate_hz(trace.times_s),
-        waveform=Waveform(fs=BREATH_FS, ppg=empty, respiration=empty, beats_s=empty),
-    )
+    answers = Answers()
+    answers.withhold_rest(span_s, reason)
+    return answers.vitals(trace, guidance)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rppg_core.beats import Beats, find_beats
-from rppg_core.blood import PulseColour, pulse_colour
+from rppg_core.blood import BLOOD_HUE, PulseColour, pulse_colour, unison
 from rppg_core.flicker import remove_flicker
 from rppg_core.fusion import (
     RATE_HZ,
@@ -24,22 +24,18 @@ from rppg_core.fusion import (
 )
 from rppg_core.heart_rate import HeartRate, heart_rate
 from rppg_core.methods import METHODS
-from rppg_core.methods.pbv import SIGNATURE
 from rppg_core.motion import motion_at, nod_at, remove_motion
-from rppg_core.quality import FACE_REGIONS, Evidence
-from rppg_core.regions import CENTRES, N_REGIONS
+from rppg_core.quality import Evidence
 from rppg_core.sampling import EvenTrace, resample, slow_part
+from rppg_core.skin import MIN_REGIONS, skin_regions
 from rppg_core.traces import Trace
 
 FUSED_METHODS = ("pos", "chrom", "pbv")
 """The methods whose pulses are fused; the others of the registry add no more than time to these."""
 
-_BLOOD_HUE = SIGNATURE - SIGNATURE.mean()
 _WRONG_HUE_DB, _PALLOR_DB = 3.0, 1.0  # what a candidate loses for not having blood's colour
 _EDGE_HZ = 0.01
 _BLACK = 4.0  # level below which a channel holds noise alone
-_DARK_SHARE, _HUE_REACH, _GLARE = 0.5, 0.06, 250.0  # of the face's median brightness; of r, g, b shares; in levels
-_TURNED, _FAR_CHEEK = 0.15, 0.45  # nose's offset and cheek's place, in eye distances: a head turned by some 20 degrees
 _PULSE_CUTOFF_HZ = 0.45
 _SWAY_HZ = 0.6  # heads wander more slowly than this without nodding
 _SURE_OF_BEATS = 0.85  # share of intervals kept from which beats give the rate, being exact where a spectrum is spread
@@ -70,7 +66,7 @@ class Pulse:
 
 def find_pulse(trace: Trace) -> Pulse | None:
     """Clean the colours, run the methods, fuse them for the likeliest rate, and time the beats."""
-    even = _skin_alone(resample(trace), of_a_face=trace.colours.shape[1] == N_REGIONS)
+    even = _skin_alone(resample(trace), trace.colours.shape[1])
     n, n_used = len(even.times_s), len(even.regions)
     if not n_used:
         return None
@@ -79,7 +75,7 @@ def find_pulse(trace: Trace) -> Pulse | None:
     fast[~even.known] = 0.0
     pose = fast[:, -even.pose.shape[1] :]
     changes = remove_motion(fast[:, : 3 * n_used], pose, even.fs).reshape(n, n_used, 3)
-    if n_used >= FACE_REGIONS:
+    if n_used >= MIN_REGIONS:
         changes = remove_flicker(changes, even.fs)
     changes = np.maximum(changes, -0.9)  # a colour stays positive
     pulses = _pulses(even.colours.mean(axis=0), changes, even.fs)
@@ -94,9 +90,9 @@ def find_pulse(trace: Trace) -> Pulse | None:
     wave = pulses @ mix_for_wave(spectra, best.rate_hz).weights
     rate = heart_rate(wave, even.fs, near_hz=best.rate_hz)
     rate_hz = rate.rate_bpm / 60
-    if n_used >= FACE_REGIONS:
+    if n_used >= MIN_REGIONS:
         # Hue alone is safe from shading, green alone is spared the camera's noise in the other two.
-        hue_and_green = np.concatenate([-changes @ _BLOOD_HUE, -changes[:, :, 1]], axis=1)
+        hue_and_green = np.concatenate([-changes @ BLOOD_HUE, -changes[:, :, 1]], axis=1)
         wave = refined_wave(wave, hue_and_green, even.fs, rate_hz)
     beats = find_beats(wave, even.known, even.fs, rate_hz)
     moves = [hz for hz in (rate_hz, rate_hz / 2) if hz >= _SWAY_HZ]
@@ -110,7 +106,7 @@ def find_pulse(trace: Trace) -> Pulse | None:
         stability=_stability(wave, even.fs, rate_hz),
         hue=min(colour.hue, whole.hue),
         pallor=max(colour.pallor, whole.pallor),
-        unison=_unison(raw[near(spectra, rate_hz)], best.fused[near(spectra, rate_hz)]),
+        unison=unison(raw[near(spectra, rate_hz)], best.fused[near(spectra, rate_hz)]),
         motion=float(np.log10(max(1.0, *(motion_at(pose, even.fs, hz) for hz in moves)))),
         nod=max(nod_at(pose, float(np.median(even.pose[:, 2])), even.fs, hz) for hz in moves),
         mismatch_bpm=abs(beats.rate_bpm - rate.rate_bpm),
@@ -120,21 +116,8 @@ def find_pulse(trace: Trace) -> Pulse | None:
     return Pulse(even, wave, by_region, colour, rate, beats, evidence)
 
 
-def _skin_alone(even: EvenTrace, *, of_a_face: bool) -> EvenTrace:
-    """Without what is hair, glass or glare (far darker than the rest, of another hue, saturated) or a far cheek."""
-    level = even.colours.mean(axis=0)
-    if len(level) < FACE_REGIONS:
-        return even
-    brightness = level.mean(axis=1)
-    hue = level / level.sum(axis=1, keepdims=True)
-    skin = brightness > _DARK_SHARE * np.median(brightness)
-    skin &= np.abs(hue - np.median(hue, axis=0)).max(axis=1) < _HUE_REACH
-    skin &= level.max(axis=1) < _GLARE
-    yaw = float(np.median(even.pose[:, -1]))
-    if of_a_face and abs(yaw) > _TURNED:
-        skin &= np.sign(yaw) * CENTRES[even.regions, 0] < _FAR_CHEEK
-    if np.count_nonzero(skin) < FACE_REGIONS:
-        return even
+def _skin_alone(even: EvenTrace, trace_regions: int) -> EvenTrace:
+    skin = skin_regions(trace_regions, even.colours.mean(axis=0), even.regions, float(np.median(even.pose[:, -1])))
     return replace(even, colours=even.colours[:, skin], regions=even.regions[skin])
 
 
@@ -155,7 +138,7 @@ def _choose(
         at = near(spectra, candidate.rate_hz) | near(spectra, 2 * candidate.rate_hz)
         colour = pulse_colour(np.einsum("frc,r->fc", raw[at], share), candidate.fused[at])
         score = candidate.snr_db
-        if n_used >= FACE_REGIONS:  # a fingertip on a lit lens has other colours
+        if n_used >= MIN_REGIONS:  # a fingertip on a lit lens has other colours
             score -= _WRONG_HUE_DB * (1 - colour.hue) + _PALLOR_DB * max(colour.pallor - 1.5, 0.0)
         if score > best_score:
             best, best_colour, best_score, best_share = candidate, colour, score, share
@@ -172,7 +155,7 @@ def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float)
     """
     bare = -changes
 
-    if level.shape[0] >= FACE_REGIONS:
+    if level.shape[0] >= MIN_REGIONS:
         # What all channels share is light and shade; taken out first, a method can't take a flicker for a pulse.
         colours = level * (1 + changes - changes.mean(axis=2, keepdims=True))
         return np.concatenate(
@@ -192,15 +175,6 @@ def _agreement(spectra: Spectra, best: Candidate, n_used: int) -> float:
     a, b = spectra.values[at][:, odd] @ weights[odd], spectra.values[at][:, ~odd] @ weights[~odd]
     power = np.sqrt(np.sum(np.abs(a) ** 2) * np.sum(np.abs(b) ** 2))
     return float(np.sum(a * b.conj()).real / (power + 1e-30))
-
-
-def _unison(raw: NDArray[np.complex128], fused: NDArray[np.complex128]) -> float:
-    """How far all regions change their hue in step at the rate: 1 for blood, less where some pale as others redden.
-
-    `raw` (n, n_used, 3) and `fused` (n,) are the spectra of the colours and of the pulse at the rate.
-    """
-    steps = np.einsum("frc,c,f->r", raw, _BLOOD_HUE, fused.conj())
-    return float(np.abs(steps.sum()) / (np.abs(steps).sum() + 1e-30))
 
 
 def _stability(wave: NDArray[np.float64], fs: float, rate_hz: float) -> float:

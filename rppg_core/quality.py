@@ -12,6 +12,7 @@ from rppg_core.calibration import HALF_WIDTH, LOGISTIC
 from rppg_core.hrv import jitter_ms2, rmssd_ms
 from rppg_core.oxygen import Oxygen
 from rppg_core.respiration import Respiration
+from rppg_core.skin import MIN_REGIONS
 
 SURE = 0.98
 """Probability from which a heart rate counts as sure: a confidence of 0.7."""
@@ -28,9 +29,6 @@ _BLOODLESS_HUE, _BLOODLESS_QUALITY = 0.7, 0.25
 
 _LEAST_UNISON = 0.5
 """Nor is one that half the face goes through the other way round."""
-
-FACE_REGIONS = 6
-"""Fewer regions can't be split into halves that say something about each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,24 @@ class Evidence:
     mismatch_bpm: float  # between spectrum and beats
     kept_share: float  # of the intervals between beats
     jitter: float  # error of the beats' times, as a share of their interval
+
+
+@dataclass(frozen=True, slots=True)
+class SparseEvidence:
+    """What speaks for and against the heart rate of a trace that is too sparse for an even grid. See `Evidence`."""
+
+    n_regions: int
+    n_frames: int
+    span_s: float
+    at_edge: bool
+    log_odds: float  # natural logarithm of the odds of the rate against every other, its aliases among them
+    explained: float  # share (0-1) of the samples' power, slow drift apart, that the pulse explains
+    agreement: float
+    hue: float
+    pallor: float
+    unison: float
+    motion: float
+    nod: float
 
 
 def probability(name: str, features: Mapping[str, float]) -> float:
@@ -98,11 +114,40 @@ def oxygen_features(seen: Oxygen) -> dict[str, float]:
 def heart_rate_quality(evidence: Evidence) -> float:
     """Probability that the heart rate is within 2 bpm."""
     features = heart_rate_features(evidence)
-    if evidence.n_regions < FACE_REGIONS:
+    if evidence.n_regions < MIN_REGIONS:
         return probability("heart_rate_spot", features)
     quality = probability("heart_rate_face", features)
-    bloodless = evidence.hue < _BLOODLESS_HUE or evidence.unison < _LEAST_UNISON or evidence.at_edge
-    return min(quality, _BLOODLESS_QUALITY) if bloodless else quality
+    return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) else quality
+
+
+def sparse_features(evidence: SparseEvidence) -> dict[str, float]:
+    """Evidence of a sparse trace's heart rate, each held within what was seen when the table was fitted."""
+    return {
+        "log_odds": float(np.clip(evidence.log_odds, -4.0, 12.0)),
+        "agreement": evidence.agreement,
+        "hue": evidence.hue,
+        "pallor": evidence.pallor,
+        "unison": evidence.unison,
+        "motion": min(evidence.motion, 1.5),
+        "log_nod": float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL)),
+    }
+
+
+def sparse_quality(evidence: SparseEvidence) -> float:
+    """Probability that the heart rate of a sparse trace is within 2 bpm."""
+    quality = probability("heart_rate_sparse", sparse_features(evidence))
+    return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) else quality
+
+
+def _bloodless(evidence: Evidence | SparseEvidence) -> bool:
+    return evidence.hue < _BLOODLESS_HUE or evidence.unison < _LEAST_UNISON or evidence.at_edge
+
+
+def sparse_interval(rate_bpm: float, sigma_bpm: float, quality: float) -> tuple[float, float]:
+    """Ninety per cent range of a sparse trace's heart rate: by the noise, and by what its aliases leave open."""
+    by_noise, added, power = HALF_WIDTH["heart_rate_sparse"]
+    half = by_noise * sigma_bpm + added * (1 - quality) ** power
+    return max(rate_bpm - half, 0.0), rate_bpm + half
 
 
 def confidence(quality: float) -> float:

@@ -46,7 +46,7 @@ def resample(trace: Trace) -> EvenTrace:
     """
     times = trace.times_s - trace.times_s[0]
     interval = float(np.median(np.diff(times)))
-    colours, regions = _seen(times, trace.colours)
+    colours, regions = seen_colours(times, trace.colours)
 
     fold = max(1, round(1 / interval / 30)) if 1 / interval > MAX_FS else 1
     fs = 1 / interval / fold
@@ -67,7 +67,9 @@ def resample(trace: Trace) -> EvenTrace:
     return EvenTrace(fs=fs, times_s=grid, known=known, colours=pixels, pose=values[:, -5:], regions=regions)
 
 
-def _seen(times: NDArray[np.float64], colours: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def seen_colours(
+    times: NDArray[np.float64], colours: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """The regions seen often enough, with their missing frames bridged in a straight line."""
     good = np.all(np.isfinite(colours) & (colours > 0), axis=2)  # (n, n_regions)
     regions = np.flatnonzero(good.mean(axis=0) >= _MIN_SEEN)

@@ -33,7 +33,7 @@ class Scene:
     respiration_rate_bpm: float = 15.0
     spo2_percent: float = 98.0
     ectopic_beats: int = 0
-    red_pulse: float = 0.43  # of red and of blue against green's; lamps and cameras' white balance change them
+    red_pulse: float = 0.43  # of red and of blue against green's; lamps and a camera's colour matrix change them
     blue_pulse: float = 0.69
     pulse: float = 0.010  # relative change of green from foot to crest on skin of type I; 0: no blood
     duration_s: float = 30.0
@@ -53,7 +53,7 @@ class Scene:
     talk: float = 0.0  # opening of the jaw
     nod: float = 0.0  # periodic, at `nod_hz`
     nod_hz: float = 1.2
-    recoil: float = 0.004  # the head's own recoil with each beat, as long as there is blood
+    recoil: float = 0.004  # the head's own nod with each beat, as long as there is blood
 
     # light
     brightness: float = 1.0
@@ -153,8 +153,10 @@ def _person(rng: np.random.Generator, seed: int) -> dict[str, Any]:
         "rmssd_ms": float(rng.uniform(0.2, 1.0) * max(widest, 8.0)),
         "respiration_rate_bpm": float(rng.uniform(9, 24)),
         "spo2_percent": float(rng.uniform(90, 100)),
-        "red_pulse": float(rng.uniform(0.1, 0.5)),
-        "blue_pulse": float(rng.uniform(0.35, 0.8)),
+        # A camera's colour matrix takes green from red, to the point where red stands still.
+        "red_pulse": float(rng.uniform(-0.05, 0.5)),
+        "blue_pulse": float(rng.uniform(0.2, 0.8)),
+        "recoil": float(rng.uniform(0.002, 0.007)),
         "seed": seed,
         "eyes_px": eyes_px,
         "frame_size": (round(5.2 * eyes_px), round(4.9 * eyes_px)),

@@ -107,7 +107,7 @@ class SimulatedFace:
                 scene.sway * y + scene.nod * nod + recoil,
                 0.4 * scene.sway * roll,
                 scene.turn * yaw,
-                0.5 * scene.turn * pitch + 0.6 * scene.nod * nod,
+                0.5 * scene.turn * pitch + 0.6 * (scene.nod * nod + recoil),
                 scene.talk * syllables,
             ]
         )

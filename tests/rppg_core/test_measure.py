@@ -155,7 +155,7 @@ def test_a_window_too_short_for_anything_says_so(frames):
     assert set(vitals.withheld.values()) == {"WINDOW_TOO_SHORT"}
 
 
-def test_frames_too_slow_for_a_pulse_are_not_answered():
+def test_evenly_slow_frames_are_withheld_for_their_pace():
     vitals = measure(trace_of(person_of(), times=np.arange(90) / 3))
 
     check_complete(vitals)
