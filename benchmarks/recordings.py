@@ -7,6 +7,7 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from multiprocessing.pool import Pool
 
 import cv2
 import numpy as np
@@ -58,9 +59,17 @@ def jobs(group: str, count: int, first_seed: int, **changes: object) -> list[Job
 
 def rows(todo: Iterable[Job], *, processes: int | None = None) -> Iterator[Row]:
     """Work through the jobs; rows come in their order."""
-    context = multiprocessing.get_context("spawn")  # OpenCV's threads don't survive a fork
-    with context.Pool(processes or os.cpu_count()) as pool:
+    with single_threaded_pool(processes) as pool:
         yield from pool.imap(_work, todo, chunksize=1)
+
+
+def single_threaded_pool(processes: int | None = None) -> Pool:
+    """A pool of processes that leave each other's cores alone."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # read by the children when their libraries load
+    return multiprocessing.get_context("spawn").Pool(
+        processes or os.cpu_count()
+    )  # OpenCV's threads don't survive a fork
 
 
 def read_trace(face: SimulatedFace, reader: FaceReader) -> Trace | None:

@@ -12,22 +12,29 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         # Many regions: the rate within 2 bpm.
         "heart_rate_face": {
-            "intercept": -16.2,
-            "prominence_db": 0.142,
-            "agreement": 0.993,
-            "stability": 2.7,
-            "hue": 0.172,
-            "pallor": -1.46,
-            "unison": 5.22,
-            "motion": -0.877,
-            "log_nod": -0.977,
-            "mismatch_bpm": -0.0886,
-            "kept_share": 4.09,
-            "log_jitter": -1.01,
-            "log_span": 1.42,
+            "intercept": -22.9,
+            "prominence_db": 0.173,
+            "agreement": 0.8,
+            "stability": 3.8,
+            "pallor": -0.57,
+            "unison": 7.41,
+            "motion": -1.25,
+            "log_nod": -1.96,
+            "mismatch_bpm": -0.231,
+            "kept_share": 6.34,
+            "log_jitter": -1.14,
+            "log_span": 2.14,
         },
         # Many regions, frames too far apart for an even grid.
-        "heart_rate_sparse": {"intercept": -1.0, "log_odds": 1.0},
+        "heart_rate_sparse": {
+            "intercept": -5.26,
+            "log_odds": 0.376,
+            "margin": 0.303,
+            "agreement": 1.51,
+            "pallor": -0.76,
+            "unison": 4.51,
+            "log_nod": -0.665,
+        },
         # One or few regions, which can't agree with each other.
         "heart_rate_spot": {
             "intercept": -4.4,
@@ -38,22 +45,22 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "mismatch_bpm": -0.25,
         },
         # RMSSD within 10 ms.
-        "hrv": {"intercept": 0.0567, "sigma_ms": -0.259, "noise_share": -0.462, "kept_share": 3.91},
+        "hrv": {"intercept": -6.33, "sigma_ms": -0.344, "kept_share": 11.2},
         # Stress index within 30 %.
-        "stress_index": {"intercept": -7.69, "sigma_ms": -0.266, "noise_share": -0.899, "kept_share": 12.1},
+        "stress_index": {"intercept": -13.7, "sigma_ms": -0.341, "kept_share": 18.3},
         # Respiration within 2 breaths a minute.
-        "respiration_rate": {"intercept": -4.72, "concentration": 6.25, "agreement": 3.11},
+        "respiration_rate": {"intercept": -4.18, "concentration": 5.49, "agreement": 3.09},
         # SpO2 within 3 points, on simulated faces only.
-        "spo2": {"intercept": 0.016, "clarity": 0.00762},
+        "spo2": {"intercept": -0.228, "clarity": 0.0336},
     }
 )
 
 HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
     {
-        "heart_rate": (0.371, 173.0, 1.5),
-        "heart_rate_sparse": (1.5, 40.0, 1.0),
-        "hrv": (0.5, 64.0, 0.84),
-        "respiration_rate": (0.33, 28.7, 1.21),
+        "heart_rate": (0.596, 582.0, 3.32),
+        "heart_rate_sparse": (0.498, 232.0, 1.41),
+        "hrv": (1.64, 45.9, 0.704),
+        "respiration_rate": (0.0948, 31.1, 1.1),
     }
 )
 """Half of the 90 % range at quality q: the first number, plus the second times (1 - q) to the power of the third.

@@ -17,7 +17,7 @@ _BAND_HZ = (0.6, 7.5)  # where noise is measured: the pulse and its first harmon
 # more trust than judging it, where fitted noise would pass for pulse.
 _SHRINK_SEARCH, _SHRINK_WAVE = 0.4, 0.8
 _REFINEMENTS, _HARMONICS, _PHASE_WIDTH = 2, 3, 0.28
-_SHRINK_REFINED, _MOST_SHRINK = 2.3, 0.9  # times the channels' share of all that can be known
+_SHRINK_REFINED, _MOST_SHRINK = 1.0, 0.9  # times the channels' share of all that can be known
 _N_CANDIDATES = 8
 
 

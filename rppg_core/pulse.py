@@ -33,6 +33,7 @@ from rppg_core.traces import Trace
 FUSED_METHODS = ("pos", "chrom", "pbv")
 """The methods whose pulses are fused; the others of the registry add no more than time to these."""
 
+_WHITE = np.ones(3)
 _WRONG_HUE_DB, _PALLOR_DB = 3.0, 1.0  # what a candidate loses for not having blood's colour
 _EDGE_HZ = 0.01
 _BLACK = 4.0  # level below which a channel holds noise alone
@@ -91,9 +92,7 @@ def find_pulse(trace: Trace) -> Pulse | None:
     rate = heart_rate(wave, even.fs, near_hz=best.rate_hz)
     rate_hz = rate.rate_bpm / 60
     if n_used >= MIN_REGIONS:
-        # Hue alone is safe from shading, green alone is spared the camera's noise in the other two.
-        hue_and_green = np.concatenate([-changes @ BLOOD_HUE, -changes[:, :, 1]], axis=1)
-        wave = refined_wave(wave, hue_and_green, even.fs, rate_hz)
+        wave = refined_wave(wave, _components(changes, wave), even.fs, rate_hz)
     beats = find_beats(wave, even.known, even.fs, rate_hz)
     moves = [hz for hz in (rate_hz, rate_hz / 2) if hz >= _SWAY_HZ]
     evidence = Evidence(
@@ -114,6 +113,17 @@ def find_pulse(trace: Trace) -> Pulse | None:
         jitter=beats.timing_sigma_s * rate_hz,
     )
     return Pulse(even, wave, by_region, colour, rate, beats, evidence)
+
+
+def _components(changes: NDArray[np.float64], wave: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Brightness, blood's hue and the hue across it, of every region, shape (n, 3 * n_used), rising with blood volume.
+
+    Cameras mix colours in ways of their own, so all three are kept; light and shade lie in the first alone.
+    """
+    across = np.cross(_WHITE, BLOOD_HUE)
+    across *= np.sign((changes @ across).mean(axis=1) @ -wave) or 1.0
+    axes = [axis / np.linalg.norm(axis) for axis in (_WHITE, BLOOD_HUE, across)]
+    return np.concatenate([-changes @ axis for axis in axes], axis=1)
 
 
 def _skin_alone(even: EvenTrace, trace_regions: int) -> EvenTrace:

@@ -9,7 +9,6 @@ import numpy as np
 
 from rppg_core.beats import Beats
 from rppg_core.calibration import HALF_WIDTH, LOGISTIC
-from rppg_core.hrv import jitter_ms2, rmssd_ms
 from rppg_core.oxygen import Oxygen
 from rppg_core.respiration import Respiration
 from rppg_core.skin import MIN_REGIONS
@@ -26,6 +25,8 @@ _RECOIL = 0.006  # of the head with each beat, as a share of its size
 
 _BLOODLESS_HUE, _BLOODLESS_QUALITY = 0.7, 0.25
 """A change of this colour is no pulse, however clear it is: a nod before a side light, a lamp that changes its tint."""
+
+_THIRD = 0.7  # of two rates that are as likely each is believed less than half: it may be a third
 
 _LEAST_UNISON = 0.5
 """Nor is one that half the face goes through the other way round."""
@@ -61,6 +62,7 @@ class SparseEvidence:
     span_s: float
     at_edge: bool
     log_odds: float  # natural logarithm of the odds of the rate against every other, its aliases among them
+    margin: float  # the same against the next best rate alone
     explained: float  # share (0-1) of the samples' power, slow drift apart, that the pulse explains
     agreement: float
     hue: float
@@ -92,13 +94,7 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
 
 def variability_features(beats: Beats) -> dict[str, float]:
     """Evidence of RMSSD and stress index."""
-    seen_ms = rmssd_ms(beats.intervals_s, beats.kept)
-    jitter = jitter_ms2(beats.timing_sigma_s)
-    return {
-        "sigma_ms": min(1000 * beats.timing_sigma_s, 60.0),
-        "noise_share": min(jitter / seen_ms**2, 2.0) if seen_ms else 2.0,
-        "kept_share": beats.kept_share,
-    }
+    return {"sigma_ms": min(1000 * beats.timing_sigma_s, 60.0), "kept_share": beats.kept_share}
 
 
 def breath_features(breath: Respiration) -> dict[str, float]:
@@ -123,19 +119,27 @@ def heart_rate_quality(evidence: Evidence) -> float:
 def sparse_features(evidence: SparseEvidence) -> dict[str, float]:
     """Evidence of a sparse trace's heart rate, each held within what was seen when the table was fitted."""
     return {
-        "log_odds": float(np.clip(evidence.log_odds, -4.0, 12.0)),
+        "log_odds": float(np.clip(evidence.log_odds, -4.0, 8.0)),
+        "margin": min(evidence.margin, 5.0),
         "agreement": evidence.agreement,
-        "hue": evidence.hue,
         "pallor": evidence.pallor,
         "unison": evidence.unison,
-        "motion": min(evidence.motion, 1.5),
         "log_nod": float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL)),
     }
 
 
+def against_next(margin: float) -> float:
+    """Probability of a rate whose likelihood is e to the `margin` times that of the next best."""
+    return float(1 / (1 + np.exp(_THIRD - margin)))
+
+
 def sparse_quality(evidence: SparseEvidence) -> float:
-    """Probability that the heart rate of a sparse trace is within 2 bpm."""
-    quality = probability("heart_rate_sparse", sparse_features(evidence))
+    """Probability that the heart rate of a sparse trace is within 2 bpm.
+
+    However clear a pulse is, its rate is no likelier than its odds against the next best, which may be its alias.
+    """
+    features = sparse_features(evidence)
+    quality = min(probability("heart_rate_sparse", features), against_next(features["margin"]))
     return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) else quality
 
 

@@ -49,6 +49,7 @@ class Scene:
 
     # motion
     sway: float = 0.0  # wandering of the head, rms of translation; rotation goes with it
+    tremor: float = 0.0  # unrest within the pulse's own band, rms; rotation goes with it
     turn: float = 0.0  # rms of yaw
     talk: float = 0.0  # opening of the jaw
     nod: float = 0.0  # periodic, at `nod_hz`
@@ -81,6 +82,7 @@ def moderate_scene(seed: int, **changes: Any) -> Scene:
         **_person(rng, seed),
         skin=int(rng.integers(1, 6)),
         sway=float(rng.uniform(0.005, 0.03)),
+        tremor=float(rng.uniform(0.0, 0.006)),
         turn=float(rng.uniform(0.0, 0.02)),
         drift=float(rng.uniform(0.0, 0.015)),
         noise=float(rng.uniform(0.8, 2.0)),
@@ -102,6 +104,7 @@ def hard_scene(seed: int, **changes: Any) -> Scene:
         skin=int(rng.choice([1, 2, 3, 4, 5, 6], p=[0.1, 0.1, 0.15, 0.2, 0.25, 0.2])),
         glasses=bool(rng.random() < 0.25),
         sway=float(rng.uniform(0.01, 0.08)),
+        tremor=float(rng.uniform(0.0, 0.01)),
         turn=float(rng.uniform(0.0, 0.08)),
         talk=at_times(0.4, 0.03, 0.12),
         brightness=float(rng.uniform(0.6, 1.05)),
@@ -137,7 +140,7 @@ def no_pulse_scene(kind: str, seed: int, **changes: Any) -> Scene:
             base, flicker=float(rng.uniform(0.002, 0.02)), flicker_hz=float(rng.uniform(0.7, 3.0)), turn=0.0, talk=0.0
         ),
         "mask": replace(base, paint=0.9),
-        "noise": replace(base, sway=0.0, turn=0.0, talk=0.0, drift=0.0, noise=float(rng.uniform(4.0, 8.0))),
+        "noise": replace(base, sway=0.0, tremor=0.0, turn=0.0, talk=0.0, drift=0.0, noise=float(rng.uniform(4.0, 8.0))),
         "nodding": replace(base, nod=float(rng.uniform(0.02, 0.12)), nod_hz=float(rng.uniform(0.9, 2.0))),
     }[kind]
     return replace(scene, **changes)

@@ -101,13 +101,14 @@ class SimulatedFace:
         nod = np.sin(2 * np.pi * scene.nod_hz * t + self._rng.uniform(0, 2 * np.pi))
         syllables = np.maximum(_wander(self._rng, t, 1.5, 5.0), 0) * (np.abs(_wander(self._rng, t, 0.1, 0.4)) > 0.4)
         recoil = scene.recoil * self.person.blood_volume(t - 0.1)
+        unrest_x, unrest_y = (scene.tremor * _wander(self._rng, t, 0.5, 3.0) for _ in range(2))
         return np.array(
             [
-                scene.sway * x,
-                scene.sway * y + scene.nod * nod + recoil,
+                scene.sway * x + unrest_x,
+                scene.sway * y + unrest_y + scene.nod * nod + recoil,
                 0.4 * scene.sway * roll,
-                scene.turn * yaw,
-                0.5 * scene.turn * pitch + 0.6 * (scene.nod * nod + recoil),
+                scene.turn * yaw + 0.6 * unrest_x,
+                0.5 * scene.turn * pitch + 0.6 * (unrest_y + scene.nod * nod + recoil),
                 scene.talk * syllables,
             ]
         )

@@ -30,6 +30,7 @@ _STEPS = 8  # frequencies looked at in the width of a tone
 _CHUNK = 128  # of which so many at a time
 _HARMONIC_RIDGE = 1.0  # the first harmonic is the weaker part of a pulse, and noise in it counts less
 _DRIFT_S, _DRIFT_POWER = (1.0, 3.0, 10.0), (0.0, 0.3, 1.0, 3.0, 10.0, 30.0)  # of the noise's slow part
+_POSE_POWER = (0.0, 0.1, 0.3, 1.0, 3.0)
 _DRIFT_HZ = 0.1  # slower changes of a region don't count as its noise
 _LOBE = 1.5  # half width of a peak, over the section's length
 _SAME_HZ = 0.05  # sections of one window may differ by this
@@ -63,8 +64,9 @@ def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
     """Find the rate of a face's trace that is too sparse or too full of gaps to be put on an even grid.
 
     The chrominance of the whole face is modelled as a pulse (its rate and first harmonic, fitted together), slow drift
-    (an Ornstein-Uhlenbeck process whose size and pace are those of the greatest likelihood) and independent noise; the
-    generalised least-squares spectrum [1]_ of its samples at their true times is the likelihood of each rate.
+    (an Ornstein-Uhlenbeck process), what follows the head's pose, and independent noise, their sizes being those of
+    the greatest likelihood. The generalised least-squares spectrum [1]_ of the samples at their true times is the
+    likelihood of each rate.
 
     Parameters
     ----------
@@ -128,7 +130,7 @@ def _section(
     times: NDArray[np.float64], colours: NDArray[np.float64], pose: NDArray[np.float64], freqs: NDArray[np.float64]
 ) -> _Section:
     fused = -(colours @ BLOOD_HUE) @ _region_weights(times, colours)
-    root = _noise_root(times, fused)
+    root = _noise_root(times, fused, pose)
     level = solve_triangular(root, np.ones((len(times), 1)), lower=True)
     level /= np.linalg.norm(level)
     pulse = _whitened(fused[:, None], root, level)[:, 0]
@@ -160,21 +162,39 @@ def _region_weights(times: NDArray[np.float64], colours: NDArray[np.float64]) ->
     return np.asarray(weights / weights.sum())
 
 
-def _noise_root(times: NDArray[np.float64], series: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cholesky factor (n, n) of the covariance, white noise being 1, under which the series is likeliest."""
+def _noise_root(
+    times: NDArray[np.float64], series: NDArray[np.float64], pose: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Cholesky factor (n, n) of the covariance, white noise being 1, under which the series is likeliest.
+
+    Slow drift is chosen first, then how far the series follows the head's pose: with few frames, to regress it on the
+    pose without such a bound would take the pulse along.
+    """
+    n = len(times)
     apart = np.abs(times[:, None] - times)
-    n, best, best_score = len(times), np.eye(len(times)), -np.inf
-    data = np.stack([series, np.ones(n)], axis=1)
-    for pace_s in _DRIFT_S:
-        shape = np.exp(-apart / pace_s)
-        for power in _DRIFT_POWER:
-            root = cholesky(np.eye(n) + power * shape, lower=True)
-            white, one = solve_triangular(root, data, lower=True).T
-            rest = white @ white - (white @ one) ** 2 / (one @ one)
-            score = -0.5 * n * np.log(rest + 1e-30) - np.log(np.diag(root)).sum()
-            if score > best_score:
-                best, best_score = root, score
-    return np.asarray(best)
+    noises = [power * np.exp(-apart / pace_s) for pace_s in _DRIFT_S for power in _DRIFT_POWER]
+    white = np.eye(n)
+    drift, _ = _likeliest([white + noise for noise in noises], series)
+    spread = pose.std(axis=0)
+    moves = (pose - pose.mean(axis=0))[:, spread > 1e-9] / spread[spread > 1e-9]
+    led = moves @ moves.T
+    return _likeliest([drift + power * led for power in _POSE_POWER], series)[1]
+
+
+def _likeliest(
+    covariances: list[NDArray[np.float64]], series: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Which of several covariances, each up to a scale, makes a series of unknown mean likeliest; and its root."""
+    data = np.stack([series, np.ones(len(series))], axis=1)
+    best, best_root, best_score = covariances[0], covariances[0], -np.inf
+    for covariance in covariances:
+        root = cholesky(covariance, lower=True, check_finite=False)
+        white, one = solve_triangular(root, data, lower=True, check_finite=False).T
+        rest = white @ white - (white @ one) ** 2 / (one @ one)
+        score = -0.5 * len(series) * np.log(rest + 1e-30) - np.log(np.diag(root)).sum()
+        if score > best_score:
+            best, best_root, best_score = covariance, root, score
+    return best, best_root
 
 
 def _whitened(
@@ -229,7 +249,7 @@ def _judge(
     rates = [_summit(freqs, section.likelihood, int(index[top])) for section, index in zip(sections, near, strict=True)]
     rate = float(np.mean(rates))
 
-    lobe = np.abs(freqs - freqs[top]) <= _LOBE / length_s + reach * (freqs[1] - freqs[0])
+    lobe = np.abs(freqs - rate) <= _LOBE / length_s + reach * (freqs[1] - freqs[0])
     share = 1 - np.exp(-2 * joint[top] / sum(len(section.times_s) for section in sections))
     frames = sum(len(section.times_s) for section in sections)
     pulses, colours, halves, motions, nods = [], [], [], [], []
@@ -255,6 +275,7 @@ def _judge(
             span_s=span_s,
             at_edge=not RATE_HZ[0] + _AT_EDGE_HZ <= rate <= RATE_HZ[1] - _AT_EDGE_HZ,
             log_odds=_log_odds(joint, lobe),
+            margin=float(joint[top] - joint[~lobe].max()),
             explained=float(share),
             agreement=float(np.sum(odd * even.conj()).real / (np.linalg.norm(odd) * np.linalg.norm(even) + 1e-30)),
             hue=min(whole.hue, chosen.hue),

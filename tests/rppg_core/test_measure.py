@@ -91,10 +91,16 @@ def test_variability_is_measured_to_some_milliseconds():
 
 
 def test_variability_smaller_than_the_jitter_of_the_beats_is_withheld():
-    vitals = measure(trace_of(person_of(60, rmssd_ms=4, lf_ms=1), amplitude=0.0015, jitter_px=0.4))
+    vitals = measure(trace_of(person_of(60, rmssd_ms=4, lf_ms=1), amplitude=0.0006, jitter_px=0.4))
 
     assert vitals.rmssd_ms is None
     assert vitals.withheld["hrv"] == "LOW_SIGNAL"
+
+
+def test_variability_is_known_to_be_small_where_beats_are_timed_more_exactly_than_its_tolerance():
+    person = person_of(60, rmssd_ms=4, lf_ms=1)
+
+    assert measure(trace_of(person, amplitude=0.0015, jitter_px=0.4)).rmssd_ms < 10
 
 
 @pytest.mark.parametrize("breaths_per_minute", [9, 15, 22])
