@@ -16,7 +16,7 @@ from redis import Redis
 
 from beam_api.exceptions import InvalidParameter
 from beam_api.store.results import ResultStore
-from beam_api.store.windows import Appended, Claim, Entry, LastFace, Session, WindowStore
+from beam_api.store.windows import ACTIVE_MS, Appended, Claim, Entry, LastFace, Session, WindowStore
 from tests.beam_api.store.reference import SECOND, ReferenceWindow, is_full
 
 ME = Session("key1", "default")
@@ -327,6 +327,22 @@ def test_a_batch_that_would_run_ahead_of_the_clock_by_a_second_ends_now(person: 
     assert ahead.first_us + round(44 * SECOND / 30) == pytest.approx(ahead.now_us, abs=1)
 
 
+def test_the_active_sessions_of_a_key_are_counted_and_those_of_another_are_not(redis: Redis) -> None:
+    store = WindowStore(redis)
+    assert [store.arrive(Session("key1", name)).sessions for name in ("a", "b", "a", "c")] == [1, 2, 2, 3]
+    assert store.arrive(Session("key2", "a")).sessions == 1
+    assert store.arrive(Session("key1", "d"), active=False).sessions == 0
+    redis.zincrby(ME.siblings, -ACTIVE_MS - 1, "b")
+    assert store.arrive(Session("key1", "a")).sessions == 2
+    store.forget(Session("key1", "c"))
+    assert store.arrive(Session("key1", "a")).sessions == 1
+
+
+def test_a_server_that_has_lost_the_scripts_gets_them_again(person: Person, redis: Redis) -> None:
+    redis.script_flush()
+    assert person.store.arrive(ME).sessions == 1
+
+
 # --- retries
 
 
@@ -533,7 +549,9 @@ def test_all_of_a_session_is_forgotten_and_nothing_of_another(person: Person, re
         one.store.arrive(one.session, untimed=1)
     before = {name for name in redis.scan_iter() if b"other" in name}
     person.results.unpoint(person.store.forget(ME))
-    assert {name for name in redis.scan_iter() if b":measurement" not in name} == before
+    shared = {ME.siblings.encode()}
+    assert {name for name in redis.scan_iter() if b":measurement" not in name} == before | shared
+    assert redis.zrange(ME.siblings, 0, -1) == [b"other"]
     assert len(redis.keys("*:measurement")) == 1
     assert person.store.peek(ME) is None
 
