@@ -227,7 +227,19 @@ class WindowStore:
             If Redis is away or full; then nothing, or all of it, was done, and it may be tried again.
         """
         entries = sorted(entries, key=lambda entry: entry.time_us)
-        kinds = ("window", "index", "samples", "last", "seen", "seen-before", "done", "closed", "face", "result")
+        kinds = (
+            "window",
+            "index",
+            "samples",
+            "last",
+            "seen",
+            "seen-before",
+            "done",
+            "closed",
+            "face",
+            "result",
+            "before",
+        )
         args: list[bytes | str | int] = [
             digest,
             "s" if digest else "u",
@@ -287,7 +299,7 @@ class WindowStore:
     def forget(self, session: Session) -> list[str]:
         """Delete all of a session. Returns the ids of the measurements deleted."""
         kinds = ("closed", "results", "result", "window", "index", "samples", "last", "seen", "seen-before", "done")
-        keys = [session.name(kind) for kind in (*kinds, "face", "clock")]
+        keys = [session.name(kind) for kind in (*kinds, "before", "face", "clock")]
         with store_errors():
             self._redis.zrem(session.siblings, session.session_id)
             return [text(i) for i in cast(list[Any], self._forget(keys=keys))]

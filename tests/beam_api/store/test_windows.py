@@ -269,6 +269,18 @@ def test_a_straggler_of_a_completed_window_is_dropped_and_an_older_frame_restart
     assert older.window.frames == 1
 
 
+def test_frames_of_the_last_window_sent_again_in_other_company_change_nothing(person: Person) -> None:
+    frames = stream(12)
+    for part in batches(frames, 60):
+        person.post(part)
+    again = person.post([*frames[:7], *frames[95:105]])
+    assert not again.restarted
+    assert again.window.frames == 20
+    assert len(person.completed) == 1
+    other = person.post([*frames[:7], frame(frames[7][0], "other")])
+    assert other.restarted
+
+
 def test_late_frames_take_their_places(person: Person) -> None:
     frames = stream(10)
     parts = batches(frames, 20)
