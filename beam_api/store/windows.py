@@ -267,7 +267,7 @@ class WindowStore:
         )
 
     def save(self, session: Session, claim: Claim, result: bytes) -> Saved:
-        """Keep the result of a claimed window for 24 h, and let go of the window.
+        """Keep the result of a claimed window for 24 h, and let go of the window and the session's share of the limit.
 
         Returns "saved"; "exists" if another analyst's was kept before; "stale" if a newer claim is at work; "gone" if
         the session was forgotten meanwhile. Nothing is changed unless "saved".
@@ -277,6 +277,8 @@ class WindowStore:
         result_name = session.name(f"result:{claim.measurement_id}")
         keys = [closed, aside, f"{aside}:samples", result_name, session.name("results")]
         with store_errors():
+            # Who is measured need not be active any more; their next frame counts them again.
+            self._redis.zrem(session.siblings, session.session_id)
             return cast(Saved, text(self._save(keys=keys, args=[claim.measurement_id, claim.token, result])))
 
     def release(self, session: Session, claim: Claim) -> None:

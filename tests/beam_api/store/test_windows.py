@@ -350,6 +350,13 @@ def test_the_active_sessions_of_a_key_are_counted_and_those_of_another_are_not(r
     assert store.arrive(Session("key1", "a")).sessions == 1
 
 
+def test_a_session_that_has_been_measured_leaves_its_share_to_others(person: Person) -> None:
+    person.store.arrive(ME)
+    for part in batches(stream(10), 50):
+        person.post(part)
+    assert person.store.arrive(Session("key1", "next")).sessions == 1
+
+
 def test_a_server_that_has_lost_the_scripts_gets_them_again(person: Person, redis: Redis) -> None:
     redis.script_flush()
     assert person.store.arrive(ME).sessions == 1
