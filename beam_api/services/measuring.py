@@ -275,15 +275,14 @@ def _trace_of(samples: Sequence[tuple[int, Sample]], frame_size: tuple[int, int]
 
 def _buffering(request: _Request, window: OpenWindow, now_us: int, *, restarted: bool = False) -> Buffering:
     state = FaceState.from_bytes(window.face.packed) if window.face else None
-    span = window.span_us
     return Buffering(
         session_id=request.session.session_id,
         # 1.0 says that a full window is being analysed, so an open one stays below it.
-        progress=min(0.999, round(span / window.duration_us, 4)),
+        progress=min(0.999, round(window.share, 4)),
         frames=window.frames,
         rejected=request.rejected,
         restarted=restarted,
-        duration_ms=round(span / 1000),
+        duration_ms=round(window.span_us / 1000),
         at_us=now_us,
         guidance=request.guidance,
         face=SeenFace.of(state) if state else None,

@@ -98,6 +98,16 @@ class OpenWindow:
         return self.recent_us[-1] - self.first_us + (median(intervals) if intervals else 0.0)
 
     @property
+    def share(self) -> float:
+        """How much of the window is filled, 0-1: as the span, but with the mean interval, and never less than before.
+
+        Under an uneven pace the median of a few intervals may fall by more than a frame adds.
+        """
+        counted = enumerate(self.recent_us, start=self.frames - len(self.recent_us) + 1)
+        spans = [(at - self.first_us) * count / (count - 1) for count, at in counted if count > 1]
+        return min(1.0, max(spans, default=0.0) / self.duration_us)
+
+    @property
     def recent_hz(self) -> float:
         """Frames a second, of the newest ones; 0 for fewer than two."""
         return 1e6 * (len(self.recent_us) - 1) / (self.recent_us[-1] - self.recent_us[0]) if self.recent_us[1:] else 0.0

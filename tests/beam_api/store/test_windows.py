@@ -92,6 +92,15 @@ def test_a_window_is_full_when_its_span_with_one_interval_reaches_the_duration(p
     assert outcome.window.frames == 0
 
 
+def test_the_share_that_is_filled_never_falls_however_uneven_the_pace(redis: Redis) -> None:
+    for seed in range(20):
+        person, draw = Person(redis, Session("key1", f"pace{seed}"), 60 * SECOND), random.Random(seed)
+        times = [EPOCH + round((i + draw.random()) * SECOND / 1.5) for i in range(85)]
+        shares = [person.post([frame(at)]).window.share for at in times]
+        assert shares == sorted(shares)
+        assert shares[-1] == pytest.approx((times[-1] - times[0]) / (60 * SECOND), abs=0.02)
+
+
 def test_a_window_may_lack_one_millisecond_and_no_more(person: Person) -> None:
     almost = [*stream(9.9), frame(EPOCH + 9_898_999)]
     assert is_full([at for at, _ in almost], TEN_S) is False
