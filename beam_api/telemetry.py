@@ -67,10 +67,14 @@ def request_id() -> str:
     return str(g.request_id)
 
 
+def elapsed_ms() -> float:
+    """Milliseconds since the current request began."""
+    return 1000 * (time.perf_counter() - float(g.started))
+
+
 def processing_ms() -> int:
-    """Milliseconds since the current request began, at least 1."""
-    elapsed_s: float = time.perf_counter() - g.started
-    return max(1, round(1000 * elapsed_s))
+    """As `elapsed_ms`, in whole milliseconds and at least 1."""
+    return max(1, round(elapsed_ms()))
 
 
 def meta(**more: Any) -> dict[str, Any]:

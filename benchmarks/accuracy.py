@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import pace, plots, real
+from benchmarks import frame_rates, plots, real
 from benchmarks.recordings import TEST_SEED, TUNING_SEED, Job, Row, jobs, rows, with_landmarks
 from benchmarks.report import Verdict
 from benchmarks.scores import (
@@ -36,7 +36,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 TOLERANCE_BPM = 2.0
 _SIZES = {
     "hard": 300, "hard, 30 fps": 24, "moderate": 40, "no pulse": 204, "68 points": 16, "H.264": 10,
-    pace.GROUP: 60, pace.EVEN_GROUP: 42, pace.FAST_GROUP: 4, pace.NOTHING_GROUP: 36,
+    frame_rates.GROUP: 60, frame_rates.EVEN_GROUP: 42, frame_rates.FAST_GROUP: 4, frame_rates.NOTHING_GROUP: 36,
 }  # fmt: skip
 _NO_PULSE_S = (20.0, 10.0)
 
@@ -60,7 +60,7 @@ def main() -> None:
         ]
         + with_landmarks(moderate[: sizes["68 points"] // 2] + hard[: sizes["68 points"] // 2], "68")
         + jobs("moderate", sizes["H.264"], TEST_SEED + 500, codec="h264")
-        + pace.pace_jobs(sizes)
+        + frame_rates.slow_and_fast_jobs(sizes)
     )
     done: list[Row] = []
     for row in rows(todo):
@@ -85,7 +85,7 @@ def _report(done: list[Row]) -> str:
         for name in ("hard", "hard, 30 fps", "moderate")
     }
     nothing = [r for r in done if r.job.group.startswith("no pulse")]
-    at_any_pace, pace_section = pace.pace_report(done, groups["moderate"])
+    at_any_pace, pace_section = frame_rates.pace_report(done, groups["moderate"])
     parts = [
         "# Accuracy\n",
         "Written by `make bench-accuracy` (`python -m benchmarks.accuracy`), which anybody can repeat.",

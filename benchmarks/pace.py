@@ -1,186 +1,168 @@
-"""How good the heart rate is at every pace: frame by frame, evenly or unevenly, from one a second up."""
+"""Which irregular pace is best for single frames, and whether the service keeps to it. `python -m benchmarks.pace`
+
+First the ways of choosing times, on paper: the strongest alias of 1.5 frames a second, and the most frames that fall
+into one minute. Then clients that follow `next_frame_in_ms` with a sandbox key on a running service, for over a minute
+of real time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable
 
 import numpy as np
+import redis
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
 
-from benchmarks import real
-from benchmarks.recordings import TEST_SEED, Job, Row, jobs, thin
-from benchmarks.report import Verdict
-from benchmarks.scores import mean, median
-from rppg_core.measure import measure
-from rppg_core.simulate import person_of
-from rppg_core.traces import Trace
-from rppg_core.vitals import Vitals
+from beam_api.redis_server import running_url
+from beam_api.services.keys import Keys
+from beam_api.services.pacing import interval_ms, mean_interval_ms
+from beam_api.store.keys import KeyStore
+from beam_api.store.windows import Session
+from benchmarks.report import Figure, show
+from benchmarks.service import Service, running_service
+from rppg_core.pace import HIGH_HZ, LOW_HZ, alias_strength
+from rppg_core.scenes import Scene
+from rppg_core.simulate import simulate_face
 
-GROUP, EVEN_GROUP, FAST_GROUP, NOTHING_GROUP = "1.6 fps", "evenly slow", "60 fps", "nothing at 1.6 fps"
-_SLOW = {"fps": 1.6, "time_jitter": 0.3, "duration_s": 60.0}
-_EVEN_FPS = (1.0, 1.6, 2.0, 3.0, 4.0, 5.0, 6.0)
-_THINNED_FPS = (20.0, 15.0, 10.0, 8.0, 6.0, 5.0, 3.0)
-_TOLERANCE_BPM = 3.0
-_DRAWS = 120
+LIMIT = 100  # requests a minute of a sandbox key
+DRAWS = 200
+LIVE_S = 75.0
+_BOUNDARY = "beam-benchmark"
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """One measured window and its truth."""
-
-    vitals: Vitals
-    rate_bpm: float
-    rmssd_ms: float | None = None
-
-    @property
-    def error_bpm(self) -> float:
-        """NaN where nothing was answered."""
-        found = self.vitals.heart_rate_bpm
-        return float("nan") if found is None else found - self.rate_bpm
+Times = NDArray[np.float64]
 
 
-def pace_jobs(sizes: dict[str, int]) -> list[Job]:
-    """Recordings as a client makes them that posts one frame at a time, evenly slow ones, and a fast camera's."""
-    even = [
-        Job(EVEN_GROUP, jobs(kind, 1, TEST_SEED + 3000 + i, fps=_EVEN_FPS[i % len(_EVEN_FPS)])[0].scene)
-        for i, kind in zip(range(sizes[EVEN_GROUP]), ("moderate", "hard") * sizes[EVEN_GROUP], strict=False)
+def main() -> None:
+    """Measure and print."""
+    on_paper()
+    with running_service() as service:
+        for clients in (1, 2):
+            show(f"{clients} following a sandbox key for {LIVE_S:.0f} s", follow(service, clients))
+
+
+def on_paper() -> None:
+    """Print, for each way of choosing times, its strongest alias and how it keeps to a limit."""
+    mean = mean_interval_ms(LIMIT, 1) / 1000
+    table = Table(
+        "times",
+        "alias, 15 frames",
+        "45 frames",
+        "90 frames",
+        "most in 60 s",
+        title=f"{1 / mean:.2g} frames a second: power of the strongest alias from {LOW_HZ} to {HIGH_HZ} Hz, median "
+        f"(95 %) of {DRAWS}",
+    )
+    for name, way in _ways(mean).items():
+        strengths = [[_alias_db(way(n, np.random.default_rng(i))) for i in range(DRAWS)] for n in (15, 45, 90)]
+        most = max(_most_in_a_minute(way(600, np.random.default_rng(i))) for i in range(DRAWS))
+        cells = [f"{np.median(s):.1f} ({np.quantile(s, 0.95):.1f}) dB" for s in strengths]
+        table.add_row(name, *cells, f"{most}" + (" > limit" if most > LIMIT else ""))
+    Console(width=120).print(table)
+
+
+def _ways(mean: float) -> dict[str, Callable[[int, np.random.Generator], Times]]:
+    def stratified(width: float) -> Callable[[int, np.random.Generator], Times]:
+        return lambda n, rng: mean * (np.arange(n) + width * rng.random(n))
+
+    def additive(spread: float) -> Callable[[int, np.random.Generator], Times]:
+        return lambda n, rng: np.cumsum(mean * (1 + spread * rng.uniform(-1, 1, n)))
+
+    def ours(latency_s: float, spread_s: float) -> Callable[[int, np.random.Generator], Times]:
+        def times(n: int, rng: np.random.Generator) -> Times:
+            session = Session("key", str(rng.integers(1 << 40)))
+            intervals = [interval_ms(session, k, 1000 * mean) / 1000 for k in range(1, n)]
+            delays = np.maximum(rng.normal(latency_s, spread_s, n - 1), 0) if latency_s else 0.0
+            return np.concatenate([[0.0], np.cumsum(np.array(intervals) + delays)])
+
+        return times
+
+    def even(n: int, rng: np.random.Generator) -> Times:
+        return mean * np.arange(n) + rng.normal(0, 0.005, n)
+
+    def golden(n: int, rng: np.random.Generator) -> Times:
+        return mean * (np.arange(n) + (np.arange(n) * (np.sqrt(5) - 1) / 2 + rng.random()) % 1)
+
+    return {
+        "even, delays of 5 ms": even,
+        "golden section in each part": golden,
+        "independent intervals, +-25 %": additive(0.25),
+        "independent intervals, +-50 %": additive(0.5),
+        "independent intervals, +-90 %": additive(0.9),
+        "independent intervals, exponential": lambda n, rng: np.cumsum(rng.exponential(mean, n)),
+        "stratified, half of each part": stratified(0.5),
+        "stratified, all of each part": stratified(1.0),
+        "next_frame_in_ms, no latency": ours(0.0, 0.0),
+        "next_frame_in_ms, 50 +- 15 ms": ours(0.05, 0.015),
+        "next_frame_in_ms, 200 +- 60 ms": ours(0.2, 0.06),
+    }
+
+
+def _alias_db(times: Times) -> float:
+    distances = np.arange(LOW_HZ, HIGH_HZ, 0.25 / (times[-1] - times[0]))
+    power = np.abs(np.exp(-2j * np.pi * np.outer(distances, times)).mean(axis=1)) ** 2
+    return float(10 * np.log10(power.max()))
+
+
+def _most_in_a_minute(times: Times) -> int:
+    ordered = np.sort(times)
+    return int((np.searchsorted(ordered, ordered + 60) - np.arange(len(ordered))).max())
+
+
+def follow(service: Service, clients: int) -> list[Figure]:
+    """Clients of one sandbox key, each waiting exactly as it is told after each answer."""
+    store = redis.Redis.from_url(running_url(service.data_dir))
+    key = Keys(KeyStore(store)).create("pace").key
+    face = simulate_face(Scene(duration_s=1.0, fps=5.0)).jpeg(0)
+    sent: list[list[float]] = [[] for _ in range(clients)]
+    refused = [0] * clients
+
+    def run(client: int) -> None:
+        end = time.monotonic() + LIVE_S
+        connection = http.client.HTTPConnection(service.address, timeout=60)
+        while (now := time.monotonic()) < end:
+            sent[client].append(now)
+            status, told_ms = _post(connection, key, f"{clients}-{client}", face, now)
+            refused[client] += status == 429
+            time.sleep(told_ms / 1000)
+        connection.close()
+
+    threads = [threading.Thread(target=run, args=(client,)) for client in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    store.close()
+    every = np.sort(np.concatenate([np.array(times) for times in sent]))
+    windows = [np.array(times)[-round(30 * len(times) / LIVE_S) :] for times in sent]
+    return [
+        Figure("refused by the limit", sum(refused), "", 0),
+        Figure("most requests in a minute", _most_in_a_minute(every), "", LIMIT),
+        Figure("frames a second and client", len(every) / LIVE_S / clients),
+        Figure("strongest alias of 30 s, worst client", max(alias_strength(times) for times in windows), "", 0.7),
     ]
-    nothing = jobs("no pulse", sizes[NOTHING_GROUP], TEST_SEED + 2000, **_SLOW)
-    return (
-        [Job(NOTHING_GROUP, job.scene) for job in nothing]
-        + [Job(GROUP, job.scene) for job in jobs("moderate", sizes[GROUP], TEST_SEED + 2000, **_SLOW)]
-        + even
-        + [Job(FAST_GROUP, job.scene) for job in jobs("moderate", sizes[FAST_GROUP], TEST_SEED, fps=60.0)]
-    )
 
 
-def pace_report(done: list[Row], moderate: list[Row]) -> tuple[list[Verdict], str]:
-    """Lines for the table of figures to reach, and the section about the pace."""
-    slow = [row for row in done if row.job.group == GROUP]
-    halves = [answer for row in slow for answer in _parts(row, 30.0)]
-    whole = [answer for row in slow for answer in _parts(row, 60.0)]
-    clip = _draws_of_the_clip()
-    bloodless = [
-        answer for row in done if row.job.group == NOTHING_GROUP for w in (30.0, 60.0) for answer in _parts(row, w)
+def _post(connection: http.client.HTTPConnection, key: str, session: str, face: bytes, now: float) -> tuple[int, float]:
+    fields = {"session_id": session, "duration_ms": "300000", "timestamp_ms": f"{1000 * now:.3f}"}
+    parts = [
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
     ]
-    false = sum(answer.vitals.confidence >= 0.3 for answer in bloodless)
-    thinned = [a for fps in (2.0, 4.0, 6.0) for a in _thinned(moderate, fps, jitter=0.0)]
-    evenly = thinned + [_whole(row) for row in done if row.job.group == EVEN_GROUP and row.trace is not None]
-    sure_and_wrong = [a for a in evenly if a.vitals.confidence >= 0.7 and abs(a.error_bpm) > _TOLERANCE_BPM]
-    full, third = [_whole(row) for row in moderate], _thinned(moderate, 10.0, jitter=0.0)
-    apart = mean(np.abs([a.error_bpm for a in third])) - mean(np.abs([a.error_bpm for a in full]))
-    verdicts = [
-        *_slow_verdicts("1.6 frames a second, uneven, 30 s", halves, 0.9, 0.6),
-        *_slow_verdicts("… 60 s", whole, 0.95, 0.8),
-        *(_slow_verdicts("face-1 at 6 frames a second, uneven, 10 s", clip, 0.9, 0.6) if clip else ()),
-        Verdict(
-            f"evenly slow frames ({len(evenly)} windows): wrong with confidence ≥ 0.7",
-            str(len(sure_and_wrong)),
-            "0",
-            not sure_and_wrong,
-        ),
-        Verdict(
-            f"false pulses with confidence ≥ 0.3 at 1.6 frames a second ({len(bloodless)} windows)",
-            str(false),
-            "0",
-            false == 0,
-        ),
-        Verdict("mean error at 10 fps above that at 30 fps", f"{apart:+.2f} bpm", "≤ 0.3 bpm", apart <= 0.3),
-    ]
-    fast = [_whole(row) for row in done if row.job.group == FAST_GROUP and row.trace is not None]
-    lines = [_line("60", fast), _line("30", full)]
-    lines += [_line(f"{fps:.0f}", _thinned(moderate, fps, jitter=0.0)) for fps in _THINNED_FPS]
-    lines += [_line(f"{fps:.0f}, uneven", _thinned(moderate, fps, jitter=0.45)) for fps in _THINNED_FPS[-3:]]
-    lines.append(_line("1.6, uneven, 30 s", halves))
-    lines.append(_line("1.6, uneven, 60 s", whole))
-    head = (
-        "| frames a second | windows | heart rate answered | within 3 bpm or withheld | mean error, bpm "
-        "| RMSSD answered | median error, ms |\n|---|---|---|---|---|---|---|\n"
-    )
-    text = (
-        "## Every pace (moderate scenes, 30 s)\n\n" + head + "\n".join(lines) + "\n\n"
-        "Rows from 20 to 3 frames a second are the recordings of the row of 30, thinned. Below 8 frames a second the "
-        "rate is found by least squares on the capture times; single beats, and so RMSSD, can't be seen then.\n"
-    )
-    return verdicts, text
+    parts.append(f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="frame"; filename="f.jpg"\r\n\r\n')
+    body = "".join(parts).encode() + face + f"\r\n--{_BOUNDARY}--\r\n".encode()
+    headers = {"X-API-Key": key, "Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
+    connection.request("POST", "/api/rppg/measure", body=body, headers=headers)
+    answer = connection.getresponse()
+    content = json.loads(answer.read())
+    told_ms = float(content["data"]["next_frame_in_ms"]) if answer.status == 202 else 1000.0
+    return answer.status, told_ms
 
 
-def _slow_verdicts(name: str, answers: list[Answer], right: float, answered: float) -> tuple[Verdict, Verdict]:
-    good, given = _right(answers), _answered(answers)
-    return (
-        Verdict(f"{name} ({len(answers)}): within 3 bpm or withheld", f"{good:.0%}", f"≥ {right:.0%}", good >= right),
-        Verdict("… answered", f"{given:.0%}", f"≥ {answered:.0%}", given >= answered),
-    )
-
-
-def _parts(row: Row, width_s: float) -> Iterable[Answer]:
-    if row.trace is None:
-        return
-    times = row.trace.times_s
-    for start in np.arange(times[0], times[-1] - width_s + 1.0, width_s):
-        inside = (times >= start) & (times < start + width_s)
-        yield _measured(row, _cut(row.trace, inside))
-
-
-def _thinned(rows: list[Row], fps: float, jitter: float) -> list[Answer]:
-    answers = []
-    for row in rows:
-        if row.trace is not None and row.job.scene.fps > fps:
-            rng = np.random.default_rng([6, row.job.scene.seed])
-            answers.append(_measured(row, thin(row.trace, fps, jitter, rng)))
-    return answers
-
-
-def _measured(row: Row, trace: Trace) -> Answer:
-    truth = person_of(row.job.scene).truth(float(trace.times_s[0]), float(trace.times_s[-1]))
-    return Answer(measure(trace), truth.heart_rate_bpm, truth.rmssd_ms)
-
-
-def _whole(row: Row) -> Answer:
-    assert row.truth is not None
-    assert row.vitals is not None
-    return Answer(row.vitals, row.truth.heart_rate_bpm, row.truth.rmssd_ms)
-
-
-def _cut(trace: Trace, inside: np.ndarray) -> Trace:
-    return Trace(trace.times_s[inside], trace.colours[inside], trace.pose[inside], trace.frame_size)
-
-
-def _draws_of_the_clip() -> list[Answer]:
-    """The real clip as a client would have sent it at 6 frames a second, drawn many times from 10 s of it."""
-    trace = real.face_1_trace()
-    if trace is None:
-        return []
-    rng, answers, times = np.random.default_rng(7), [], trace.times_s
-    for _ in range(_DRAWS):
-        start = rng.uniform(times[0], times[-1] - 10.0)
-        part = _cut(trace, (times >= start) & (times <= start + 10.0))
-        answers.append(Answer(measure(thin(part, 6.0, 0.45, rng)), real.FACE_1_BPM))
-    return answers
-
-
-def _errors(answers: list[Answer], of: Callable[[Answer], float]) -> np.ndarray:
-    return np.abs(np.array([of(answer) for answer in answers], dtype=float))
-
-
-def _right(answers: list[Answer]) -> float:
-    error = _errors(answers, lambda a: a.error_bpm)
-    return float(np.mean(~np.isfinite(error) | (error <= _TOLERANCE_BPM)))
-
-
-def _answered(answers: list[Answer]) -> float:
-    return float(np.mean([a.vitals.heart_rate_bpm is not None for a in answers]))
-
-
-def _rmssd_error(answer: Answer) -> float:
-    found = answer.vitals.rmssd_ms
-    return float("nan") if found is None or answer.rmssd_ms is None else found - answer.rmssd_ms
-
-
-def _line(name: str, answers: list[Answer]) -> str:
-    rate, spread = _errors(answers, lambda a: a.error_bpm), _errors(answers, _rmssd_error)
-    given = np.isfinite(spread).mean()
-    return (
-        f"| {name} | {len(answers)} | {_answered(answers):.0%} | {_right(answers):.0%} | {mean(rate):.2f} "
-        f"| {given:.0%} | {f'{median(spread):.1f}' if given else ''} |"
-    )
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rppg_core.pace import is_evenly_slow
 from rppg_core.regions import CENTRES, N_REGIONS
 from rppg_core.sampling import frame_rate_hz
 from rppg_core.traces import Trace
@@ -14,8 +15,6 @@ _DARK, _BRIGHT = 40.0, 245.0  # levels of the brightest channel
 _UNEVEN = 1.8  # brightness of the lighter over the darker cheek
 _MOTION = 0.10  # share of the size moved within half a second
 _LOW_RATE_HZ = 12.0
-_SLOW_RATE_HZ = 8.0  # below it only uneven times tell a rate from its aliases
-_EVEN = 0.05  # spread of the frame intervals, as a share
 
 
 def advise(trace: Trace) -> tuple[str, ...]:
@@ -72,10 +71,9 @@ def _motion(trace: Trace) -> tuple[str, ...]:
 
 
 def _pace(trace: Trace) -> tuple[str, ...]:
-    rate, intervals = frame_rate_hz(trace.times_s), np.diff(trace.times_s)
     codes: tuple[str, ...] = ()
-    if rate < _LOW_RATE_HZ:
+    if frame_rate_hz(trace.times_s) < _LOW_RATE_HZ:
         codes += ("LOW_FRAME_RATE",)
-    if rate < _SLOW_RATE_HZ and np.std(intervals) < _EVEN * np.mean(intervals):
+    if is_evenly_slow(trace.times_s):
         codes += ("EVENLY_SLOW_FRAMES",)
     return codes

@@ -1,11 +1,11 @@
-"""`beam measure`: a video file's vitals, through a service or in this process."""
+"""`beam measure`: the vitals of a video file or of who sits before a camera, through a service or in this process."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
 import click
 import numpy as np
@@ -14,34 +14,48 @@ from numpy.typing import NDArray
 
 from beam_api.cli.common import failures_as_messages, json_option, print_json, read_settings
 from beam_api.cli.show import progress_bar, show_vitals
-from beam_api.client import BeamClient, ServiceRefused
+from beam_api.cli.sources import Camera, Frames, VideoFile, now, open_source
+from beam_api.client import BeamClient, Pace, ServiceRefused
 from beam_api.schemas.measure import complete_data
+from beam_api.services.keys import TIERS
+from beam_api.services.pacing import interval_ms, mean_interval_ms
+from beam_api.store.windows import Session
 from rppg_core.errors import RppgError
 from rppg_core.measure import measure as measure_trace
 from rppg_core.reader import FaceReader, FaceState, Frame
 from rppg_core.traces import Sample, Trace
-from rppg_core.video import read_video, span_s
 
-SHORTEST_S = 10.0
-LONGEST_S = 30.0
 _QUALITY = 95  # the file's own compression has taken enough
 _BATCH = 30
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("source")
 @click.option("--url", help="A running service; without it, the measurement is made in this process.")
 @click.option("--key", envvar="BEAM_API_KEY", help="The service's API key.  [env: BEAM_API_KEY]")
+@click.option(
+    "--pace",
+    type=click.Choice(["batch", "single"]),
+    default="batch",
+    show_default=True,
+    help="All frames, 30 in a request; or one frame per request, when the service asks for it (in this process: as "
+    "with a sandbox key).",
+)
+@click.option("--seconds", type=click.IntRange(10, 300), default=30, show_default=True, help="Length of the window.")
 @json_option
-def measure(file: Path, url: str | None, key: str | None, as_json: bool) -> None:
-    """Measure the vitals of the person in a video FILE, over its first 30 seconds."""
+def measure(source: str, *, url: str | None, key: str | None, pace: str, seconds: int, as_json: bool) -> None:
+    """Measure the vitals of the person in a video file, over its first 30 seconds, or before a camera.
+
+    SOURCE is a file, or the number of a camera: 0 is the first. A file is sent as fast as it is answered; with --pace
+    single, those of its frames are sent that a camera would have taken.
+    """
     if url and not key:
         raise click.UsageError("--url needs --key.")
     try:
-        seconds = min(span_s(file), LONGEST_S)
-        if seconds < SHORTEST_S:
-            raise click.ClickException(f"The video lasts {seconds:.1f} s; at least {SHORTEST_S:.0f} s are needed.")
-        data = _through(url, key, file, seconds) if url and key else _here(file, seconds)
+        found = open_source(source)
+        window_s = found.seconds(seconds)
+        how = cast(Pace, pace)
+        data = _through(url, key, found, window_s, how) if url and key else _here(found, window_s, how)
     except (RppgError, ServiceRefused) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -50,59 +64,73 @@ def measure(file: Path, url: str | None, key: str | None, as_json: bool) -> None
         show_vitals(data)
 
 
-def _through(url: str, key: str, file: Path, seconds: float) -> dict[str, Any]:
-    frames = (
-        (time_us, simplejpeg.encode_jpeg(image, quality=_QUALITY, colorspace="RGB")) for time_us, image in _frames(file)
-    )
+def _through(url: str, key: str, source: VideoFile | Camera, window_s: float, pace: Pace) -> dict[str, Any]:
     with BeamClient(url, key) as client, progress_bar("Measuring") as advance:
         answer = client.measure(
-            frames,
+            ((time_us, partial(_jpeg, image)) for time_us, image in source.frames()),
             session_id=f"cli-{secrets.token_hex(6)}",
-            duration_ms=int(1000 * seconds),
+            duration_ms=int(1000 * window_s),
             on_progress=advance,
+            pace=pace,
+            clock=now if source.live else None,
         )
     data: dict[str, Any] = answer["data"]
     return data
 
 
-def _here(file: Path, seconds: float) -> dict[str, Any]:
+def _jpeg(image: NDArray[np.uint8]) -> bytes:
+    encoded: bytes = simplejpeg.encode_jpeg(image, quality=_QUALITY, colorspace="RGB")
+    return encoded
+
+
+def _here(source: VideoFile | Camera, window_s: float, pace: Pace) -> dict[str, Any]:
     with failures_as_messages():
         reader = FaceReader(read_settings().landmarks)
     times: list[float] = []
     samples: list[Sample] = []
-    size = (0, 0)
     state: FaceState | None = None
-    first_us: int | None = None
-    batch: list[Frame] = []
 
     def read(batch: list[Frame]) -> None:
-        nonlocal state, size
+        nonlocal state
         for reading in reader.read(batch, state):
-            if reading.sample is None or reading.face is None:
-                continue
-            times.append(reading.time_us / 1e6)
-            samples.append(reading.sample)
-            state = reading.face
-            size = state.frame_size
+            if reading.sample is not None and reading.face is not None:
+                times.append(reading.time_us / 1e6)
+                samples.append(reading.sample)
+                state = reading.face
 
+    frames = source.frames()
     with progress_bar("Measuring") as advance:
-        for time_us, image in _frames(file):
-            first_us = time_us if first_us is None else first_us
-            passed_s = (time_us - first_us) / 1e6
-            if passed_s > seconds:
-                break
-            batch.append(Frame(time_us, image))
-            if len(batch) == _BATCH:
-                read(batch)
-                batch = []
-                advance(passed_s / seconds)
-        read(batch)
-    if not samples:
-        raise click.ClickException("No face was found in the video.")
-    trace = Trace.of(times, samples, size)
+        for batch in _window(frames if pace == "batch" else _as_paced(frames), window_s, advance, pace):
+            read(batch)
+    if state is None:
+        raise click.ClickException("No face was found.")
+    trace = Trace.of(times, samples, state.frame_size)
     return complete_data(measure_trace(trace), trace)
 
 
-def _frames(file: Path) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    for time_s, image in read_video(file):
-        yield max(0, round(time_s * 1e6)), image
+def _window(frames: Frames, window_s: float, advance: Callable[[float], None], pace: Pace) -> Any:
+    """Yield the frames of the first `window_s` in the batches in which they are read."""
+    first_us: int | None = None
+    batch: list[Frame] = []
+    for time_us, image in frames:
+        first_us = time_us if first_us is None else first_us
+        passed_s = (time_us - first_us) / 1e6
+        if passed_s > window_s:
+            break
+        batch.append(Frame(time_us, image))
+        if len(batch) == (_BATCH if pace == "batch" else 1):
+            yield batch
+            batch = []
+            advance(passed_s / window_s)
+    yield batch
+
+
+def _as_paced(frames: Frames) -> Frames:
+    """The frames that a client would send whose key is a sandbox one."""
+    mean_ms, session = mean_interval_ms(TIERS["sandbox"], 1), Session("here", "default")
+    count, due_us = 0, 0.0
+    for time_us, image in frames:
+        if time_us >= due_us:
+            count += 1
+            due_us = time_us + 1000 * interval_ms(session, count, mean_ms)
+            yield time_us, image

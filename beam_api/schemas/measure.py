@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -60,7 +61,10 @@ class BufferingSchema(VitalsFieldsSchema):
     progress = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1})
     restarted = fields.Boolean(required=True)
     partial = fields.Dict(allow_none=True, required=True)  # type: ignore[assignment]
-    next_frame_in_ms = fields.Integer(required=True)
+    next_frame_in_ms = _null(
+        fields.Integer,
+        "For clients that send one frame per request: take the next one so long after this answer. Null for others.",
+    )
 
 
 class SessionSchema(BufferingSchema):
@@ -147,8 +151,12 @@ _META: Mapping[str, Any] = {
 _NO_VITALS: Mapping[str, None] = dict.fromkeys((*VITALS, "confidence"))
 
 
-def write_buffering(window: Buffering) -> dict[str, Any]:
-    """The `data` of a window that is filling: every vital present, and null."""
+def write_buffering(window: Buffering, spent_ms: float = 0.0) -> dict[str, Any]:
+    """The `data` of a window that is filling: every vital present, and null.
+
+    `spent_ms` have passed since the request began: who waits for its answer has waited that long already.
+    """
+    pause_ms = window.next_frame_in_ms
     return {
         "status": "buffering",
         "session_id": window.session_id,
@@ -162,7 +170,7 @@ def write_buffering(window: Buffering) -> dict[str, Any]:
         "guidance": list(window.guidance),
         "face": asdict(window.face) if window.face else None,
         "partial": None,
-        "next_frame_in_ms": 0,
+        "next_frame_in_ms": None if pause_ms is None else max(0, math.ceil(pause_ms - spent_ms)),
     }
 
 

@@ -62,7 +62,10 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Buffering:
-    """A window that is filling; `at_us` is the server's time."""
+    """A window that is filling; `at_us` is the server's time.
+
+    `next_frame_in_ms` counts from the moment at which this request began; None if it didn't bring a single frame.
+    """
 
     session_id: str
     progress: float
@@ -73,6 +76,7 @@ class Buffering:
     at_us: int
     guidance: tuple[str, ...]
     face: SeenFace | None
+    next_frame_in_ms: float | None = None
     last_measurement_id: str | None = None
 
 

@@ -10,10 +10,13 @@ from dataclasses import dataclass, replace
 import structlog
 
 from beam_api.exceptions import NotFound
+from beam_api.services import pacing
 from beam_api.services.measurement import Buffering, Measurement, Rejected, SeenFace
+from beam_api.services.pacing import Allowance
 from beam_api.store.results import ResultStore
 from beam_api.store.windows import Appended, Claim, Entry, LastFace, OpenWindow, Session, WindowStore
 from rppg_core.errors import NoFaceDetected
+from rppg_core.pace import is_evenly_slow
 from rppg_core.reader import FaceReader, FaceState, Frame, Reading
 from rppg_core.traces import Sample, Trace
 from rppg_core.vitals import Vitals
@@ -29,7 +32,8 @@ must not stand in the way of its session, and trying again would not help."""
 class Post:
     """A request to measure: encoded images, and what is known of when they were taken.
 
-    `times_us` is None for frames without timestamps; several of those need `fps`.
+    `times_us` is None for frames without timestamps; several of those need `fps`. `allowance` is what the client may
+    still send; with none, nothing is said of when to send the next frame.
     """
 
     session: Session
@@ -38,6 +42,13 @@ class Post:
     fps: float | None
     duration_us: int
     include_raw: bool
+    allowance: Allowance | None = None
+
+    def paced(self, sessions: int) -> float | None:
+        """Mean interval in ms between frames that are sent alone, if this one is and this many sessions share a key."""
+        if self.allowance is None or len(self.frames) > 1:
+            return None
+        return pacing.mean_interval_ms(self.allowance.limit_per_minute, sessions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,7 @@ class _Request:
     session: Session
     rejected: tuple[Rejected, ...] = ()
     guidance: tuple[str, ...] = ()
+    next_frame_in_ms: float | None = None
 
 
 class Measuring:
@@ -92,7 +104,8 @@ class Measuring:
             untimed=0 if post.times_us else len(post.frames),
             interval_us=1e6 / post.fps if post.fps and len(post.frames) > 1 else 0.0,
         )
-        request = _Request(post.session)
+        mean_ms = post.paced(arrival.sessions)
+        request = _Request(post.session, next_frame_in_ms=mean_ms)
         if arrival.completed:
             appended = self._windows.append(post.session, (), duration_us=post.duration_us, digest=digest)
             return self._answer(request, appended)
@@ -126,8 +139,13 @@ class Measuring:
             frame_size=face.frame_size if face else None,
             face=LastFace(face.time_us, face.to_bytes()) if face else None,
         )
-        guidance = self._guide(read, face, appended.window)
-        return self._answer(replace(request, rejected=rejected, guidance=guidance), appended)
+        request = replace(
+            request,
+            rejected=rejected,
+            guidance=self._guide(read, face, appended.window, mean_ms),
+            next_frame_in_ms=_next_frame_in_ms(post, times[0], appended.window, mean_ms),
+        )
+        return self._answer(request, appended)
 
     def measurement(self, key_id: str, measurement_id: str) -> Measurement:
         """A finished measurement made with this key. Raises NotFound."""
@@ -138,7 +156,7 @@ class Measuring:
 
     def window(self, session: Session) -> Buffering:
         """The window of a person as it stands. Raises NotFound if nothing is known of them."""
-        now_us = self._windows.arrive(session).now_us
+        now_us = self._windows.arrive(session, active=False).now_us
         window, last = self._windows.peek(session), self._results.last_id(session)
         if window is None and last is None:
             raise NotFound
@@ -203,13 +221,23 @@ class Measuring:
                 return replace(_buffering(request, appended.window, appended.now_us), progress=1.0)
             time.sleep(_POLL_S)
 
-    def _guide(self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow) -> tuple[str, ...]:
-        """What to mend: as the frames that were taken show, then as those that were not."""
+    def _guide(
+        self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
+    ) -> tuple[str, ...]:
+        """What to mend: as the frames that were taken show, then as those that were not.
+
+        `mean_ms` is the pace that the client was told, None if it was told none.
+        """
         seen = [(reading.time_us, reading.sample) for reading in read if reading.sample]
         if len(seen) <= 2 and window.recent_us:
             # Too few to tell a pace: that of the window, with the newest sample standing for those before it.
             seen = [(at, seen[-1][1]) for at in window.recent_us]
         advice = self._advise(_trace_of(seen, face.frame_size if face else (0, 0)))
+        if is_evenly_slow([at / 1e6 for at in window.recent_us]):
+            advice += ("EVENLY_SLOW_FRAMES",)
+        elif mean_ms and pacing.follows(window.recent_hz, mean_ms):
+            # It sends what its limit allows, at times that tell a pulse from its aliases.
+            advice = tuple(code for code in advice if code != "LOW_FRAME_RATE")
         for reading in read:
             if isinstance(reading.error, NoFaceDetected):
                 advice += reading.error.guidance
@@ -220,6 +248,15 @@ def _request_digest(times_us: tuple[int, ...], marks: list[bytes]) -> bytes:
     """The same for the same frames in any order and number."""
     frames = sorted(set(zip(times_us, marks, strict=True)))
     return hashlib.sha256(b"".join(b"%d:%b" % frame for frame in frames)).digest()[:8]
+
+
+def _next_frame_in_ms(post: Post, time_us: int, window: OpenWindow, mean_ms: float | None) -> float | None:
+    """When to take the next frame: at the moment that the plan has for it if the newest frame is this request's."""
+    if mean_ms is None or post.allowance is None:
+        return None
+    newest = bool(window.recent_us) and window.recent_us[-1] == time_us
+    planned = pacing.interval_ms(post.session, window.frames, mean_ms) if newest else mean_ms
+    return pacing.within(post.allowance, planned)
 
 
 def _times(first_us: int, count: int, fps: float | None) -> tuple[int, ...]:
@@ -238,16 +275,16 @@ def _trace_of(samples: Sequence[tuple[int, Sample]], frame_size: tuple[int, int]
 
 def _buffering(request: _Request, window: OpenWindow, now_us: int, *, restarted: bool = False) -> Buffering:
     state = FaceState.from_bytes(window.face.packed) if window.face else None
-    span = window.span_us
     return Buffering(
         session_id=request.session.session_id,
         # 1.0 says that a full window is being analysed, so an open one stays below it.
-        progress=min(0.999, round(span / window.duration_us, 4)),
+        progress=min(0.999, round(window.share, 4)),
         frames=window.frames,
         rejected=request.rejected,
         restarted=restarted,
-        duration_ms=round(span / 1000),
+        duration_ms=round(window.span_us / 1000),
         at_us=now_us,
         guidance=request.guidance,
         face=SeenFace.of(state) if state else None,
+        next_frame_in_ms=request.next_frame_in_ms,
     )

@@ -25,6 +25,9 @@ _ENTRY = struct.Struct(">Q8s")
 _RECORD = struct.Struct(">HQ")  # length of time and sample together, time
 _RECENT = 32  # entries that tell the median interval of an open window; the script decides on all of them
 
+ACTIVE_MS = 15_000
+"""For this long after its last request a session has its share of the key's limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -36,6 +39,11 @@ class Session:
     def name(self, kind: str) -> str:
         """Name of one of the session's keys in Redis."""
         return f"{PREFIX}:{{{self.key_id}:{self.session_id}}}:{kind}"
+
+    @property
+    def siblings(self) -> str:
+        """Name of the set of the key's active sessions."""
+        return f"{PREFIX}:{{{self.key_id}}}:active"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +68,15 @@ class Arrival:
     """What is known when a request has come in.
 
     `now_us` is the store's clock; `first_us` the time of the request's first frame if it has no timestamps;
-    `completed` says that this very request has completed a window before.
+    `completed` says that this very request has completed a window before; `sessions` is how many of the key are
+    active, 0 if this one was not to be counted.
     """
 
     now_us: int
     first_us: int
     completed: bool
     face: LastFace | None
+    sessions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,21 @@ class OpenWindow:
             return 0.0
         intervals = [b - a for a, b in pairwise(self.recent_us)]
         return self.recent_us[-1] - self.first_us + (median(intervals) if intervals else 0.0)
+
+    @property
+    def share(self) -> float:
+        """How much of the window is filled, 0-1: as the span, but with the mean interval, and never less than before.
+
+        Under an uneven pace the median of a few intervals may fall by more than a frame adds.
+        """
+        counted = enumerate(self.recent_us, start=self.frames - len(self.recent_us) + 1)
+        spans = [(at - self.first_us) * count / (count - 1) for count, at in counted if count > 1]
+        return min(1.0, max(spans, default=0.0) / self.duration_us)
+
+    @property
+    def recent_hz(self) -> float:
+        """Frames a second, of the newest ones; 0 for fewer than two."""
+        return 1e6 * (len(self.recent_us) - 1) / (self.recent_us[-1] - self.recent_us[0]) if self.recent_us[1:] else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +147,21 @@ class WindowStore:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
         lua = resources.files("beam_api.store") / "lua"
-        self._arrive, self._append, self._save, self._release, self._forget = (
+        self._arrive, self._active, self._append, self._save, self._release, self._forget = (
             client.register_script((lua / f"{name}.lua").read_text("utf-8"))
-            for name in ("arrive", "append", "save", "release", "forget")
+            for name in ("arrive", "active", "append", "save", "release", "forget")
         )
 
-    def arrive(self, session: Session, *, digest: bytes = b"", untimed: int = 0, interval_us: float = 0.0) -> Arrival:
-        """Note that a request has come in whole.
+    def arrive(
+        self,
+        session: Session,
+        *,
+        digest: bytes = b"",
+        untimed: int = 0,
+        interval_us: float = 0.0,
+        active: bool = True,
+    ) -> Arrival:
+        """Note that a request has come in whole. One round trip.
 
         Parameters
         ----------
@@ -140,6 +173,8 @@ class WindowStore:
             How many frames need a time. Times once given out are not given again.
         interval_us : float, optional
             From one of these frames to the next. Zero for a single frame: it takes its arrival time.
+        active : bool, optional
+            Whether the session has frames to send, so that it is counted among those that share the key.
 
         Raises
         ------
@@ -148,8 +183,20 @@ class WindowStore:
         """
         keys = [session.name(kind) for kind in ("clock", "done", "face")]
         with store_errors():
-            reply = cast(list[Any], self._arrive(keys=keys, args=[digest, untimed, repr(interval_us)]))
-        return Arrival(int(reply[0]), int(reply[1]), bool(reply[2]), _face(reply[3]))
+            for attempt in (1, 2):
+                with self._redis.pipeline(transaction=False) as pipe:
+                    if active:
+                        pipe.evalsha(self._active.sha, 1, session.siblings, session.session_id, ACTIVE_MS)
+                    pipe.evalsha(self._arrive.sha, len(keys), *keys, digest, untimed, repr(interval_us))
+                    try:
+                        *sessions, reply = pipe.execute()
+                        break
+                    except redis.exceptions.NoScriptError:
+                        if attempt == 2:
+                            raise
+                        for script in (self._active, self._arrive):
+                            self._redis.script_load(script.script)
+        return Arrival(int(reply[0]), int(reply[1]), bool(reply[2]), _face(reply[3]), int(*sessions))
 
     def append(
         self,
@@ -190,7 +237,19 @@ class WindowStore:
             If Redis is away or full; then nothing, or all of it, was done, and it may be tried again.
         """
         entries = sorted(entries, key=lambda entry: entry.time_us)
-        kinds = ("window", "index", "samples", "last", "seen", "seen-before", "done", "closed", "face", "result")
+        kinds = (
+            "window",
+            "index",
+            "samples",
+            "last",
+            "seen",
+            "seen-before",
+            "done",
+            "closed",
+            "face",
+            "result",
+            "before",
+        )
         args: list[bytes | str | int] = [
             digest,
             "s" if digest else "u",
@@ -218,7 +277,7 @@ class WindowStore:
         )
 
     def save(self, session: Session, claim: Claim, result: bytes) -> Saved:
-        """Keep the result of a claimed window for 24 h, and let go of the window.
+        """Keep the result of a claimed window for 24 h, and let go of the window and the session's share of the limit.
 
         Returns "saved"; "exists" if another analyst's was kept before; "stale" if a newer claim is at work; "gone" if
         the session was forgotten meanwhile. Nothing is changed unless "saved".
@@ -228,6 +287,8 @@ class WindowStore:
         result_name = session.name(f"result:{claim.measurement_id}")
         keys = [closed, aside, f"{aside}:samples", result_name, session.name("results")]
         with store_errors():
+            # Who is measured need not be active any more; their next frame counts them again.
+            self._redis.zrem(session.siblings, session.session_id)
             return cast(Saved, text(self._save(keys=keys, args=[claim.measurement_id, claim.token, result])))
 
     def release(self, session: Session, claim: Claim) -> None:
@@ -250,8 +311,9 @@ class WindowStore:
     def forget(self, session: Session) -> list[str]:
         """Delete all of a session. Returns the ids of the measurements deleted."""
         kinds = ("closed", "results", "result", "window", "index", "samples", "last", "seen", "seen-before", "done")
-        keys = [session.name(kind) for kind in (*kinds, "face", "clock")]
+        keys = [session.name(kind) for kind in (*kinds, "before", "face", "clock")]
         with store_errors():
+            self._redis.zrem(session.siblings, session.session_id)
             return [text(i) for i in cast(list[Any], self._forget(keys=keys))]
 
 

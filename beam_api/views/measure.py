@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
+from dataclasses import replace
 
 from flask import Response, g, request
 from flask_smorest import Blueprint
 
+from beam_api import telemetry
 from beam_api.context import parts
 from beam_api.exceptions import NotFound
 from beam_api.multipart import Limits, read_form
@@ -21,6 +24,7 @@ from beam_api.schemas.measure import (
 )
 from beam_api.schemas.measure_form import UploadSchema, read_post
 from beam_api.services.measurement import Buffering
+from beam_api.services.pacing import Allowance
 from beam_api.store.windows import Session
 
 bp = Blueprint("measure", __name__, url_prefix="/api/rppg", description="Frames of a face in, vital signs out.")
@@ -45,9 +49,10 @@ def measure() -> Response:
     A request sent again changes nothing. If it had filled a window in the last 10 minutes, it is answered with the same
     measurement and the header `Idempotent-Replayed: true`.
     """
-    answer = parts().measuring.post(read_post(read_form(request, LIMITS), g.key.key_id))
+    post = replace(read_post(read_form(request, LIMITS), g.key.key_id), allowance=_allowance())
+    answer = parts().measuring.post(post)
     if isinstance(answer, Buffering):
-        return success(write_buffering(answer), 202)
+        return success(write_buffering(answer, telemetry.elapsed_ms()), 202)
     response = success(write_measurement(answer.measurement), **measurement_meta())
     if answer.replayed:
         response.headers["Idempotent-Replayed"] = "true"
@@ -78,6 +83,13 @@ def forget(session_id: str) -> Response:
     """Forget a person: window, face and results."""
     parts().measuring.forget(_session(session_id))
     return Response(status=204)
+
+
+def _allowance() -> Allowance:
+    """What the key of this request may still send."""
+    standing = g.admitted.standing
+    free_in_ms = 1000 * (standing.reset_s - time.time())
+    return Allowance(standing.bucket.limit, standing.remaining, free_in_ms)
 
 
 def _session(session_id: str) -> Session:

@@ -44,9 +44,34 @@ def test_a_video_is_measured_the_same_with_and_without_a_service(service: Servic
     assert "WINDOW_TOO_SHORT" in table
 
 
+@pytest.mark.parametrize("key_tier", ["sandbox", "starter"])
+def test_a_video_is_measured_frame_by_frame_at_the_pace_that_the_service_asks_for(
+    service: Service, clip: Path, key_tier: str
+) -> None:
+    made = beam(
+        "keys", "create", "--owner", "t", "--tier", key_tier, "--quiet", BEAM_DATA_DIR=str(service.data_dir)
+    ).stdout
+    options = ["--pace", "single", "--seconds", "10", "--json", "--url", service.url, "--key", made.split()[-1]]
+    measured = beam("measure", str(clip), *options)
+    assert measured.returncode == 0, measured.stderr
+    data = json.loads(measured.stdout)
+    assert 12 <= data["frames"] <= 20 if key_tier == "sandbox" else data["frames"] > 30
+    assert "EVENLY_SLOW_FRAMES" not in data["guidance"]
+
+
+def test_a_video_is_measured_frame_by_frame_without_a_service(clip: Path) -> None:
+    measured = beam("measure", str(clip), "--pace", "single", "--json")
+    assert measured.returncode == 0, measured.stderr
+    data = json.loads(measured.stdout)
+    assert 12 <= data["frames"] <= 20
+    assert "EVENLY_SLOW_FRAMES" not in data["guidance"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["measure", "nowhere.mp4"], "neither a file nor the number of a camera"),
+        (["measure", "97"], "camera 97 can't be opened"),
         (["measure", "{text}"], "no video"),
         (["measure", "{clip}", "--url", "http://127.0.0.1:9"], "--key"),
         (["measure", "{clip}", "--url", "http://127.0.0.1:9", "--key", "k"], "can't be reached"),

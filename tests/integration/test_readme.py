@@ -67,7 +67,7 @@ def printed(code, service, key):
 
 def test_the_readme_has_the_examples_that_are_tested_here():
     assert len(blocks("sh", "curl")) == 2
-    assert len(blocks("python")) == 2
+    assert len(blocks("python")) == 3
     assert len(blocks("javascript")) == 1
 
 
@@ -83,6 +83,23 @@ def test_the_short_python_script_posts_a_frame(service, key, folder):
     ended = run([sys.executable, "-c", printed(code, service, key)], folder)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split() == ["buffering", "0.0", "None", "None"]
+
+
+def test_the_script_for_single_frames_is_answered_when_its_window_is_full(service, key, folder):
+    """On a clock of its own that goes on by what is slept, and by 20 ms for each request."""
+    (code,) = blocks("python", "def measure_slowly")
+    clock = (
+        "\nclock = [1.75e9]\ntime.time = lambda: clock[0]\n"
+        "def sleep(seconds):\n    clock[0] += seconds + 0.02\ntime.sleep = sleep\n"
+        "data = measure_slowly(lambda: open('frame.jpg', 'rb').read(), 'slow')\n"
+        "print(data['status'], data['frames'], data['guidance'])"
+    )
+    ended = run([sys.executable, "-c", printed(code, service, key) + clock], folder)
+    assert ended.returncode == 0, ended.stderr
+    status, frames = ended.stdout.split()[:2]
+    assert status == "complete"
+    assert 80 <= int(frames) <= 95
+    assert "EVENLY_SLOW_FRAMES" not in ended.stdout
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")

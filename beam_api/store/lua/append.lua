@@ -10,13 +10,14 @@
 -- KEYS  1 window (hash)  2 index (string)  3 samples (list)  4 last (hash: end of the last window, last restart)
 --       5, 6 seen, and seen before that (strings of request digests)  7 done (hash: request digest -> window it completed)
 --       8 closed (list of ids; prefix of the closed windows)  9 face (string)  10 prefix of results
+--       11 index of the last window that was closed (string)
 -- ARGV  1 request digest, '' if unstamped  2 mode, s or u: stamped or not  3 duration in us  4 raw asked, 0 or 1
 --       5 frame size  6 face or ''  7 entries: (time, digest) of each frame, sorted by time, 16 bytes each
 --       8... their samples
 -- Reply { what, now, n, first, duration, restarted, last 32 entries, face, id, claim... }, what being one of
 --       open, taken (this request already completed a window, see id), claimed, or an error: near, mixed
 local WIN, IDX, SMP, LAST, SEEN, OLD = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local DONE, CLOSED, FACE, RESULT = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local DONE, CLOSED, FACE, RESULT, BEFORE = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local digest, mode, duration, raw, size = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local face, entries, SAMPLE = ARGV[6], ARGV[7], 7
 
@@ -57,6 +58,18 @@ end
 local ended                                    -- end of the last window, on the clock of this request
 local last = redis.call('HMGET', LAST, 'end', 'mode', 'restart')
 if last[1] and last[2] == mode then ended = tonumber(last[1]) end
+
+-- Whether this very frame was in the last window: then it is one sent again, and no sign of a restarted clock.
+local before
+local function was_measured(t, digest)
+  before = before or redis.call('GET', BEFORE) or ''
+  local low, high = 0, #before / 16
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if struct.unpack('>I8', before, 16 * middle + 1) < t then low = middle + 1 else high = middle end
+  end
+  return string.sub(before, 16 * low + 1, 16 * low + 16) == struct.pack('>I8', t) .. digest
+end
 
 -- The first of the entries that is not before t: 1 ... #times + 1.
 local function lower_bound(t)
@@ -123,11 +136,11 @@ local function full(m)
   local enough = W.duration - SLACK
   if m < 2 or span + 2 * span / (m - 1) < enough then return false end
   local head = base > 0 and redis.call('GETRANGE', IDX, 0, 16 * base - 1) or ''
-  local intervals, before = {}, nil
+  local intervals, previous = {}, nil
   for i = 1, m do
     local at = i > base and times[i - base] or struct.unpack('>I8', head, 16 * i - 15)
-    if before then intervals[i - 1] = at - before end
-    before = at
+    if previous then intervals[i - 1] = at - previous end
+    previous = at
   end
   table.sort(intervals)
   local count = #intervals
@@ -147,7 +160,8 @@ local finished = {}                            -- ids of the windows that this r
 local function close(m)
   local cut = times[m - base]
   local head = base > 0 and redis.call('GETRANGE', IDX, 0, 16 * base - 1) or ''
-  local id = 'msr_' .. string.sub(redis.sha1hex(IDX .. head .. packed(1, m - base)), 1, 32)
+  local frames = head .. packed(1, m - base)
+  local id = 'msr_' .. string.sub(redis.sha1hex(IDX .. frames), 1, 32)
   flush_samples()
   local after, records = {}, {}
   for i = m - base + 1, #times do after[#after + 1] = { times[i], marks[i] } end
@@ -170,6 +184,7 @@ local function close(m)
   ended = cut
   redis.call('HSET', LAST, 'end', digits(cut), 'mode', mode)
   redis.call('PEXPIRE', LAST, KEEP_TTL)
+  redis.call('SET', BEFORE, frames, 'PX', KEEP_TTL)
   drop_window()
   changed = true
   if #after > 0 then
@@ -226,8 +241,8 @@ if #T > 0 and not repeated then
   for i = 1, #T do
     local t = T[i]
     if ended and t <= ended then
-      if t < ended - SILENCE then from = i break end
-      skip[i] = true                           -- a straggler
+      if t < ended - SILENCE and not was_measured(t, D[i]) then from = i break end
+      skip[i] = true                           -- a straggler, or sent again
     elseif W.n == 0 or t >= W.last + NEAR then
       break
     elseif t < W.first - SILENCE then
@@ -301,14 +316,17 @@ if #T > 0 and not repeated then
     end
   end
   if set_back then
-    if not ended then redis.call('HDEL', LAST, 'end', 'mode') end
+    if not ended then
+      redis.call('HDEL', LAST, 'end', 'mode')
+      redis.call('DEL', BEFORE)
+    end
     redis.call('HSET', LAST, 'restart', 1)
     redis.call('PEXPIRE', LAST, KEEP_TTL)
   end
 
   if face ~= '' then
-    local before = redis.call('GET', FACE)
-    local newer = not before or struct.unpack('>I8', face) > struct.unpack('>I8', before)
+    local known = redis.call('GET', FACE)
+    local newer = not known or struct.unpack('>I8', face) > struct.unpack('>I8', known)
     if newer or opened then redis.call('SET', FACE, face, 'PX', WINDOW_TTL) end
   end
 

@@ -22,6 +22,7 @@ class ReferenceWindow:
         self.duration_us = duration_us
         self.frames: dict[int, bytes] = {}
         self.end: int | None = None
+        self.last: dict[int, bytes] = {}
         self.windows: list[dict[int, bytes]] = []
         self.requests: set[frozenset[tuple[int, bytes]]] = set()
 
@@ -42,7 +43,7 @@ class ReferenceWindow:
         for time, digest in sorted(request):
             newest = max(self.frames, default=None)
             if self.end is not None and time <= self.end:
-                if time < self.end - 5 * SECOND:
+                if time < self.end - 5 * SECOND and self.last.get(time) != digest:
                     restarted, self.frames, self.end = True, {}, None
                     self.frames[time] = digest
             elif newest is None:
@@ -64,10 +65,12 @@ class ReferenceWindow:
 
     def _refuse_near(self, request: list[tuple[int, bytes]]) -> None:
         for time, digest in request:
-            if not self.frames or (self.end is not None and time < self.end - 5 * SECOND):
-                return
             if self.end is not None and time <= self.end:
+                if time < self.end - 5 * SECOND and self.last.get(time) != digest:
+                    return
                 continue
+            if not self.frames:
+                return
             if time < min(self.frames) - 5 * SECOND or self.frames.get(time, digest) != digest:
                 return
             if time in self.frames:
@@ -85,7 +88,7 @@ class ReferenceWindow:
                 window = {time: self.frames[time] for time in times[:count]}
                 if window not in self.windows:  # the same frames are the same measurement
                     self.windows.append(window)
-                self.end = newest
+                self.end, self.last = newest, window
                 self.frames = {time: self.frames[time] for time in times[count:]}
                 self._settle(min(self.frames, default=None))
                 return

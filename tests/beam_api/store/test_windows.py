@@ -16,7 +16,7 @@ from redis import Redis
 
 from beam_api.exceptions import InvalidParameter
 from beam_api.store.results import ResultStore
-from beam_api.store.windows import Appended, Claim, Entry, LastFace, Session, WindowStore
+from beam_api.store.windows import ACTIVE_MS, Appended, Claim, Entry, LastFace, Session, WindowStore
 from tests.beam_api.store.reference import SECOND, ReferenceWindow, is_full
 
 ME = Session("key1", "default")
@@ -90,6 +90,15 @@ def test_a_window_is_full_when_its_span_with_one_interval_reaches_the_duration(p
     assert outcome.claim.records == [(at, b"sample at %d" % at) for at, _ in frames[:100]]
     assert outcome.claim.frame_size == (640, 480)
     assert outcome.window.frames == 0
+
+
+def test_the_share_that_is_filled_never_falls_however_uneven_the_pace(redis: Redis) -> None:
+    for seed in range(20):
+        person, draw = Person(redis, Session("key1", f"pace{seed}"), 60 * SECOND), random.Random(seed)
+        times = [EPOCH + round((i + draw.random()) * SECOND / 1.5) for i in range(85)]
+        shares = [person.post([frame(at)]).window.share for at in times]
+        assert shares == sorted(shares)
+        assert shares[-1] == pytest.approx((times[-1] - times[0]) / (60 * SECOND), abs=0.02)
 
 
 def test_a_window_may_lack_one_millisecond_and_no_more(person: Person) -> None:
@@ -269,6 +278,18 @@ def test_a_straggler_of_a_completed_window_is_dropped_and_an_older_frame_restart
     assert older.window.frames == 1
 
 
+def test_frames_of_the_last_window_sent_again_in_other_company_change_nothing(person: Person) -> None:
+    frames = stream(12)
+    for part in batches(frames, 60):
+        person.post(part)
+    again = person.post([*frames[:7], *frames[95:105]])
+    assert not again.restarted
+    assert again.window.frames == 20
+    assert len(person.completed) == 1
+    other = person.post([*frames[:7], frame(frames[7][0], "other")])
+    assert other.restarted
+
+
 def test_late_frames_take_their_places(person: Person) -> None:
     frames = stream(10)
     parts = batches(frames, 20)
@@ -325,6 +346,29 @@ def test_a_batch_that_would_run_ahead_of_the_clock_by_a_second_ends_now(person: 
     person.store.arrive(ME, untimed=30, interval_us=SECOND / 30)
     ahead = person.store.arrive(ME, untimed=45, interval_us=SECOND / 30)
     assert ahead.first_us + round(44 * SECOND / 30) == pytest.approx(ahead.now_us, abs=1)
+
+
+def test_the_active_sessions_of_a_key_are_counted_and_those_of_another_are_not(redis: Redis) -> None:
+    store = WindowStore(redis)
+    assert [store.arrive(Session("key1", name)).sessions for name in ("a", "b", "a", "c")] == [1, 2, 2, 3]
+    assert store.arrive(Session("key2", "a")).sessions == 1
+    assert store.arrive(Session("key1", "d"), active=False).sessions == 0
+    redis.zincrby(ME.siblings, -ACTIVE_MS - 1, "b")
+    assert store.arrive(Session("key1", "a")).sessions == 2
+    store.forget(Session("key1", "c"))
+    assert store.arrive(Session("key1", "a")).sessions == 1
+
+
+def test_a_session_that_has_been_measured_leaves_its_share_to_others(person: Person) -> None:
+    person.store.arrive(ME)
+    for part in batches(stream(10), 50):
+        person.post(part)
+    assert person.store.arrive(Session("key1", "next")).sessions == 1
+
+
+def test_a_server_that_has_lost_the_scripts_gets_them_again(person: Person, redis: Redis) -> None:
+    redis.script_flush()
+    assert person.store.arrive(ME).sessions == 1
 
 
 # --- retries
@@ -533,7 +577,9 @@ def test_all_of_a_session_is_forgotten_and_nothing_of_another(person: Person, re
         one.store.arrive(one.session, untimed=1)
     before = {name for name in redis.scan_iter() if b"other" in name}
     person.results.unpoint(person.store.forget(ME))
-    assert {name for name in redis.scan_iter() if b":measurement" not in name} == before
+    shared = {ME.siblings.encode()}
+    assert {name for name in redis.scan_iter() if b":measurement" not in name} == before | shared
+    assert redis.zrange(ME.siblings, 0, -1) == [b"other"]
     assert len(redis.keys("*:measurement")) == 1
     assert person.store.peek(ME) is None
 

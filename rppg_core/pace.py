@@ -1,0 +1,79 @@
+"""How frames are paced: whether their capture times let a pulse hide behind its aliases.
+
+Frames at even distances show a rate `f` and the rates `k * fs - f` and `k * fs + f` alike. How alike any two rates look
+is told by the spectral window, the Fourier transform of the capture times: at the sum and at the difference of two
+rates it is 1 if nothing in the frames can tell them apart, and about 1 / n for n frames at irregular times [1]_. It
+needs no threshold on the distances of frames, so it sees an even pace through lost frames and a network's delays too.
+
+References
+----------
+.. [1] J. T. VanderPlas, "Understanding the Lomb-Scargle Periodogram", ApJS 236(1), 2018. doi:10.3847/1538-4365/aab766
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+LOW_HZ, HIGH_HZ = 0.65, 3.7
+"""Rates of a heart. Two of them may be confused over a distance of `LOW_HZ` to twice `HIGH_HZ`."""
+
+ALIASED = 0.7
+"""Strength from which aliases can't be told from the pulse under a real trace's noise."""
+
+_CHANCE = 1e-3  # of calling irregular times even
+_GRID_S = 0.004  # capture times are binned so finely that the phase at twice HIGH_HZ is right to 0.1
+_OVERSAMPLING = 4
+_LEAST_SIZE = 4096  # distances 0.06 Hz apart, however short the time
+
+
+def alias_strength(times_s: ArrayLike) -> float:
+    """How alike the two rates look that are hardest to tell apart, 0-1.
+
+    Parameters
+    ----------
+    times_s : array_like, shape (n_frames,)
+        Capture times in seconds, in any order, on any clock.
+
+    Returns
+    -------
+    float
+        The greatest power of the spectral window over the distances at which two rates may be confused. Aliases of a
+        pure tone have this share of its power. 1 for fewer than two frames.
+    """
+    times = np.sort(np.asarray(times_s, dtype=np.float64))
+    if len(times) < 2 or times[-1] == times[0]:
+        return 1.0
+    counts = np.bincount(np.rint((times - times[0]) / _GRID_S).astype(np.intp))
+    size = 1 << (max(_OVERSAMPLING * len(counts), _LEAST_SIZE) - 1).bit_length()
+    power = np.abs(np.fft.rfft(counts, size)) ** 2 / len(times) ** 2
+    distances = np.fft.rfftfreq(size, _GRID_S)
+    return float(np.max(power[(distances >= LOW_HZ) & (distances <= 2 * HIGH_HZ)], initial=0.0))
+
+
+def is_evenly_slow(times_s: ArrayLike) -> bool:
+    """Whether a pulse seen at these times can't be told from its aliases.
+
+    Parameters
+    ----------
+    times_s : array_like, shape (n_frames,)
+        Capture times in seconds, in any order. From a dozen frames on something can be said; fewer are never called
+        evenly slow.
+
+    Returns
+    -------
+    bool
+        True for an even pace below 7.4 frames a second, also with lost frames and delays of some ten milliseconds.
+        False for irregular times, and for every pace above that.
+    """
+    times = np.asarray(times_s, dtype=np.float64)
+    span = float(np.ptp(times)) if len(times) else 0.0
+    if not span or len(times) - 1 > 4 * HIGH_HZ * span:  # dense: there is no need to look
+        return False
+    return alias_strength(times) > max(ALIASED, _by_chance(len(times), span))
+
+
+def _by_chance(n_frames: int, span_s: float) -> float:
+    """Strength that irregular times exceed with a chance of `_CHANCE`: each independent distance is exponential."""
+    distances = max(1.0, 2 * HIGH_HZ * span_s)
+    return float(np.log(distances / _CHANCE) / n_frames)
