@@ -90,7 +90,7 @@ def lit(image, light):
         ("FACE_OFF_CENTRE", np.roll(still_face(frame_size=(640, 440)), -230, axis=1)),
         ("TOO_DARK", lit(still_face(skin=4), 0.16)),
         ("TOO_BRIGHT", lit(still_face(skin=1), 1.3)),
-        ("UNEVEN_LIGHT", lit(still_face(), np.linspace(-0.6, 1.7, 480).clip(0.3, 1.0)[None, :, None])),
+        ("UNEVEN_LIGHT", lit(still_face(), np.linspace(-1.0, 2.0, 480).clip(0.3, 1.0)[None, :, None])),
     ],
     ids=["good light skin", "good dark skin", "small", "off centre", "dark", "bright", "uneven"],
 )
