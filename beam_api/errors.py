@@ -21,6 +21,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     ours.InvalidParameter: HTTPStatus.BAD_REQUEST,
     ours.MissingApiKey: HTTPStatus.UNAUTHORIZED,
     ours.InvalidApiKey: HTTPStatus.UNAUTHORIZED,
+    ours.SignupClosed: HTTPStatus.FORBIDDEN,
     ours.NotFound: HTTPStatus.NOT_FOUND,
     ours.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ours.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

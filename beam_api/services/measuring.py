@@ -11,6 +11,7 @@ import structlog
 
 from beam_api.exceptions import NotFound
 from beam_api.services.measurement import Buffering, Measurement, Rejected, SeenFace
+from beam_api.services.running import RunningRates
 from beam_api.store.results import ResultStore
 from beam_api.store.windows import Appended, Claim, Entry, LastFace, OpenWindow, Session, WindowStore
 from rppg_core.errors import NoFaceDetected
@@ -71,6 +72,7 @@ class Measuring:
     ) -> None:
         self._windows, self._results, self._reader = windows, results, reader
         self._analyse, self._advise = analyse, advise
+        self._running = RunningRates(windows)
 
     def post(self, post: Post) -> Buffering | Completed:
         """Take the frames of one request.
@@ -127,7 +129,10 @@ class Measuring:
             face=LastFace(face.time_us, face.to_bytes()) if face else None,
         )
         guidance = self._guide(read, face, appended.window)
-        return self._answer(replace(request, rejected=rejected, guidance=guidance), appended)
+        answer = self._answer(replace(request, rejected=rejected, guidance=guidance), appended)
+        if isinstance(answer, Buffering):
+            answer = replace(answer, partial=self._running.rate(post.session, appended, times))
+        return answer
 
     def measurement(self, key_id: str, measurement_id: str) -> Measurement:
         """A finished measurement made with this key. Raises NotFound."""
