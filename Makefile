@@ -50,6 +50,7 @@ test: lint chromium
 
 bench: install
 	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.running
 	$(BIN)/python -m benchmarks.service
 
 bench-accuracy: install

@@ -17,7 +17,7 @@ from beam_api.services.measurement import Running
 from beam_api.store.windows import Appended, OpenWindow, Session, WindowStore
 from rppg_core.measure import NEEDS_S
 from rppg_core.partial import SPAN_S, partial
-from rppg_core.traces import Sample, Trace
+from rppg_core.traces import Trace
 
 _SECOND_US = 1_000_000
 _SPARE = 8  # samples beyond those that are needed, for late frames among them
@@ -60,4 +60,4 @@ def _new_second(window: OpenWindow, times_us: Sequence[int]) -> int | None:
 def _trace(records: Sequence[tuple[int, bytes]]) -> Trace:
     start = records[0][0]
     times = [(at - start) / 1e6 for at, _ in records]
-    return Trace.of(times, [Sample.from_bytes(packed) for _, packed in records], (0, 0))
+    return Trace.of_packed(times, [packed for _, packed in records], (0, 0))
