@@ -47,8 +47,8 @@ TIER_ROWS = tuple(
 )
 
 ACCURACY = (
-    ("89 %", "of 300 hard simulated faces get a heart rate"),
-    ("99 %", "get a right one or none"),
+    ("89\u00a0%", "of 300 hard simulated faces get a heart rate"),
+    ("99\u00a0%", "get a right one or none"),
     ("none", "a wrong one with confidence"),
     ("3", "got a rate, each with a confidence below 0.5"),
 )

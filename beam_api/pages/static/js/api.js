@@ -11,7 +11,7 @@ export class Failure extends Error {
  * Call a route; the whole body of a good answer (null for 204).
  * Throws Failure for an error the service told, with `status` 0 where it could not be reached.
  */
-export async function call(method, path, { key, json, form, signal, timeout = 30000 } = {}) {
+export async function call(method, path, { key, json, form, signal, timeout = 30000, keepalive = false } = {}) {
   const headers = {};
   if (key) headers["X-API-Key"] = key;
   if (json !== undefined) headers["Content-Type"] = "application/json";
@@ -22,6 +22,7 @@ export async function call(method, path, { key, json, form, signal, timeout = 30
     answer = await fetch(path, {
       method,
       headers,
+      keepalive,
       body: form ?? (json === undefined ? undefined : JSON.stringify(json)),
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
