@@ -37,6 +37,9 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     core.ModelUnavailable: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
+DETAIL_PATHS = ("/v1/", "/api/v1/")
+"""Below these, errors have the shape of the scan-session API."""
+
 _HTTP_CODES = {
     HTTPStatus.BAD_REQUEST: "INVALID_PARAMETER",
     HTTPStatus.NOT_FOUND: "NOT_FOUND",
@@ -110,4 +113,4 @@ def _answer(code: str, message: str, status: HTTPStatus, **more: Any) -> Respons
 
 def _tells_detail(path: str) -> bool:
     """Whether errors on this path have the shape of the scan-session API."""
-    return f"{path}/".startswith(("/v1/", "/api/v1/"))
+    return f"{path}/".startswith(DETAIL_PATHS)
