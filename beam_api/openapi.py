@@ -11,7 +11,6 @@ from beam_api.auth import public
 from beam_api.errors import DETAIL_PATHS
 from beam_api.schemas.envelope import ErrorEnvelopeSchema
 
-
 _OF_EVERY_KEY = {"401": "No valid key.", "429": "Too many requests.", "503": "The store is away."}
 
 

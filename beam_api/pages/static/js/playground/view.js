@@ -53,6 +53,9 @@ export function showOutline(face) {
   }
 }
 
+/** Rounded down: no score may look like certainty by rounding. */
+const score = (value) => (Math.floor(100 * value) / 100).toFixed(2);
+
 function paragraph(text, className = "") {
   const node = document.createElement("p");
   node.textContent = text;
@@ -84,7 +87,7 @@ function card(data, { name, label, unit }) {
   const filled = document.createElement("i");
   filled.style.width = `${100 * quality}%`;
   bar.append(filled);
-  item.append(paragraph(`Quality ${quality.toFixed(2)}`), bar);
+  item.append(paragraph(`Quality ${score(quality)}`), bar);
   return item;
 }
 
@@ -93,7 +96,7 @@ export function showResults(data, meta, truth) {
   const advised = advice(data.guidance);
   setText(
     "summary",
-    `${data.frames} frames in ${(data.duration_ms / 1000).toFixed(1)} s, confidence ${data.confidence.toFixed(2)}. ` +
+    `${data.frames} frames in ${(data.duration_ms / 1000).toFixed(1)} s, confidence ${score(data.confidence)}. ` +
       (truth ? `The simulation has ${truth} beats a minute. ` : "") +
       (advised ? `${advised} ` : "") +
       meta,
