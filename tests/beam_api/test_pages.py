@@ -101,7 +101,7 @@ def test_the_docs_tell_every_error_and_tier_of_the_code(client):
     assert {tier: limit for tier, limit, *_ in TIER_ROWS} == TIERS
     page = client.get("/docs").text
     for row in ERRORS:
-        assert f"<code>{row.code}</code>" in page
+        assert f"<code>{row.code}</code>" in page.replace("<wbr>", "")
 
 
 def test_the_first_page_tells_the_accuracy_that_the_readme_tells(client):

@@ -1,7 +1,6 @@
 // A bar for each day, as SVG, and the same as rows of a table.
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 600;
 const HEIGHT = 140;
 const FOOT = 22;
 
@@ -12,20 +11,22 @@ function element(name, attributes, text) {
   return node;
 }
 
-/** Draw `days`, [{date, requests}] from the oldest on. */
+/** Draw `days`, [{date, requests}] from the oldest on, as wide as the chart is shown. */
 export function drawChart(svg, rows, days) {
   const most = Math.max(1, ...days.map((day) => day.requests));
-  const step = WIDTH / days.length;
+  const width = svg.clientWidth || 600;
+  const step = width / days.length;
+  svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   const room = HEIGHT - FOOT - 18;
   svg.replaceChildren(
-    element("line", { x1: 0, y1: HEIGHT - FOOT, x2: WIDTH, y2: HEIGHT - FOOT, class: "axis" }),
+    element("line", { x1: 0, y1: HEIGHT - FOOT, x2: width, y2: HEIGHT - FOOT, class: "axis" }),
     element("text", { x: 0, y: 12, class: "label" }, `most: ${most === 1 && !days.some((d) => d.requests) ? 0 : most}`),
     ...days.map(({ date, requests }, index) => {
       const height = requests ? Math.max(2, (requests / most) * room) : 0;
       const bar = element("rect", {
-        x: index * step + 2,
+        x: index * step + step / 8,
         y: HEIGHT - FOOT - height,
-        width: step - 4,
+        width: (step * 3) / 4,
         height,
         rx: 2,
         class: "bar",
@@ -34,7 +35,7 @@ export function drawChart(svg, rows, days) {
       return bar;
     }),
     element("text", { x: 0, y: HEIGHT - 5, class: "label" }, days[0].date.slice(5)),
-    element("text", { x: WIDTH, y: HEIGHT - 5, class: "label end" }, days.at(-1).date.slice(5)),
+    element("text", { x: width, y: HEIGHT - 5, class: "label end" }, days.at(-1).date.slice(5)),
   );
   const total = days.reduce((sum, day) => sum + day.requests, 0);
   svg.setAttribute("aria-label", `Requests by day: ${total} in ${days.length} days, ${most} on the busiest`);

@@ -54,8 +54,8 @@ async function showUsage() {
   byId("about-expires").textContent = day(data.expires_at);
   byId("about-today").textContent = data.usage.today;
   byId("about-month").textContent = data.usage.month;
-  drawChart(byId("chart"), byId("days"), data.usage.by_day);
   byId("about").hidden = false;
+  drawChart(byId("chart"), byId("days"), data.usage.by_day);
 }
 
 function hideSecret() {
