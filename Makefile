@@ -43,7 +43,7 @@ lint: install
 # Browser tests drive Debian's Chromium; elsewhere they need a chromium on the PATH, and are skipped without one.
 chromium:
 	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
-		|| (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends chromium)
+		|| (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends chromium fonts-dejavu-core)
 
 test: lint chromium
 	$(BIN)/python -m pytest $(TESTS)

@@ -15,7 +15,11 @@ export async function call(method, path, { key, json, form, signal, timeout = 30
   const headers = {};
   if (key) headers["X-API-Key"] = key;
   if (json !== undefined) headers["Content-Type"] = "application/json";
-  const limit = AbortSignal.timeout(timeout);
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), timeout);
+  const give = () => abort.abort();
+  if (signal?.aborted) give();
+  signal?.addEventListener("abort", give, { once: true });
   let answer;
   let body = null;
   try {
@@ -24,13 +28,16 @@ export async function call(method, path, { key, json, form, signal, timeout = 30
       headers,
       keepalive,
       body: form ?? (json === undefined ? undefined : JSON.stringify(json)),
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      signal: abort.signal,
     });
     const text = await answer.text();
     body = text && (answer.headers.get("Content-Type") ?? "").startsWith("application/json") ? JSON.parse(text) : null;
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Failure(0, "UNREACHABLE", "The service can't be reached.");
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", give);
   }
   if (answer.ok && (body || answer.status === 204)) return body;
   const told = body?.error ?? {};

@@ -88,7 +88,8 @@ function onAnswer(run, data) {
   }
   byId("wave-caption").textContent = Number.isFinite(run.rate) ? "Pulse, the newest seconds" : "Pulse: none seen yet";
   showProgress(data.progress, run.rate);
-  const detail = `${(data.duration_ms / 1000).toFixed(0)} of ${run.seconds} s, ${data.frames} frames`;
+  const anew = data.restarted ? "Begun anew after the pause. " : "";
+  const detail = `${anew}${(data.duration_ms / 1000).toFixed(0)} of ${run.seconds} s, ${data.frames} frames`;
   showState(document.hidden ? "Paused while this tab is hidden." : "Measuring: sit still.", { detail });
 }
 

@@ -41,12 +41,10 @@ export class Sender {
     for (;;) {
       const frames = await this.collect(due);
       const data = await this.post(frames);
-      due = performance.now();
-      if (!data) continue;
-      if (data.status === "complete") return data;
-      this.on.answer(data);
-      const asked = data.next_frame_in_ms;
-      due += asked > 0 ? asked : SINGLE_MS;
+      if (data?.status === "complete") return data;
+      if (data) this.on.answer(data);
+      const asked = data?.next_frame_in_ms;
+      due = performance.now() + (asked > 0 ? asked : SINGLE_MS);
     }
   }
 
