@@ -99,15 +99,18 @@ def read_signup() -> str:
     InvalidParameter
         If it holds no object, or a name that won't do.
     """
+    no_json = UnsupportedMediaType("The request must be application/json, or have no body.")
+    if request.content_length and not request.is_json:
+        raise no_json
     if (request.content_length or 0) > _MOST_BYTES:
         raise PayloadTooLarge
     body = request.stream.read(_MOST_BYTES + 1)
-    if len(body) > _MOST_BYTES:
-        raise PayloadTooLarge
     if not body:
         return ""
-    if not request.is_json:
-        raise UnsupportedMediaType("The request must be application/json, or have no body.")
+    if not request.is_json:  # a chunked body, whose length nobody told
+        raise no_json
+    if len(body) > _MOST_BYTES:
+        raise PayloadTooLarge
     try:
         loaded: dict[str, Any] = SignupSchema().loads(body)
     except ValidationError as error:

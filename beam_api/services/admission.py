@@ -65,7 +65,11 @@ class Admission:
             if standing is not None and standing.taken:  # by a secret that was good until now
                 self._limiter.give_back(standing)
             return Admitted(None, self._limiter.hit(Bucket.of_address(address)))
-        if standing is None or standing.bucket.limit != record.limit_per_minute:
+        if standing is not None and standing.bucket.limit != record.limit_per_minute:
+            if standing.taken:  # in the bucket of a limit that has changed
+                self._limiter.give_back(standing)
+            standing = None
+        if standing is None:
             standing = self._limiter.hit(Bucket.of_key(record.key_id, record.limit_per_minute))
         self._remember(token.digest, record.limit_per_minute)
         return Admitted(record, standing)

@@ -40,9 +40,6 @@ def create() -> Response:
 
 @bp.get("/me")
 @bp.alt_response(200, schema=KeyAnswerSchema, description="The key that was sent, and its usage.")
-@bp.alt_response(401, schema=ErrorEnvelopeSchema, description="No valid key.")
-@bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
-@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is away.")
 def me() -> Response:
     """Show the key that is sent along: its tier, its limit, and how much it was used."""
     return success(write_key(g.admitted.record, parts().keys.usage(g.key.key_id)))
@@ -50,9 +47,6 @@ def me() -> Response:
 
 @bp.post("/me/rotate")
 @bp.alt_response(201, schema=NewKeyAnswerSchema, description="The same key with a new secret, shown only here.")
-@bp.alt_response(401, schema=ErrorEnvelopeSchema, description="No valid key.")
-@bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
-@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is away.")
 def rotate() -> Response:
     """Give the key a new secret.
 
@@ -63,9 +57,6 @@ def rotate() -> Response:
 
 @bp.delete("/me")
 @bp.alt_response(204, description="The key is of no use any more.")
-@bp.alt_response(401, schema=ErrorEnvelopeSchema, description="No valid key.")
-@bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
-@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is away.")
 def revoke() -> Response:
     """Revoke the key that is sent along. Nothing brings it back."""
     parts().keys.revoke(g.key.key_id)

@@ -64,6 +64,7 @@ def test_a_name_is_not_asked_for(client, options):
         ({"data": "name=x", "content_type": "text/plain"}, 415),
         ({"data": "name=x"}, 415),
         ({"data": b"{" + b" " * 20_000, "content_type": "application/json"}, 413),
+        ({"data": b"x" * 20_000, "content_type": "text/plain"}, 415),
     ],
 )
 def test_what_is_no_name_is_refused_and_counts_for_nothing(client, redis, options, status):
@@ -197,6 +198,15 @@ def test_usage_counts_what_counts(app, client, parts):
     for _ in range(3):
         assert client.get("/nope", headers=with_key(key)).status_code == 429
     assert parts.keys.usage(key[8:24]).today == 4
+
+
+def test_a_limit_that_was_changed_counts_no_request_twice(client, parts, redis):
+    made = parts.keys.create("o", tier="enterprise", limit_per_minute=5)
+    for _ in range(2):
+        client.get("/nope", headers=with_key(made.key))
+    redis.hset(f"beam:{{{made.record.key_id}}}:key", "limit_per_minute", 7)
+    assert client.get("/nope", headers=with_key(made.key)).headers["X-RateLimit-Remaining"] == "6"
+    assert usage(client, made.key)["today"] == 4
 
 
 def test_usage_is_told_for_each_of_thirty_days(client, api_key, redis, monkeypatch):

@@ -4,6 +4,9 @@ import { byId, call } from "./api.js";
 import { drawChart } from "./chart.js";
 
 let current = null;
+let days = [];
+
+new ResizeObserver(() => days.length && drawChart(byId("chart"), byId("days"), days)).observe(byId("chart"));
 
 const say = (text, bad = false) => {
   byId("status").textContent = text;
@@ -55,7 +58,8 @@ async function showUsage() {
   byId("about-today").textContent = data.usage.today;
   byId("about-month").textContent = data.usage.month;
   byId("about").hidden = false;
-  drawChart(byId("chart"), byId("days"), data.usage.by_day);
+  days = data.usage.by_day;
+  drawChart(byId("chart"), byId("days"), days);
 }
 
 function hideSecret() {
