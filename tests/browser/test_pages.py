@@ -7,6 +7,8 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import expect
 
+from tests.images import jpeg, still_face
+
 pytestmark = pytest.mark.browser
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
@@ -67,13 +69,21 @@ def test_the_docs_list_every_route_and_open_them(browser, open_page, service):
     assert serious(page) == []
 
 
-def test_a_route_can_be_tried_from_the_docs(browser, open_page):
+def test_a_frame_can_be_measured_from_the_docs_with_what_they_fill_in(browser, open_page):
     page = settled(open_page(browser, "/docs"))
-    block = page.locator("#operations-health-get_health")
+    key = page.request.post("/api/keys").json()["data"]["key"]
+    page.get_by_role("button", name="Authorize").first.click()
+    page.get_by_label("Value:").first.fill(key)
+    assert serious(page) == []
+    page.get_by_role("button", name="Apply credentials").first.click()
+    page.get_by_role("button", name="Close").last.click()
+    block = page.locator("#operations-measure-post_api_rppg_measure")
     block.locator("button").first.click()
     block.get_by_role("button", name="Try it out").click()
+    frame = {"name": "face.jpg", "mimeType": "image/jpeg", "buffer": jpeg(still_face())}
+    block.locator("input[type=file]").set_input_files(frame)
     block.get_by_role("button", name="Execute").click()
-    expect(block.locator(".live-responses-table")).to_contain_text("rppg-backend")
+    expect(block.locator(".live-responses-table")).to_contain_text('"buffering"')
 
 
 def test_a_key_is_got_rotated_and_revoked_by_keyboard_alone(browser, open_page, tmp_path):

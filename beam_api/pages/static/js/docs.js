@@ -15,6 +15,7 @@ function amend() {
     const name = field.closest("tr")?.querySelector(".parameter__name")?.firstChild?.textContent;
     field.setAttribute("aria-label", name?.trim() || field.placeholder || "value");
   }
+  for (const cross of root.querySelectorAll(".close-modal:not([aria-label])")) cross.setAttribute("aria-label", "Close");
   // A part of this page's main content, and no second one.
   const routes = document.getElementById("operations");
   routes?.setAttribute("role", "presentation");
