@@ -27,7 +27,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 SCENE = Scene(
-    heart_rate_bpm=72.0, rmssd_ms=20.0, duration_s=24.0, fps=15.0, sway=0.01, noise=1.0, frame_size=(320, 240),
+    heart_rate_bpm=72.0, rmssd_ms=20.0, duration_s=45.0, fps=15.0, sway=0.01, noise=1.0, frame_size=(320, 240),
     eyes_px=40.0, seed=4,
 )  # fmt: skip
 WATCH = """
@@ -53,7 +53,10 @@ def service(start_service: Callable[..., Service], tmp_path_factory: pytest.Temp
 
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The simulated face as the camera shows it. As y4m: Chromium clips an MJPEG's range."""
+    """The simulated face as the camera shows it. As y4m: Chromium clips an MJPEG's range.
+
+    Each use begins at its begin, and its end is beyond that of any measurement here: the pulse would jump there.
+    """
     path = tmp_path_factory.mktemp("film") / "face.y4m"
     face = simulate_face(SCENE)
     with path.open("wb") as out:

@@ -11,6 +11,7 @@ const MOST_WAITING_MS = 10000;
 const SINGLE_MS = 600; // where the service names no pace
 const ATTEMPTS = 5; // after an answer that is a fault of the service
 const SLOW_QUEUE_MS = 2500;
+const TIMEOUT_MS = 15000; // a second of frames takes that long on the slowest line that can carry them at all
 
 export class Sender {
   /**
@@ -78,7 +79,7 @@ export class Sender {
       let wait;
       try {
         const { signal } = this.abort;
-        const { data } = await call("POST", "/api/rppg/measure", { key: this.key, form, signal });
+        const { data } = await call("POST", "/api/rppg/measure", { key: this.key, form, signal, timeout: TIMEOUT_MS });
         if (data.status === "complete" || data.progress < 1) return data;
         wait = 1; // full, and analysed by another request: the same one again gets its result
         this.on.busy("The window is full and being analysed.");
