@@ -7,7 +7,7 @@ INPUTS := $(shell cat pyproject.toml Makefile | sha256sum | cut -c1-16)
 DEPENDENCIES := $(VENV)/.dependencies-$(INPUTS)
 INSTALLED := $(VENV)/.installed-$(shell pwd | sha256sum | cut -c1-16)-$(INPUTS)
 
-.PHONY: help install run demo test lint bench bench-accuracy clean
+.PHONY: help install run demo chromium test lint bench bench-accuracy clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
@@ -40,11 +40,17 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint
+# Browser tests drive Debian's Chromium; elsewhere they need a chromium on the PATH, and are skipped without one.
+chromium:
+	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
+		|| (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends chromium fonts-dejavu-core)
+
+test: lint chromium
 	$(BIN)/python -m pytest $(TESTS)
 
 bench: install
 	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.running
 	$(BIN)/python -m benchmarks.service
 
 bench-accuracy: install

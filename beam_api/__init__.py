@@ -41,17 +41,20 @@ def create_app(
         If the landmark model can't be loaded.
     """
     # Imported here: `beam keys` and the parent of `beam serve` need none of it, and OpenCV and dlib are large.
-    from beam_api import auth, draining, errors, openapi, telemetry
+    from beam_api import auth, draining, errors, headers, openapi, telemetry
     from beam_api.context import EXTENSION, Parts
+    from beam_api.limits import Limiter
     from beam_api.redis_server import running_url
     from beam_api.services.admission import Admission
     from beam_api.services.keys import Keys
     from beam_api.services.measuring import Measuring
+    from beam_api.services.signup import Signup
     from beam_api.store.base import connect
     from beam_api.store.keys import KeyStore
     from beam_api.store.results import ResultStore
+    from beam_api.store.usage import UsageStore
     from beam_api.store.windows import WindowStore
-    from beam_api.views import health, measure
+    from beam_api.views import health, keys, measure, pages, playground
     from rppg_core import guidance
     from rppg_core.measure import measure as analyse
     from rppg_core.reader import FaceReader as Reader
@@ -61,13 +64,15 @@ def create_app(
     client = redis or connect(settings.redis_url or running_url(settings.data_dir))
     reader = reader or Reader(settings.landmarks)
     measuring = Measuring(WindowStore(client), ResultStore(client), reader, analyse=analyse, advise=guidance.advise)
+    key_service = Keys(KeyStore(client), UsageStore(client))
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[EXTENSION] = Parts(
         settings=settings,
         redis=client,
         reader=reader,
-        keys=Keys(KeyStore(client)),
+        keys=key_service,
+        signup=Signup(key_service, Limiter(client), open_to_all=settings.signup == "open"),
         admission=Admission(client),
         measuring=measuring,
     )
@@ -75,10 +80,16 @@ def create_app(
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     # Hooks after a request run in the reverse order: limit headers, the drain, and the log line last.
     telemetry.init_app(app)
+    headers.init_app(app)
     draining.init_app(app)
     auth.init_app(app)
     errors.init_app(app)
     api = openapi.init_app(app)
     api.register_blueprint(health.bp)
     api.register_blueprint(measure.bp)
+    api.register_blueprint(keys.bp)
+    api.register_blueprint(pages.bp)
+    app.register_blueprint(pages.files)
+    if settings.playground == "on":
+        api.register_blueprint(playground.bp)
     return app

@@ -16,6 +16,9 @@ from flask import Flask, Response, current_app, g, request
 from beam_api.context import parts
 from beam_api.exceptions import InvalidApiKey, MissingApiKey, RateLimited, StoreUnavailable
 
+VISITOR_COOKIE, VISITOR_PATH = "beam_visitor", "/api/rppg/"
+"""A visitor's key needs the cookie it was given with, and is good on these paths alone."""
+
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -57,7 +60,8 @@ def _admit() -> None:
 
 def _check(presented: set[str]) -> None:
     key = presented.pop() if len(presented) == 1 else None
-    g.admitted = admitted = parts().admission.admit(key, request.remote_addr or "")
+    visitor = request.cookies.get(VISITOR_COOKIE) if request.path.startswith(VISITOR_PATH) else None
+    g.admitted = admitted = parts().admission.admit(key, request.remote_addr or "", visitor)
     if not admitted.standing.taken:
         raise RateLimited(admitted.standing.retry_after_s)
     if admitted.record is None:

@@ -29,6 +29,8 @@ VARIABLES = (
     Variable("BEAM_REDIS_URL", "unset", "Your own Redis (redis://, rediss://, unix://) instead of the embedded one."),
     Variable("BEAM_LANDMARKS", "5", "Landmark model: 5, 68, or the path of a dlib shape predictor."),
     Variable("BEAM_TRUSTED_PROXIES", "0", "How many proxies' X-Forwarded-For to believe."),
+    Variable("BEAM_SIGNUP", "open", "open: anybody may have a free sandbox key; closed: only beam keys makes keys."),
+    Variable("BEAM_PLAYGROUND", "on", "on or off: the page that measures whoever opens it, without a key of his own."),
     Variable("BEAM_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
     Variable("WEB_CONCURRENCY", "number of cores", "Worker processes."),
 )
@@ -47,6 +49,8 @@ class Settings:
     trusted_proxies: int = 0
     log_level: str = "INFO"
     workers: int = 1
+    signup: str = "open"
+    playground: str = "on"
 
     @property
     def log_level_number(self) -> int:
@@ -72,6 +76,8 @@ class Settings:
                 trusted_proxies=env.int("BEAM_TRUSTED_PROXIES", default=0, validate=validate.Range(0, 16)),
                 log_level=env.str("BEAM_LOG_LEVEL", default="INFO", validate=validate.OneOf(LOG_LEVELS)),
                 workers=env.int("WEB_CONCURRENCY", default=cores(), validate=validate.Range(1, 1024)),
+                signup=env.str("BEAM_SIGNUP", default="open", validate=validate.OneOf(("open", "closed"))),
+                playground=env.str("BEAM_PLAYGROUND", default="on", validate=validate.OneOf(("on", "off"))),
             )
         except EnvError as error:
             raise SettingsError(str(error)) from None

@@ -12,6 +12,7 @@ from beam_api.config import Settings
 from beam_api.services.admission import Admission
 from beam_api.services.keys import Keys
 from beam_api.services.measuring import Measuring
+from beam_api.services.signup import Signup
 from rppg_core.reader import FaceReader
 
 EXTENSION = "beam_api"
@@ -25,6 +26,7 @@ class Parts:
     redis: redis.Redis
     reader: FaceReader
     keys: Keys
+    signup: Signup
     admission: Admission
     measuring: Measuring
 

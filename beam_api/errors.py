@@ -21,6 +21,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     ours.InvalidParameter: HTTPStatus.BAD_REQUEST,
     ours.MissingApiKey: HTTPStatus.UNAUTHORIZED,
     ours.InvalidApiKey: HTTPStatus.UNAUTHORIZED,
+    ours.SignupClosed: HTTPStatus.FORBIDDEN,
     ours.NotFound: HTTPStatus.NOT_FOUND,
     ours.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ours.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -35,6 +36,9 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     core.SignalTooShort: HTTPStatus.BAD_REQUEST,
     core.ModelUnavailable: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
+
+DETAIL_PATHS = ("/v1/", "/api/v1/")
+"""Below these, errors have the shape of the scan-session API."""
 
 _HTTP_CODES = {
     HTTPStatus.BAD_REQUEST: "INVALID_PARAMETER",
@@ -109,4 +113,4 @@ def _answer(code: str, message: str, status: HTTPStatus, **more: Any) -> Respons
 
 def _tells_detail(path: str) -> bool:
     """Whether errors on this path have the shape of the scan-session API."""
-    return f"{path}/".startswith(("/v1/", "/api/v1/"))
+    return f"{path}/".startswith(DETAIL_PATHS)

@@ -62,6 +62,13 @@ class InvalidApiKey(BeamError):
     message = "The API key provided is invalid or has been revoked."
 
 
+class SignupClosed(BeamError):
+    """Keys are made by the operator alone."""
+
+    code = "SIGNUP_CLOSED"
+    message = "This service gives no keys to the public. Ask its operator for one."
+
+
 class NotFound(BeamError):
     """No such thing, or not one of this key's."""
 

@@ -8,7 +8,10 @@ from flask import Flask, Response, jsonify
 from flask_smorest import Api
 
 from beam_api.auth import public
+from beam_api.errors import DETAIL_PATHS
 from beam_api.schemas.envelope import ErrorEnvelopeSchema
+
+_OF_EVERY_KEY = {"401": "No valid key.", "429": "Too many requests.", "503": "The store is away."}
 
 
 class BeamApi(Api):  # type: ignore[misc]
@@ -30,9 +33,33 @@ def init_app(app: Flask) -> BeamApi:
     @app.get("/openapi.json")
     @public
     def openapi() -> Response:
-        return jsonify(api.spec.to_dict())
+        return jsonify(_complete(api.spec.to_dict()))
 
     return api
+
+
+def _complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Say of every route that needs a key how it answers without one, beyond the limit, and while the store is away.
+
+    What flask-smorest adds for whatever else may happen goes: each answer is named, and a test looks for others.
+    """
+    for path, operations in document["paths"].items():
+        detail = f"{path}/".startswith(DETAIL_PATHS)
+        for operation in operations.values():
+            if not isinstance(operation, dict) or "responses" not in operation:
+                continue
+            operation["responses"].pop("default", None)
+            if operation.get("security") != []:
+                for status, meaning in _OF_EVERY_KEY.items():
+                    operation["responses"].setdefault(status, _error(meaning, detail=detail))
+    return document
+
+
+def _error(meaning: str, *, detail: bool) -> dict[str, Any]:
+    """A response with the body of an error, in the shape of its path."""
+    told = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
+    schema = told if detail else {"$ref": "#/components/schemas/ErrorEnvelope"}
+    return {"description": meaning, "content": {"application/json": {"schema": schema}}}
 
 
 def _options() -> dict[str, Any]:

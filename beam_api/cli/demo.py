@@ -56,6 +56,7 @@ def demo(port: int, once: bool, as_json: bool) -> None:
             )
         if not once:
             click.echo(f"The service stays up on {url} with the key {key}. Ctrl-C ends it.", err=as_json)
+            click.echo(f"Measure yourself: {url}/playground", err=as_json)
             _wait_for_a_signal()
 
 
@@ -101,7 +102,8 @@ def _service(port: int) -> Iterator[tuple[str, str]]:
 def _environment() -> dict[str, str]:
     """Ours, without the settings of a service that is no demo."""
     return {name: value for name, value in os.environ.items() if name != "BEAM_REDIS_URL"} | {
-        "BEAM_LOG_LEVEL": "WARNING"
+        "BEAM_LOG_LEVEL": "WARNING",
+        "BEAM_PLAYGROUND": "on",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from beam_api.cli.common import failures_as_messages, json_option, open_store, print_json, read_settings
@@ -51,10 +52,14 @@ def list_keys(as_json: bool) -> None:
     if as_json:
         print_json([_public(record) for record in records])
         return
-    table = Table("id", "key", "owner", "tier", "per minute", "created", "revoked")
+    table = Table("id", "key", "owner", "tier", "per minute", "created", "ends")
     for r in records:
-        shown = f"{r.prefix}…{r.last4}"
-        table.add_row(r.key_id, shown, r.owner, r.tier, str(r.limit_per_minute), r.created_at, r.revoked_at)
+        # Names are strangers' texts: one must not be read as markup.
+        owner = escape(f"{r.owner}: {r.name}" if r.name else r.owner)
+        ends = f"revoked {r.revoked_at[:10]}" if r.revoked_at else r.expires_at[:10]
+        table.add_row(
+            r.key_id, f"{r.prefix}…{r.last4}", owner, r.tier, str(r.limit_per_minute), r.created_at[:10], ends
+        )
     Console().print(table)
 
 
@@ -76,10 +81,12 @@ def _public(record: KeyRecord) -> dict[str, str | int | None]:
     return {
         "key_id": record.key_id,
         "owner": record.owner,
+        "name": record.name,
         "tier": record.tier,
         "limit_per_minute": record.limit_per_minute,
         "prefix": record.prefix,
         "last4": record.last4,
         "created_at": record.created_at,
+        "expires_at": record.expires_at or None,
         "revoked_at": record.revoked_at or None,
     }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 
 from beam_api.cli.common import failures_as_messages, read_settings
+from beam_api.config import Settings
 from beam_api.exceptions import StoreUnavailable
 from beam_api.services.keys import Keys
 from beam_api.serving import Address, AddressInUse
@@ -33,12 +35,12 @@ def serve(host: str, port: int, workers: int | None, tls_cert: Path | None, tls_
         settings = read_settings(quiet=False)
         settings = replace(settings, workers=workers or settings.workers)
         try:
-            sys.exit(run(settings, Address(host, port, tls_cert, tls_key), _greet))
+            sys.exit(run(settings, Address(host, port, tls_cert, tls_key), partial(_greet, settings)))
         except AddressInUse as error:
             raise click.ClickException(str(error)) from error
 
 
-def _greet(url: str, redis_url: str) -> None:
+def _greet(settings: Settings, url: str, redis_url: str) -> None:
     """Say where the service is, and on first start give a key to try it with."""
     click.echo(f"Beam listens on {url}")
     try:
@@ -47,4 +49,6 @@ def _greet(url: str, redis_url: str) -> None:
             click.echo(f"Your sandbox key, shown only now: {keys.create('first start').key}")
     except StoreUnavailable:
         click.echo("Redis doesn't answer: requests get 503 until it does.", err=True)
+    if settings.playground == "on":
+        click.echo(f"Measure yourself: {url}/playground")
     sys.stdout.flush()

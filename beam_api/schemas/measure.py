@@ -55,12 +55,21 @@ class VitalsFieldsSchema(Schema):
     face = fields.Nested(FaceSchema, allow_none=True, required=True)
 
 
+class RunningSchema(Schema):
+    """What the newest seconds of the window show, about once a second from 5 s on."""
+
+    heart_rate = _null(fields.Float, "Beats per minute; null while its confidence is below 0.3.")
+    confidence = fields.Float(required=True)
+    ppg = fields.List(fields.Float(), required=True, metadata={"description": "The newest 5 s; empty without a rate."})
+    sampling_rate = fields.Float(required=True, metadata={"description": "Of ppg, in Hz."})
+
+
 class BufferingSchema(VitalsFieldsSchema):
     """A window that is filling."""
 
     progress = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1})
     restarted = fields.Boolean(required=True)
-    partial = fields.Dict(allow_none=True, required=True)  # type: ignore[assignment]
+    partial = fields.Nested(RunningSchema, allow_none=True, required=True)  # type: ignore[assignment]
     next_frame_in_ms = _null(
         fields.Integer,
         "For clients that send one frame per request: take the next one so long after this answer. Null for others.",
@@ -169,7 +178,7 @@ def write_buffering(window: Buffering, spent_ms: float = 0.0) -> dict[str, Any]:
         "timestamp": _second(window.at_us),
         "guidance": list(window.guidance),
         "face": asdict(window.face) if window.face else None,
-        "partial": None,
+        "partial": asdict(window.partial) if window.partial else None,
         "next_frame_in_ms": None if pause_ms is None else max(0, math.ceil(pause_ms - spent_ms)),
     }
 

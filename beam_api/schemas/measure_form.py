@@ -59,12 +59,12 @@ class MeasureFormSchema(Schema):
     """The form of `POST /api/rppg/measure`, its files apart."""
 
     timestamp_ms = fields.List(
-        MicrosField(metadata={"minimum": 0, "maximum": _MOST_MS}),
+        MicrosField(metadata={"minimum": 0, "maximum": _MOST_MS, "example": 1000.0}),
         load_default=list,
         metadata={"description": "Capture time of each frame, in the order of the frames, on any clock of the client."},
     )
     fps = NumberField(
-        load_default=None,
+        load_default=lambda: None,  # as a plain None it would be documented as a value to send
         validate=validate.Range(1, 240, error="must be a number from 1 to 240"),
         metadata={"description": "Frame rate of several frames without timestamps."},
     )

@@ -1,8 +1,11 @@
-"""API keys: made, listed, revoked, recognised.
+"""API keys: made, listed, rotated, revoked, recognised.
 
 A key reads `beam_sk_` + id (16 letters and digits) + secret (43). The id finds the record; the secret proves the right
 to it. The secret has 256 random bits, so its plain SHA-256 is enough: a slow or salted hash protects secrets that can
 be guessed, and nobody guesses these, while a slow hash would cost every request. Digests are compared in constant time.
+
+A key that somebody makes for himself expires unless it is rotated in time. A visitor's key, with which the playground
+measures, expires in minutes and is good only together with a cookie that no script can read.
 """
 
 from __future__ import annotations
@@ -11,11 +14,12 @@ import hmac
 import secrets
 import string
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 
-from beam_api.exceptions import InvalidParameter, NotFound
+from beam_api.exceptions import InvalidApiKey, InvalidParameter, NotFound
 from beam_api.store.keys import KeyRecord, KeyStore
+from beam_api.store.usage import UsageStore, today
 
 ALPHABET = string.ascii_letters + string.digits  # a double click selects the whole key
 ID_LENGTH = 16
@@ -27,6 +31,10 @@ SCAN_PREFIX = "rppg_live_"
 
 TIERS = {"sandbox": 100, "starter": 1000, "enterprise": 10000, "scan": 60}
 """Requests a minute. An enterprise key may have its own figure."""
+
+SIGNUP_OWNER, VISITOR_OWNER = "signup", "visitor"
+SIGNUP_LIFE = timedelta(days=90)
+VISITOR_LIFE = timedelta(minutes=15)
 
 _NO_DIGEST = "0" * 64
 
@@ -47,10 +55,15 @@ class Token:
                 return cls(body[:ID_LENGTH], _digest(presented))
         return None
 
-    def proves(self, record: KeyRecord | None) -> bool:
-        """Whether this is the key of that record and may be used. An unknown key takes the same time as a wrong one."""
+    def proves(self, record: KeyRecord | None, visitor: str | None = None) -> bool:
+        """Whether this is the key of that record and may be used. An unknown key takes the same time as a wrong one.
+
+        `visitor` is the cookie that came with it; a visitor's key is of no use without its own.
+        """
         same = hmac.compare_digest(self.digest, record.digest if record else _NO_DIGEST)
-        return same & bool(record and record.active)
+        bound = record.visitor if record else ""
+        known = not bound or (visitor is not None and hmac.compare_digest(_digest(visitor), bound))
+        return same & known & bool(record and record.active)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +74,33 @@ class NewKey:
     record: KeyRecord
 
 
-class Keys:
-    """Makes, lists and revokes API keys."""
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Requests of a key: today, this calendar month, and each of the last 30 days, the oldest first. Days are UTC's."""
 
-    def __init__(self, store: KeyStore) -> None:
-        self._store = store
+    today: int
+    month: int
+    by_day: list[tuple[date, int]]
+
+
+class Keys:
+    """Makes, lists, rotates and revokes API keys."""
+
+    def __init__(self, store: KeyStore, usage: UsageStore | None = None) -> None:
+        """`usage` is needed by `usage` alone."""
+        self._store, self._usage = store, usage
 
     def create(
-        self, owner: str, *, tier: str = "sandbox", limit_per_minute: int | None = None, name: str = ""
+        self,
+        owner: str,
+        *,
+        tier: str = "sandbox",
+        limit_per_minute: int | None = None,
+        name: str = "",
+        life: timedelta | None = None,
+        visitor: str = "",
     ) -> NewKey:
-        """Make a key.
+        """Make a key. `life`: how long it may be used, if not for ever; `visitor`: the cookie that it is bound to.
 
         Raises
         ------
@@ -87,8 +117,8 @@ class Keys:
             raise InvalidParameter("limit", "must be 1 to 1000000 requests a minute")
         if not owner.strip() or len(owner) > TEXT_LIMIT:
             raise InvalidParameter("owner", f"must have 1 to {TEXT_LIMIT} characters")
-        if len(name) > TEXT_LIMIT:
-            raise InvalidParameter("name", f"must have at most {TEXT_LIMIT} characters")
+        if len(name) > TEXT_LIMIT or not name.isprintable():
+            raise InvalidParameter("name", f"must have at most {TEXT_LIMIT} characters, all printable")
         prefix = SCAN_PREFIX if tier == "scan" else MEASURE_PREFIX
         key_id, secret = _random(ID_LENGTH), _random(SECRET_LENGTH)
         key = prefix + key_id + secret
@@ -102,9 +132,42 @@ class Keys:
             prefix=prefix + key_id[:4],
             last4=secret[-4:],
             created_at=_now(),
+            expires_at=_now(life) if life else "",
+            visitor=_digest(visitor) if visitor else "",
         )
         self._store.add(record)
         return NewKey(key, record)
+
+    def rotate(self, record: KeyRecord) -> NewKey:
+        """Give a key a new secret; the present one dies at once. What belongs to the key stays with it.
+
+        Parameters
+        ----------
+        record : KeyRecord
+            As it was when its present secret was proved.
+
+        Raises
+        ------
+        InvalidApiKey
+            If that secret has died meanwhile: another request rotated or revoked the key first.
+        StoreUnavailable
+            If Redis is away.
+        """
+        prefix = next(p for p in (MEASURE_PREFIX, SCAN_PREFIX) if record.prefix.startswith(p))
+        secret = _random(SECRET_LENGTH)
+        key = prefix + record.key_id + secret
+        expires_at = _now(SIGNUP_LIFE) if record.expires_at else ""
+        rotated = self._store.rotate(record, digest=_digest(key), last4=secret[-4:], expires_at=expires_at)
+        if rotated is None:
+            raise InvalidApiKey
+        return NewKey(key, rotated)
+
+    def usage(self, key_id: str) -> Usage:
+        """What a key has sent. Raises StoreUnavailable."""
+        assert self._usage
+        now = today()
+        by_day, month = self._usage.last_days(key_id, now), self._usage.month(key_id, now)
+        return Usage(today=month.get(now, 0), month=sum(month.values()), by_day=by_day)
 
     def all(self) -> list[KeyRecord]:
         """Every key, revoked ones too, the oldest first."""
@@ -135,5 +198,5 @@ def _digest(key: str) -> str:
     return sha256(key.encode()).hexdigest()
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _now(later: timedelta = timedelta()) -> str:
+    return (datetime.now(UTC) + later).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,6 +10,10 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from rppg_core.partial import Partial
 from rppg_core.reader import FaceState
 from rppg_core.vitals import VITALS, Quality, Vitals, Waveform
 
@@ -61,6 +65,26 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """What the newest seconds of a filling window show. A rate that can't be believed is None, and `ppg` empty."""
+
+    heart_rate: float | None
+    confidence: float
+    ppg: tuple[float | None, ...]
+    sampling_rate: float
+
+    @classmethod
+    def of(cls, seen: Partial) -> Running:
+        """The running rate to a tenth, the pulse to three digits: it is only drawn."""
+        return cls(
+            heart_rate=_rounded(seen.heart_rate_bpm, 1),
+            confidence=_score(seen.confidence),
+            ppg=tuple(_rounded(value, 3) for value in _unit(seen.ppg)),
+            sampling_rate=round(float(seen.fs), 3),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Buffering:
     """A window that is filling; `at_us` is the server's time.
 
@@ -78,6 +102,7 @@ class Buffering:
     face: SeenFace | None
     next_frame_in_ms: float | None = None
     last_measurement_id: str | None = None
+    partial: Running | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +208,12 @@ def _whole(value: float | None) -> int | None:
 def _rounded(value: float | None, digits: int) -> float | None:
     """JSON knows no NaN: what isn't finite is null."""
     return None if value is None or not math.isfinite(value) else round(float(value), digits)
+
+
+def _unit(wave: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scaled to a greatest height of 1."""
+    top = float(np.max(np.abs(wave), initial=0.0))
+    return np.asarray(wave / top) if top > 0 else wave
 
 
 def _short(values: Iterable[float]) -> tuple[float | None, ...]:

@@ -13,6 +13,7 @@ from beam_api.exceptions import NotFound
 from beam_api.services import pacing
 from beam_api.services.measurement import Buffering, Measurement, Rejected, SeenFace
 from beam_api.services.pacing import Allowance
+from beam_api.services.running import RunningRates
 from beam_api.store.results import ResultStore
 from beam_api.store.windows import Appended, Claim, Entry, LastFace, OpenWindow, Session, WindowStore
 from rppg_core.errors import NoFaceDetected
@@ -83,6 +84,7 @@ class Measuring:
     ) -> None:
         self._windows, self._results, self._reader = windows, results, reader
         self._analyse, self._advise = analyse, advise
+        self._running = RunningRates(windows)
 
     def post(self, post: Post) -> Buffering | Completed:
         """Take the frames of one request.
@@ -145,7 +147,10 @@ class Measuring:
             guidance=self._guide(read, face, appended.window, mean_ms),
             next_frame_in_ms=_next_frame_in_ms(post, times[0], appended.window, mean_ms),
         )
-        return self._answer(request, appended)
+        answer = self._answer(request, appended)
+        if isinstance(answer, Buffering):
+            answer = replace(answer, partial=self._running.rate(post.session, appended, times))
+        return answer
 
     def measurement(self, key_id: str, measurement_id: str) -> Measurement:
         """A finished measurement made with this key. Raises NotFound."""

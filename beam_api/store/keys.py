@@ -1,12 +1,16 @@
-"""API keys in Redis: one hash per key, and a set of their ids.
+"""API keys in Redis: one hash per key, and the sets of their ids.
 
 A record holds a digest of the key's secret and never the secret. It lives until the key is revoked, and then as a
-revoked one, so that the list still shows it. Every name of one key has the hash tag `{key_id}`.
+revoked one, so that the list still shows it; one that expires is gone with its time. Every name of one key has the hash
+tag `{key_id}`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib import resources
 from typing import Any
 
 import redis
@@ -14,11 +18,16 @@ import redis
 from beam_api.store.base import PREFIX, store_errors, text
 
 INDEX = f"{PREFIX}:keys"
+EXPIRING = f"{PREFIX}:keys:expiring"
+"""Ids of keys that expire, by when they do, so that those that have can be left out of the list."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """What is known of a key. `digest` is the SHA-256 of its secret in hex; times are ISO 8601, UTC."""
+    """What is known of a key. `digest` is the SHA-256 of its secret in hex; times are ISO 8601, UTC.
+
+    `visitor` is the SHA-256 of the cookie without which the key is of no use; empty for a key that needs none.
+    """
 
     key_id: str
     digest: str
@@ -30,6 +39,8 @@ class KeyRecord:
     last4: str
     created_at: str
     revoked_at: str = ""
+    expires_at: str = ""
+    visitor: str = ""
 
     @property
     def active(self) -> bool:
@@ -54,7 +65,7 @@ def read(reply: list[Any]) -> KeyRecord | None:
     """The record in a reply to `queue_get`; None if there is none."""
     if reply[0] is None:
         return None
-    values: dict[str, Any] = {name: text(value) for name, value in zip(FIELDS, reply, strict=True)}
+    values: dict[str, Any] = {name: text(value or b"") for name, value in zip(FIELDS, reply, strict=True)}
     values["limit_per_minute"] = int(values["limit_per_minute"])
     return KeyRecord(**values)
 
@@ -64,31 +75,68 @@ class KeyStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
+        lua = resources.files("beam_api.store") / "lua"
+        self._rotate, self._revoke = (
+            client.register_script((lua / f"{name}.lua").read_text("utf-8")) for name in ("rotate", "revoke")
+        )
 
     def add(self, record: KeyRecord) -> None:
-        """Keep a new key. Indexed before it is written: a failure between the two leaves no working key unlisted."""
+        """Keep a new key. Listed before it is written: a failure between the two leaves no working key unlisted.
+
+        A visitor's key is never listed.
+        """
+        name, expires_ms = record_name(record.key_id), _unix_ms(record.expires_at)
         with store_errors():
-            self._redis.sadd(INDEX, record.key_id)
-            self._redis.hset(record_name(record.key_id), mapping={f: str(getattr(record, f)) for f in FIELDS})
+            if not record.visitor:
+                self._list(record.key_id, expires_ms)
+            with self._redis.pipeline() as pipe:
+                pipe.hset(name, mapping={f: str(getattr(record, f)) for f in FIELDS})
+                if expires_ms:
+                    pipe.pexpireat(name, expires_ms)
+                pipe.execute()
 
     def get(self, key_id: str) -> KeyRecord | None:
         """The key of that id, revoked or not."""
         return self._get_many([key_id])[0]
 
     def all(self) -> list[KeyRecord]:
-        """Every key, the oldest first."""
+        """Every key that has not expired, visitors' apart, the oldest first."""
         with store_errors():
-            ids = [text(i) for i in self._redis.smembers(INDEX)]
-        found = [record for record in self._get_many(ids) if record]
+            ids = {text(i) for i in self._redis.smembers(INDEX)}
+            ids |= {text(i) for i in self._redis.zrangebyscore(EXPIRING, 1000 * time.time(), "+inf")}
+        found = [record for record in self._get_many(list(ids)) if record]
         return sorted(found, key=lambda record: (record.created_at, record.key_id))
+
+    def rotate(self, record: KeyRecord, *, digest: str, last4: str, expires_at: str) -> KeyRecord | None:
+        """Replace the secret of a key; None if it has been replaced or revoked since `record` was read."""
+        expires_ms = _unix_ms(expires_at)
+        with store_errors():
+            if expires_ms:
+                self._list(record.key_id, expires_ms)
+            args: list[str | int] = [record.digest, digest, last4, expires_at, expires_ms]
+            done = self._rotate(keys=[record_name(record.key_id)], args=args)
+        return replace(record, digest=digest, last4=last4, expires_at=expires_at) if done else None
 
     def mark_revoked(self, key_id: str, at: str) -> None:
         """Note when a key was revoked."""
         with store_errors():
-            self._redis.hset(record_name(key_id), "revoked_at", at)
+            self._revoke(keys=[record_name(key_id)], args=[at])
+
+    def _list(self, key_id: str, expires_ms: int) -> None:
+        if not expires_ms:
+            self._redis.sadd(INDEX, key_id)
+            return
+        with self._redis.pipeline() as pipe:
+            pipe.zadd(EXPIRING, {key_id: expires_ms})
+            pipe.zremrangebyscore(EXPIRING, "-inf", 1000 * time.time())
+            pipe.execute()
 
     def _get_many(self, ids: list[str]) -> list[KeyRecord | None]:
         with store_errors(), self._redis.pipeline(transaction=False) as pipe:
             for key_id in ids:
                 queue_get(pipe, key_id)
             return [read(reply) for reply in pipe.execute()]
+
+
+def _unix_ms(at: str) -> int:
+    return round(1000 * datetime.fromisoformat(at).timestamp()) if at else 0

@@ -147,9 +147,9 @@ class WindowStore:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
         lua = resources.files("beam_api.store") / "lua"
-        self._arrive, self._active, self._append, self._save, self._release, self._forget = (
+        self._arrive, self._active, self._append, self._save, self._release, self._forget, self._tail = (
             client.register_script((lua / f"{name}.lua").read_text("utf-8"))
-            for name in ("arrive", "active", "append", "save", "release", "forget")
+            for name in ("arrive", "active", "append", "save", "release", "forget", "tail")
         )
 
     def arrive(
@@ -276,6 +276,16 @@ class WindowStore:
             taken=text(measurement_id) if what == "taken" else None,
         )
 
+    def tail(self, session: Session, window: OpenWindow, second: int, count: int) -> list[tuple[int, bytes]]:
+        """The newest `count` (time, packed sample) of a window, by time, to the first that asks in a second of it.
+
+        Empty for all others: they ask at once when several processes take frames of one window, or of a past second.
+        """
+        keys = [session.name(kind) for kind in ("window", "samples")]
+        with store_errors():
+            reply = cast(bytes | None, self._tail(keys=keys, args=[window.first_us, second, count]))
+        return sorted(_records(reply)) if reply else []
+
     def save(self, session: Session, claim: Claim, result: bytes) -> Saved:
         """Keep the result of a claimed window for 24 h, and let go of the window and the session's share of the limit.
 
@@ -328,11 +338,16 @@ def _face(stored: bytes | None) -> LastFace | None:
 def _claim(measurement_id: str, reply: list[Any]) -> Claim:
     token, cut, raw, size, records = reply
     width, _, height = text(size).partition("x")
-    timed, at = [], 0
-    while at < len(records):
-        length, time_us = _RECORD.unpack_from(records, at)
-        timed.append((time_us, records[at + _RECORD.size : at + 2 + length]))
-        at += 2 + length
     # Records after the cut were late when the window closed; they went on into the next one.
-    kept = sorted(record for record in timed if record[0] <= int(cut))
+    kept = sorted(record for record in _records(records) if record[0] <= int(cut))
     return Claim(measurement_id, int(token), text(raw) == "1", (int(width or 0), int(height or 0)), kept)
+
+
+def _records(packed: bytes) -> list[tuple[int, bytes]]:
+    """The (time, sample) of records that stand each after its length."""
+    timed, at = [], 0
+    while at < len(packed):
+        length, time_us = _RECORD.unpack_from(packed, at)
+        timed.append((time_us, packed[at + _RECORD.size : at + 2 + length]))
+        at += 2 + length
+    return timed

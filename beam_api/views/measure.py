@@ -79,6 +79,7 @@ def session(session_id: str) -> Response:
 
 @bp.delete("/sessions/<session_id>")
 @bp.alt_response(204, description="Nothing is known of this person any more.")
+@bp.alt_response(404, schema=ErrorEnvelopeSchema, description="This can't be the name of a person.")
 def forget(session_id: str) -> Response:
     """Forget a person: window, face and results."""
     parts().measuring.forget(_session(session_id))

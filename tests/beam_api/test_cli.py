@@ -1,6 +1,8 @@
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -82,3 +84,14 @@ def test_the_parent_of_the_service_loads_no_science():
     script = "import sys, beam_api.cli.serve; print([m for m in ('cv2', 'dlib', 'scipy', 'numpy') if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+def test_the_first_start_tells_a_key_and_where_the_playground_is(settings, redis, capsys):
+    from beam_api.cli.serve import _greet
+
+    _greet(settings, "http://localhost:8000", settings.redis_url)
+    first = capsys.readouterr().out
+    assert re.search(r"^Your sandbox key, shown only now: beam_sk_\w{59}$", first, re.MULTILINE)
+    assert first.splitlines()[-1] == "Measure yourself: http://localhost:8000/playground"
+    _greet(replace(settings, playground="off"), "http://localhost:8000", settings.redis_url)
+    assert capsys.readouterr().out == "Beam listens on http://localhost:8000\n"

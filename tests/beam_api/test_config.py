@@ -19,6 +19,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_table():
     assert settings.landmarks == defaults["BEAM_LANDMARKS"]
     assert settings.trusted_proxies == int(defaults["BEAM_TRUSTED_PROXIES"])
     assert settings.log_level == defaults["BEAM_LOG_LEVEL"]
+    assert (settings.signup, settings.playground) == (defaults["BEAM_SIGNUP"], defaults["BEAM_PLAYGROUND"])
     assert settings.workers >= 1
 
 
@@ -30,6 +31,8 @@ def test_an_empty_environment_gives_the_defaults_of_the_table():
         ("BEAM_TRUSTED_PROXIES", "-1"),
         ("BEAM_TRUSTED_PROXIES", "two"),
         ("BEAM_LOG_LEVEL", "LOUD"),
+        ("BEAM_SIGNUP", "perhaps"),
+        ("BEAM_PLAYGROUND", "1"),
         ("WEB_CONCURRENCY", "0"),
         ("WEB_CONCURRENCY", "many"),
     ],
@@ -49,10 +52,13 @@ def test_variables_are_read(monkeypatch, tmp_path):
         "BEAM_REDIS_URL": "rediss://redis.example/1",
         "BEAM_LANDMARKS": str(model),
         "BEAM_TRUSTED_PROXIES": "2",
+        "BEAM_SIGNUP": "closed",
+        "BEAM_PLAYGROUND": "off",
         "BEAM_LOG_LEVEL": "DEBUG",
         "WEB_CONCURRENCY": "3",
     }
     assert set(values) == {v.name for v in VARIABLES}
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    assert Settings.from_environment() == Settings(tmp_path, "rediss://redis.example/1", str(model), 2, "DEBUG", 3)
+    told = Settings.from_environment()
+    assert told == Settings(tmp_path, "rediss://redis.example/1", str(model), 2, "DEBUG", 3, "closed", "off")

@@ -97,7 +97,8 @@ def start_service() -> Iterator[Callable[..., Service]]:
 
         assert wait_until(ready, START_S), log.read_text()
         os.set_blocking(process.stdout.fileno(), False)
-        service.key = (process.stdout.readline() or "").rpartition(": ")[2].strip()
+        lines = [process.stdout.readline() or "" for _ in range(2)]
+        service.key = next((line.rpartition(": ")[2].strip() for line in lines if "sandbox key" in line), "")
         return service
 
     yield start

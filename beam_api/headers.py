@@ -1,0 +1,41 @@
+"""What every answer tells a browser: load nothing from elsewhere, guess no types, keep no vitals and no keys."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+"""Content-Security-Policy of the pages: no script or style but from files of ours."""
+
+REFERENCE_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'").replace(
+    "img-src 'self'", "img-src 'self' data:"
+)
+"""That of /docs: the reference's own program sets styles and icons in the document."""
+
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=()",
+}
+_DEFAULTS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+def init_app(app: Flask) -> None:
+    """Write the headers on every answer; what a view has set of policy and caching stays."""
+    app.after_request(_write)
+
+
+def _write(response: Response) -> Response:
+    response.headers.update(_ALWAYS)
+    for name, value in _DEFAULTS.items():
+        response.headers.setdefault(name, value)
+    return response

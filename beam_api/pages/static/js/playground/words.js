@@ -1,0 +1,54 @@
+// What codes mean to the person before the camera.
+
+export const VITALS = [
+  { name: "heart_rate", label: "Heart rate", unit: "bpm" },
+  { name: "hrv", label: "Heart-rate variability (RMSSD)", unit: "ms" },
+  { name: "respiration_rate", label: "Respiration", unit: "a minute" },
+  { name: "stress_index", label: "Stress index (Baevsky)", unit: "" },
+  { name: "spo2", label: "SpO₂, uncalibrated estimate", unit: "%" },
+];
+
+const GUIDANCE = {
+  NO_FACE: "No face in the picture: look into the camera.",
+  FACE_TOO_SMALL: "Come closer to the camera.",
+  FACE_OFF_CENTRE: "Move to the middle of the picture.",
+  TOO_DARK: "It is too dark: turn to a light.",
+  TOO_BRIGHT: "It is too bright: move away from the light.",
+  UNEVEN_LIGHT: "One side of the face is much brighter: face the light.",
+  MOTION: "Keep your head still.",
+  LOW_FRAME_RATE: "Too few frames a second arrive: better light or a faster connection helps.",
+  EVENLY_SLOW_FRAMES: "Frames come too slowly to tell a pulse.",
+  NO_PULSE: "No pulse could be believed.",
+  SHORT_FOR_HRV: "The window is too short for heart-rate variability.",
+};
+
+const WITHHELD = {
+  WINDOW_TOO_SHORT: "needs a longer window",
+  LOW_SIGNAL: "the signal is too weak to be believed",
+  MOTION: "the head moved too much",
+  LOW_FRAME_RATE: "too few frames a second",
+  IRREGULAR_BEATS: "the beats are too irregular",
+  NOT_MEASURED: "could not be measured",
+};
+
+export const advice = (codes) => codes.map((code) => GUIDANCE[code] ?? code).join(" ");
+
+export const reason = (code) => WITHHELD[code] ?? code ?? "not given";
+
+export function cameraTrouble(error) {
+  switch (error?.name) {
+    case "NotAllowedError":
+    case "SecurityError":
+      return "The camera was denied. Allow it for this page in the browser's address bar, and start again; or use the simulated face.";
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return "There is no camera here. Plug one in, or use the simulated face.";
+    case "NotReadableError":
+    case "AbortError":
+      return "The camera is in use by another program. Close that, and start again.";
+    case "InsecureContext":
+      return "Browsers give a camera only to pages from HTTPS or from localhost. Use the simulated face, or serve this page with a certificate.";
+    default:
+      return "The camera could not be started. Use the simulated face, or try another browser.";
+  }
+}

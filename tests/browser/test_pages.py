@@ -1,0 +1,131 @@
+"""Every page on a phone, in the dark, by keyboard and by ear."""
+
+import re
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import expect
+
+from tests.images import jpeg, still_face
+
+pytestmark = pytest.mark.browser
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+PAGES = ("/", "/keys", "/docs", "/playground")
+PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "has_touch": True}
+DARK = {"color_scheme": "dark"}
+LUMINANCE = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)"
+
+
+def settled(page):
+    """The reference draws itself after the page has come."""
+    if page.url.endswith("/docs"):
+        page.locator(".opblock").first.wait_for()
+    return page
+
+
+def serious(page):
+    """What axe finds that keeps somebody out."""
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run()")["violations"]
+    return [(v["id"], [n["html"] for n in v["nodes"]]) for v in found if v["impact"] in ("serious", "critical")]
+
+
+@pytest.mark.parametrize("options", [PHONE, PHONE | DARK, DARK], ids=["phone", "dark phone", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_fits_its_screen_and_keeps_nobody_out(browser, open_page, path, options, tmp_path):
+    page = settled(open_page(browser, path, **options))
+    page.screenshot(path=tmp_path / "page.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert (page.evaluate(LUMINANCE) < 150) is ("color_scheme" in options)
+    assert serious(page) == []
+
+
+def test_the_first_thing_a_keyboard_meets_leads_to_the_content(browser, open_page):
+    page = open_page(browser, "/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#content")).to_be_focused()
+
+
+def test_the_docs_list_every_route_and_open_them(browser, open_page, service):
+    page = settled(open_page(browser, "/docs"))
+    document = page.request.get("/openapi.json").json()
+    routes = {
+        (name.upper(), path)
+        for path, operations in document["paths"].items()
+        for name in operations
+        if name != "parameters"
+    }
+    shown = {
+        (block.locator(".opblock-summary-method").inner_text(), block.locator(".opblock-summary-path").inner_text())
+        for block in page.locator(".opblock").all()
+    }
+    assert {(method, path.replace("\u200b", "")) for method, path in shown} == routes
+    page.locator("#operations-measure-post_api_rppg_measure button").first.click()
+    expect(page.get_by_text("Capture time of each frame")).to_be_visible()
+    assert serious(page) == []
+
+
+def test_a_frame_can_be_measured_from_the_docs_with_what_they_fill_in(browser, open_page):
+    page = settled(open_page(browser, "/docs"))
+    key = page.request.post("/api/keys").json()["data"]["key"]
+    page.get_by_role("button", name="Authorize").first.click()
+    page.get_by_label("Value:").first.fill(key)
+    assert serious(page) == []
+    page.get_by_role("button", name="Apply credentials").first.click()
+    page.get_by_role("button", name="Close").last.click()
+    block = page.locator("#operations-measure-post_api_rppg_measure")
+    block.locator("button").first.click()
+    block.get_by_role("button", name="Try it out").click()
+    frame = {"name": "face.jpg", "mimeType": "image/jpeg", "buffer": jpeg(still_face())}
+    block.locator("input[type=file]").set_input_files(frame)
+    block.get_by_role("button", name="Execute").click()
+    expect(block.locator(".live-responses-table")).to_contain_text('"buffering"')
+
+
+def test_a_key_is_got_rotated_and_revoked_by_keyboard_alone(browser, open_page, tmp_path):
+    page = open_page(browser, "/keys", **PHONE)
+    page.get_by_label("What is it for?").focus()
+    page.keyboard.type("keyboard")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Your new key")).to_be_focused()
+    first = page.get_by_label("The key", exact=True).input_value()
+    assert re.fullmatch(r"beam_sk_\w{59}", first)
+    expect(page.locator("#about-name")).to_have_text("keyboard")
+    expect(page.locator("#about-key")).to_have_text(f"{first[:12]}…{first[-4:]}")
+    expect(page.locator("#about-today")).to_have_text("1")
+    assert page.locator("#chart rect").count() == 30
+    expect(page.locator("#days td").nth(1)).to_have_text("1")
+    assert serious(page) == []
+    page.screenshot(path=tmp_path / "key.png", full_page=True)
+
+    page.get_by_role("button", name="Rotate").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert serious(page) == []
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("The key has a new secret.")
+    second = page.get_by_label("The key", exact=True).input_value()
+    assert second != first
+
+    # The old one is refused, and so is the new one once it is revoked.
+    page.get_by_label("Your key", exact=True).fill(first)
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_have_text("This key is unknown, revoked or expired.")
+    page.get_by_label("Your key", exact=True).fill(second)
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_have_text("This is how your key stands.")
+    page.get_by_role("button", name="Revoke").click()
+    page.get_by_role("dialog").get_by_role("button", name="Keep it as it is").click()
+    expect(page.locator("#about")).to_be_visible()
+    page.get_by_role("button", name="Revoke").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    expect(page.locator("#status")).to_have_text("The key is revoked.")
+    expect(page.locator("#about")).to_be_hidden()
+    page.get_by_label("Your key", exact=True).fill(second)
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_have_text("This key is unknown, revoked or expired.")
