@@ -17,15 +17,14 @@ from beam_api.cli.show import progress_bar, show_vitals
 from beam_api.client import BeamClient, ServiceRefused
 from beam_api.schemas.measure import complete_data
 from rppg_core.errors import RppgError
+from rppg_core.footage import trace_of
 from rppg_core.measure import measure as measure_trace
-from rppg_core.reader import FaceReader, FaceState, Frame
-from rppg_core.traces import Sample, Trace
+from rppg_core.reader import FaceReader
 from rppg_core.video import read_video, span_s
 
 SHORTEST_S = 10.0
 LONGEST_S = 30.0
 _QUALITY = 95  # the file's own compression has taken enough
-_BATCH = 30
 
 
 @click.command()
@@ -68,39 +67,18 @@ def _through(url: str, key: str, file: Path, seconds: float) -> dict[str, Any]:
 def _here(file: Path, seconds: float) -> dict[str, Any]:
     with failures_as_messages():
         reader = FaceReader(read_settings().landmarks)
-    times: list[float] = []
-    samples: list[Sample] = []
-    size = (0, 0)
-    state: FaceState | None = None
-    first_us: int | None = None
-    batch: list[Frame] = []
-
-    def read(batch: list[Frame]) -> None:
-        nonlocal state, size
-        for reading in reader.read(batch, state):
-            if reading.sample is None or reading.face is None:
-                continue
-            times.append(reading.time_us / 1e6)
-            samples.append(reading.sample)
-            state = reading.face
-            size = state.frame_size
-
     with progress_bar("Measuring") as advance:
-        for time_us, image in _frames(file):
-            first_us = time_us if first_us is None else first_us
-            passed_s = (time_us - first_us) / 1e6
-            if passed_s > seconds:
-                break
-            batch.append(Frame(time_us, image))
-            if len(batch) == _BATCH:
-                read(batch)
-                batch = []
-                advance(passed_s / seconds)
-        read(batch)
-    if not samples:
-        raise click.ClickException("No face was found in the video.")
-    trace = Trace.of(times, samples, size)
+        trace = trace_of(_up_to(seconds, file), reader, on_time=lambda time_s: advance(time_s / seconds))
     return complete_data(measure_trace(trace), trace)
+
+
+def _up_to(seconds: float, file: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    first_s: float | None = None
+    for time_s, image in read_video(file):
+        first_s = time_s if first_s is None else first_s
+        if time_s - first_s > seconds:
+            return
+        yield time_s, image
 
 
 def _frames(file: Path) -> Iterator[tuple[int, NDArray[np.uint8]]]:
