@@ -43,15 +43,18 @@ def create_app(
     # Imported here: `beam keys` and the parent of `beam serve` need none of it, and OpenCV and dlib are large.
     from beam_api import auth, draining, errors, openapi, telemetry
     from beam_api.context import EXTENSION, Parts
+    from beam_api.probing import probe_upload
     from beam_api.redis_server import running_url
+    from beam_api.scan_parts import ScanParts
     from beam_api.services.admission import Admission
     from beam_api.services.keys import Keys
     from beam_api.services.measuring import Measuring
+    from beam_api.services.scanning import Scanning
     from beam_api.store.base import connect
     from beam_api.store.keys import KeyStore
     from beam_api.store.results import ResultStore
     from beam_api.store.windows import WindowStore
-    from beam_api.views import health, measure
+    from beam_api.views import health, measure, scans, webhook_secret
     from rppg_core import guidance
     from rppg_core.measure import measure as analyse
     from rppg_core.reader import FaceReader as Reader
@@ -61,6 +64,12 @@ def create_app(
     client = redis or connect(settings.redis_url or running_url(settings.data_dir))
     reader = reader or Reader(settings.landmarks)
     measuring = Measuring(WindowStore(client), ResultStore(client), reader, analyse=analyse, advise=guidance.advise)
+    scan = ScanParts.build(settings, client)
+    scanning = Scanning(
+        *(scan.scans, scan.spool, scan.upkeep, scan.delivering),
+        probe=probe_upload,
+        allowed_hosts=settings.webhook_allow,
+    )
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[EXTENSION] = Parts(
@@ -70,6 +79,8 @@ def create_app(
         keys=Keys(KeyStore(client)),
         admission=Admission(client),
         measuring=measuring,
+        scanning=scanning,
+        webhook_secrets=scan.secrets,
     )
     if hops := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
@@ -81,4 +92,7 @@ def create_app(
     api = openapi.init_app(app)
     api.register_blueprint(health.bp)
     api.register_blueprint(measure.bp)
+    for name, prefix in scans.PREFIXES.items():
+        api.register_blueprint(scans.bp, name=name, url_prefix=prefix)
+    api.register_blueprint(webhook_secret.bp)
     return app

@@ -12,6 +12,8 @@ from beam_api.config import Settings
 from beam_api.services.admission import Admission
 from beam_api.services.keys import Keys
 from beam_api.services.measuring import Measuring
+from beam_api.services.scanning import Scanning
+from beam_api.services.webhook_signing import WebhookSecrets
 from rppg_core.reader import FaceReader
 
 EXTENSION = "beam_api"
@@ -27,6 +29,8 @@ class Parts:
     keys: Keys
     admission: Admission
     measuring: Measuring
+    scanning: Scanning
+    webhook_secrets: WebhookSecrets
 
 
 def parts() -> Parts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import BinaryIO
@@ -50,8 +51,8 @@ def sniff(head: bytes) -> str | None:
     return None
 
 
-def probe(file: BinaryIO) -> VideoInfo:
-    """Look at a video without decoding it, by the demuxer of what it is and no other.
+def probe(file: Path | BinaryIO) -> VideoInfo:
+    """Look at a video without decoding it, by the demuxer of what it is and no other; a file is left at its start.
 
     Raises
     ------
@@ -60,9 +61,7 @@ def probe(file: BinaryIO) -> VideoInfo:
     UnusableVideo
         If it has no video stream or no frames, or a picture or a codec that is not measured.
     """
-    head = file.read(64)
-    file.seek(0)
-    kind = sniff(head)
+    kind = sniff(_head(file))
     if kind is None:
         raise InvalidVideo("The file is no MP4, MOV, WebM or AVI video.")
     with _open(file, kind) as container:
@@ -74,11 +73,13 @@ def probe(file: BinaryIO) -> VideoInfo:
         if width * height > MOST_PIXELS:
             raise UnusableVideo(f"The picture is too large: {width}x{height} pixels.")
         times = sorted(_packet_times(container))
+    if not isinstance(file, Path):
+        file.seek(0)
     if not times:
         raise UnusableVideo("The video has no frames.")
     if min(width, height) < SMALLEST_SIDE:
         raise UnusableVideo(f"The picture is too small: {width}x{height} pixels.")
-    interval = median(b - a for a, b in zip(times, times[1:], strict=False)) if len(times) > 1 else 0.0
+    interval = median(b - a for a, b in pairwise(times)) if len(times) > 1 else 0.0
     return VideoInfo(kind, codec, width, height, len(times), times[0], times[-1] - times[0] + interval)
 
 
@@ -186,8 +187,8 @@ def _upright(frame: av.VideoFrame, longest_side: int | None) -> NDArray[np.uint8
     width, height = frame.width, frame.height
     if longest_side and max(width, height) > longest_side:
         scale = longest_side / max(width, height)
-        size = {"width": max(2, round(width * scale)), "height": max(2, round(height * scale))}
-        pixels = frame.to_ndarray(format="rgb24", interpolation="AREA", **size)
+        width, height = max(2, round(width * scale)), max(2, round(height * scale))
+        pixels = frame.to_ndarray(format="rgb24", interpolation="AREA", width=width, height=height)
     else:
         pixels = frame.to_ndarray(format="rgb24")
     # PyAV tells the display matrix's angle, counter-clockwise, and leaves the turning to us.
@@ -203,6 +204,15 @@ def _packet_times(container: av.container.InputContainer) -> Iterator[float]:
                 yield float(stamp * packet.time_base)
     except av.FFmpegError:
         return  # it breaks off here
+
+
+def _head(file: Path | BinaryIO) -> bytes:
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            return opened.read(64)
+    head = file.read(64)
+    file.seek(0)
+    return head
 
 
 def _open(file: Path | BinaryIO, container: str | None = None) -> av.container.InputContainer:
