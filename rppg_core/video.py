@@ -150,11 +150,15 @@ class _Pace:
 
     def __init__(self, max_fps: float | None) -> None:
         self._step_s = 1.0 / max_fps if max_fps else 0.0
-        self._last_s = self._due_s = float("-inf")
+        self._last_s: float | None = None
+        self._due_s = 0.0
 
     def takes(self, time_s: float) -> bool:
-        if time_s < max(self._last_s + _DISTINCT_S, self._due_s - _AHEAD * self._step_s):
+        if self._last_s is None:
+            self._due_s = time_s
+        elif time_s < max(self._last_s + _DISTINCT_S, self._due_s - _AHEAD * self._step_s):
             return False
+        # Frames that came late are made up for, but no more than one.
         self._due_s = max(self._due_s, time_s - self._step_s) + self._step_s
         self._last_s = time_s
         return True
