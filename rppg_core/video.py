@@ -22,7 +22,7 @@ SMALLEST_SIDE, MOST_PIXELS = 64, 25_000_000
 """Pictures with a shorter side hold no face that can be measured; larger ones cost more memory than they are worth."""
 
 _MOV_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
-_AHEAD = 0.25  # of a frame's interval: how much too early a frame may be and still count as on time
+_AHEAD = 0.2  # of a frame's interval: how much too early a frame may be and still count as on time
 _DISTINCT_S = 0.0005
 _MOST_BAD_PACKETS = 500
 
