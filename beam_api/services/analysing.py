@@ -83,6 +83,7 @@ class Analysing:
         try:
             with self._spool.open(upload) as file:
                 trace = self._trace(session_id, number, file)
+            vitals = self._analyse(trace)
         except NoFaceDetected:
             return NO_FACE
         except UnsupportedImage:
@@ -91,7 +92,6 @@ class Analysing:
             return str(error)
         except MemoryError:
             return TOO_LARGE
-        vitals = self._analyse(trace)
         times = trace.times_s
         found = scan_vitals(
             vitals,
