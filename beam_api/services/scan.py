@@ -19,8 +19,8 @@ _NAMES = {"heart_rate": "heart_rate", "respiration_rate": "respiratory_rate"}
 _NO_PULSE = {
     "WINDOW_TOO_SHORT": "The face was seen for less than 5 seconds, too short to measure a pulse.",
     "LOW_FRAME_RATE": "The video has too few frames per second to measure a pulse.",
-    "MOTION": "No pulse could be measured: the head moved too much.",
 }
+_TOO_MUCH_MOTION = "No pulse could be measured: the head moved too much."
 _NO_PULSE_OTHERWISE = "No pulse could be measured in the video."
 
 
@@ -103,6 +103,8 @@ def scan_vitals(vitals: Vitals, *, frames: int, duration_ms: int, processing_tim
 
 def why_no_pulse(vitals: Vitals) -> str:
     """Why a video has no heart rate, for people."""
+    if "MOTION" in vitals.guidance:
+        return _TOO_MUCH_MOTION
     return _NO_PULSE.get(vitals.withheld.get("heart_rate", ""), _NO_PULSE_OTHERWISE)
 
 

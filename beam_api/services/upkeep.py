@@ -120,11 +120,11 @@ class Upkeep:
         if lapse.what == "retry":
             structlog.get_logger().warning("attempt died", session_id=session_id, attempt=attempt)
             self._scans.look_at(session_id, self._scans.now_ms() + LEASE_MS)
-            self.enqueue(session_id, attempt, at_front=True)
+            self.enqueue(session_id, lapse.number, at_front=True)
         elif lapse.what == "failed":
             self.fail(session_id, attempt, CRASHED if died else INTERRUPTED)
         elif lapse.what == "alive":
-            self._scans.look_at(session_id, lapse.lease_ms)
+            self._scans.look_at(session_id, lapse.number)
 
     def _finish(
         self, session_id: str, attempt: int, status: Literal["completed", "failed"], value: bytes | str

@@ -47,10 +47,13 @@ class ScanRecord:
 
 @dataclass(frozen=True, slots=True)
 class Lapse:
-    """What was found of an attempt that may have died; `lease_ms` is when to look again, if it is alive."""
+    """What was found of an attempt that may have died.
+
+    `number` is the end of its lease in ms if it is alive, and the last attempt's number if there is to be another one.
+    """
 
     what: Literal["moved", "alive", "retry", "failed"]
-    lease_ms: int = 0
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
