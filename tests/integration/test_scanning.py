@@ -24,6 +24,7 @@ from beam_api.redis_server import running_url
 from beam_api.services.keys import Keys
 from beam_api.store.base import connect
 from beam_api.store.keys import KeyStore
+from beam_api.store.scans import session_name
 from rppg_core.video import read_video
 from tests import videos
 from tests.beam_api.test_webhooks import Receiver
@@ -45,8 +46,8 @@ class ScanService:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        client = connect(running_url(service.data_dir))
-        self.make_key = lambda: Keys(KeyStore(client)).create("t", tier="enterprise").key
+        self.store = connect(running_url(service.data_dir))
+        self.make_key = lambda: Keys(KeyStore(self.store)).create("t", tier="enterprise").key
         self.key = self.make_key()
 
     def ask(self, method: str, path: str, **options: object) -> httpx.Response:
@@ -80,11 +81,13 @@ class ScanService:
         assert wait_until(lambda: bool(self._workers()), 30)
         return self._workers()[0]
 
-    def child(self, worker: int) -> int:
-        """Process id of the child that the worker has forked for a job, stopped in its tracks."""
+    def child(self, worker: int, session: str, tries: int = 1) -> int:
+        """Process id of the worker's child that has begun this attempt at a video, stopped in its tracks."""
         found: list[int] = []
 
         def stopped() -> bool:
+            if self.store.hget(session_name(session), "tries") != str(tries).encode():
+                return False
             for child in filter(running, children(worker)):
                 os.kill(child, signal.SIGSTOP)
                 found.append(child)
@@ -182,7 +185,7 @@ def test_a_room_without_anybody_fails_with_the_reason(scans: ScanService) -> Non
 def test_a_killed_worker_ends_no_session_and_leaves_no_child(scans: ScanService) -> None:
     worker = scans.worker()
     session = scans.begin(videos.encoded())
-    child = scans.child(worker)
+    child = scans.child(worker, session)
     os.kill(worker, signal.SIGKILL)
     assert wait_until(lambda: not running(child))
     found = scans.end(session, 60)
@@ -194,8 +197,8 @@ def test_a_killed_worker_ends_no_session_and_leaves_no_child(scans: ScanService)
 def test_a_crash_costs_its_session_alone(scans: ScanService) -> None:
     worker = scans.worker()
     session = scans.begin(videos.encoded())
-    for _ in range(2):
-        child = scans.child(worker)
+    for tries in (1, 2):
+        child = scans.child(worker, session, tries)
         os.kill(child, signal.SIGSEGV)
         os.kill(child, signal.SIGCONT)
         assert wait_until(lambda child=child: not running(child))
