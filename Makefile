@@ -46,6 +46,7 @@ test: lint
 bench: install
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.service
+	$(BIN)/python -m benchmarks.video
 
 bench-accuracy: install
 	$(BIN)/python -m benchmarks.accuracy

@@ -25,14 +25,10 @@ import av  # noqa: E402
 import cv2  # noqa: E402
 import httpx  # noqa: E402
 
-from beam_api.redis_server import running_url  # noqa: E402
-from beam_api.services.keys import Keys  # noqa: E402
-from beam_api.store.base import connect  # noqa: E402
-from beam_api.store.keys import KeyStore  # noqa: E402
 from benchmarks.ingest import cpu_ms  # noqa: E402
 from benchmarks.material import BATCH, CLIP, FPS, SIZE, encode  # noqa: E402
 from benchmarks.report import Figure, show  # noqa: E402
-from benchmarks.service import running_service  # noqa: E402
+from benchmarks.service import Service, processes, running_service  # noqa: E402
 from rppg_core.film import film  # noqa: E402
 from rppg_core.footage import trace_of  # noqa: E402
 from rppg_core.measure import measure  # noqa: E402
@@ -46,7 +42,7 @@ SECONDS = 30.0
 REPEATS = 5
 UPLOADS = 20
 LARGE_BYTES = 100 * 1024 * 1024 - 1024
-_START_S, _PATIENCE_S = 60.0, 300.0
+_PATIENCE_S = 300.0
 
 
 def main() -> None:
@@ -58,8 +54,7 @@ def main() -> None:
         film(simulate_face(scene), video)
         show("30 s of 640x480 H.264 at 30 fps, one core", _analysis(video))
         with running_service() as service:
-            key = _key(service.data_dir)
-            figures = [*_memory(service, key), *_queue(service, key, video)]
+            figures = [*_memory(service), *_queue(service, video)]
         show("Videos through the service, two web and two video workers", figures)
 
 
@@ -123,14 +118,12 @@ def _as_posted(reader: FaceReader, frames: list[Frame]) -> float | None:
     return measure(_read(reader, jpegs)).heart_rate_bpm
 
 
-def _memory(service: object, key: str) -> list[Figure]:
+def _memory(service: Service) -> list[Figure]:
     """How much a web worker grows while 100 MB come in."""
-    from benchmarks.service import _workers
-
-    headers = {"Authorization": f"Bearer {key}"}
-    with httpx.Client(base_url=service.url, headers=headers, timeout=120) as client:
+    workers = [pid for pid, command in processes(service).items() if command == "gunicorn worker"]
+    with _client(service) as client:
         _upload_large(client, 2_000_000)  # what is loaded on first use is not the upload's
-        before = {pid: _peak_mb(pid, reset=True) for pid in _workers(service)}
+        before = {pid: _peak_mb(pid, reset=True) for pid in workers}
         statuses = {_upload_large(client, LARGE_BYTES) for _ in range(2)}
         grown = max(_peak_mb(pid) - was for pid, was in before.items())
     assert statuses == {400}, statuses  # zeros are no video: it was all read, and then refused
@@ -160,12 +153,17 @@ def _peak_mb(pid: int, *, reset: bool = False) -> float:
     return int(next(line for line in status.splitlines() if line.startswith(name)).split()[1]) / 1024
 
 
-def _queue(service: object, key: str, video: Path) -> list[Figure]:
+def _client(service: Service) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {service.key}"}
+    return httpx.Client(base_url=f"http://{service.address}", headers=headers, timeout=120)
+
+
+def _queue(service: Service, video: Path) -> list[Figure]:
     """Many uploads at once, on the service's worker and another one."""
     with _second_worker(service.data_dir):
         done: list[tuple[str, float]] = []
         began = time.monotonic()
-        threads = [threading.Thread(target=_scan, args=(service.url, key, video, done)) for _ in range(UPLOADS)]
+        threads = [threading.Thread(target=_scan, args=(service, video, done)) for _ in range(UPLOADS)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -179,8 +177,8 @@ def _queue(service: object, key: str, video: Path) -> list[Figure]:
     ]
 
 
-def _scan(url: str, key: str, video: Path, done: list[tuple[str, float]]) -> None:
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=120) as client:
+def _scan(service: Service, video: Path, done: list[tuple[str, float]]) -> None:
+    with _client(service) as client:
         session = client.post("/v1/scan-session").json()["session_id"]
         with video.open("rb") as file:
             client.post(f"/v1/scan-session/{session}/video", files={"file": file}).raise_for_status()
@@ -206,13 +204,6 @@ def _second_worker(data_dir: Path) -> Iterator[None]:
 
 def _environment(data_dir: Path) -> dict[str, str]:
     return os.environ | {"BEAM_DATA_DIR": str(data_dir), "BEAM_LOG_LEVEL": "WARNING"}
-
-
-def _key(data_dir: Path) -> str:
-    store = connect(running_url(data_dir))
-    made = Keys(KeyStore(store)).create("benchmark", tier="enterprise").key
-    store.close()
-    return made
 
 
 if __name__ == "__main__":
