@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from rppg_core.errors import InvalidVideo, UnusableVideo
@@ -130,6 +131,7 @@ def read_video(
         If the file is no video, has no video stream, or not one frame can be decoded.
     """
     seen, pace = False, _Pace(max_fps)
+    reformatter = VideoReformatter()  # one for all: its tables cost more than a picture
     with _open(file, container) as source:
         # AVI has no presentation times: each packet's own is that of the frame that comes out when it goes in.
         decoding_times = source.format.name == "avi"
@@ -140,7 +142,7 @@ def read_video(
             seen = True
             time_s = float(stamp * frame.time_base)
             if pace.takes(time_s):
-                yield time_s, _upright(frame, longest_side)
+                yield time_s, _upright(frame, reformatter, longest_side)
     if not seen:
         raise InvalidVideo("The video can't be decoded.")
 
@@ -187,14 +189,14 @@ def _decode(source: av.container.InputContainer) -> Iterator[av.VideoFrame]:
             return
 
 
-def _upright(frame: av.VideoFrame, longest_side: int | None) -> NDArray[np.uint8]:
-    width, height = frame.width, frame.height
+def _upright(frame: av.VideoFrame, reformatter: VideoReformatter, longest_side: int | None) -> NDArray[np.uint8]:
+    width, height, interpolation = frame.width, frame.height, "BILINEAR"
     if longest_side and max(width, height) > longest_side:
         scale = longest_side / max(width, height)
-        width, height = max(2, round(width * scale)), max(2, round(height * scale))
-        pixels = frame.to_ndarray(format="rgb24", interpolation="AREA", width=width, height=height)
-    else:
-        pixels = frame.to_ndarray(format="rgb24")
+        width, height, interpolation = max(2, round(width * scale)), max(2, round(height * scale)), "AREA"
+    pixels = reformatter.reformat(
+        frame, width=width, height=height, format="rgb24", interpolation=interpolation, threads=1
+    ).to_ndarray()
     # PyAV tells the display matrix's angle, counter-clockwise, and leaves the turning to us.
     quarter_turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
