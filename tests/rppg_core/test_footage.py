@@ -65,6 +65,24 @@ def test_without_a_face_there_is_no_trace(reader):
         trace_of([], reader)
 
 
+def test_somebody_who_comes_late_is_found(reader):
+    empty = np.full((300, 320, 3), 90, np.uint8)
+    room = [(i / 15, empty) for i in range(15 * 12)]
+    trace = trace_of([*room, *((12 + at, image) for at, image in footage())], reader)
+    assert 12 <= trace.times_s[0] <= 14.1
+    assert trace.times_s[-1] == pytest.approx(22.5, abs=0.1)
+    assert len(trace.times_s) >= 120
+    assert measure(trace).heart_rate_bpm == pytest.approx(videos.RATE_BPM, abs=2)
+
+
+def test_an_empty_room_is_looked_at_now_and_then(reader):
+    looked = []
+    empty = np.full((120, 160, 3), 90, np.uint8)
+    with pytest.raises(NoFaceDetected):
+        trace_of([(i / 15, empty) for i in range(15 * 20)], reader, on_time=looked.append)
+    assert len([at for at in looked if at > 6]) <= 8
+
+
 def test_a_face_without_colour_is_told_as_such(reader):
     grey = [(at, np.repeat(image[..., 1:2], 3, axis=2)) for at, image in footage()[:10]]
     with pytest.raises(UnsupportedImage):
