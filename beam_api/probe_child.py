@@ -62,7 +62,9 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (TIME_S, TIME_S))
     if sys.platform == "linux":
         held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (held + _MEMORY_BYTES, held + _MEMORY_BYTES))
+        most = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = held + _MEMORY_BYTES if most == resource.RLIM_INFINITY else min(held + _MEMORY_BYTES, most)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, most))
     signal.setitimer(signal.ITIMER_REAL, TIME_S)  # nobody handles its signal, so it ends even a demuxer that hangs
 
 

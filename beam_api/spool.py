@@ -12,13 +12,9 @@ from typing import Any, BinaryIO, cast
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from beam_api.exceptions import BeamError
+from beam_api.exceptions import StoreUnavailable
 
 _PART_BYTES = 5 * 1024 * 1024  # what an object store's client holds at a time: the least that S3 takes
-
-
-class SpoolUnavailable(BeamError):
-    """The upload can't be kept: the disk is full, or the object store is away."""
 
 
 class Spool:
@@ -30,7 +26,13 @@ class Spool:
 
     @contextmanager
     def create(self, session_id: str) -> Iterator[tuple[str, BinaryIO]]:
-        """Yield the name of a new upload and a file to write it to. It is deleted again if the block raises."""
+        """Yield the name of a new upload and a file to write it to. It is deleted again if the block raises.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the upload can't be kept: the disk is full, or the object store is away.
+        """
         name = f"{session_id}.{secrets.token_hex(8)}"
         fs, root = self._open_root()
         try:
@@ -42,7 +44,7 @@ class Spool:
             with suppress(Exception):
                 self.delete(name)
             if isinstance(error, OSError):
-                raise SpoolUnavailable from error
+                raise StoreUnavailable from error
             raise
 
     @contextmanager

@@ -8,7 +8,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 from werkzeug.wrappers import Request
 
-from beam_api.exceptions import InvalidParameter, PayloadTooLarge, UnsupportedMediaType
+from beam_api.exceptions import InvalidParameter, PayloadTooLarge, StoreUnavailable, UnsupportedMediaType
 
 _CHUNK = 64 * 1024
 _AROUND_BYTES = 64 * 1024  # boundaries, headers and fields around the file
@@ -47,6 +47,8 @@ def read_upload(request: Request, name: str, into: BinaryIO, most_bytes: int) ->
         As soon as the file is beyond `most_bytes`, or what surrounds it beyond reason.
     InvalidParameter
         If the body is not well-formed or breaks off, or doesn't hold exactly one such file with something in it.
+    StoreUnavailable
+        If it can't be written.
     """
     boundary = request.mimetype_params.get("boundary", "")
     if not 1 <= len(boundary) <= 200 or not boundary.isascii():
@@ -105,4 +107,7 @@ class _Reader:
         self._written += len(data)
         if self._written > self._most_bytes:
             raise PayloadTooLarge(_TOO_LARGE.format(self._most_bytes // 2**20))
-        self._into.write(data)
+        try:
+            self._into.write(data)
+        except OSError as error:  # ours, not the client's: a full disk
+            raise StoreUnavailable from error

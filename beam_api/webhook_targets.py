@@ -60,12 +60,12 @@ class AllowedHost:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL that may be called, at one address."""
+    """A URL that may be called, at one of these addresses."""
 
     url: str
     host: str
     port: int
-    address: str
+    addresses: tuple[str, ...]
 
 
 def check_url(url: str, allowed: Sequence[AllowedHost]) -> None:
@@ -76,17 +76,20 @@ def check_url(url: str, allowed: Sequence[AllowedHost]) -> None:
         return
     if literal is not None and not is_public(literal):
         raise TargetRefused("must not lead into a private network")
-    if literal is None and (f".{host}".endswith(_LOCAL_NAMES) or "." not in host):
+    # Where the operator allows networks, what such a name leads to is seen when it is resolved.
+    private_name = literal is None and (f".{host}".endswith(_LOCAL_NAMES) or "." not in host)
+    if private_name and not any(entry.network for entry in allowed):
         raise TargetRefused("must have a public host name")
 
 
 def resolve_target(url: str, allowed: Sequence[AllowedHost], resolve: Resolve) -> Target:
-    """Resolve the host of a URL, once, and choose the address to connect to.
+    """Resolve the host of a URL, once, and choose the addresses to connect to.
 
     Raises
     ------
     TargetRefused
-        If the URL is malformed, or any address of its host is private, loopback, link-local or a cloud's own.
+        If the URL is malformed, or any address of its host is private, loopback, link-local or a cloud's own, and
+        none is one that the operator allows.
     OSError
         If the host can't be resolved.
     """
@@ -95,10 +98,10 @@ def resolve_target(url: str, allowed: Sequence[AllowedHost], resolve: Resolve) -
     found = [literal] if literal is not None else [ip_address(text.partition("%")[0]) for text in resolve(host, port)]
     if not found:
         raise OSError("no address")
-    for address in found:
-        if not is_public(address) and not any(entry.covers(host, address, port) for entry in allowed):
-            raise TargetRefused("must not lead into a private network")
-    return Target(url, host, port, str(found[0]))
+    allowed_ones = [a for a in found if any(entry.covers(host, a, port) for entry in allowed)]
+    if not allowed_ones and not all(map(is_public, found)):
+        raise TargetRefused("must not lead into a private network")
+    return Target(url, host, port, tuple(str(address) for address in allowed_ones or found))
 
 
 def system_resolve(host: str, port: int) -> Sequence[str]:

@@ -36,7 +36,12 @@ class Sender:
         """
         try:
             target = resolve_target(url, self._allowed, self._resolve)
-            return self._send(target, headers, body)
+            for address in target.addresses[:-1]:
+                try:
+                    return self._send(target, address, headers, body)
+                except httpx.ConnectError:  # a host with two addresses may listen at one of them
+                    continue
+            return self._send(target, target.addresses[-1], headers, body)
         except TargetRefused as error:
             raise NotDelivered("The URL leads into a private network.") from error
         except httpx.TimeoutException as error:
@@ -46,8 +51,8 @@ class Sender:
         except OSError as error:
             raise NotDelivered("The host was not found.") from error
 
-    def _send(self, target: Target, headers: Mapping[str, str], body: bytes) -> int:
-        # The connection goes to the address that was checked; Host and the certificate's name stay the URL's.
+    def _send(self, target: Target, address: str, headers: Mapping[str, str], body: bytes) -> int:
+        # The connection goes to an address that was checked; Host and the certificate's name stay the URL's.
         url = httpx.URL(target.url)
         named = url.netloc.decode()
         sent = {
@@ -61,7 +66,7 @@ class Sender:
             httpx.Client(verify=self._tls or True, trust_env=False, timeout=TIMEOUT_S) as client,
             client.stream(
                 "POST",
-                url.copy_with(host=target.address, fragment=None),
+                url.copy_with(host=address, fragment=None),
                 content=body,
                 headers=sent,
                 extensions={"sni_hostname": target.host},

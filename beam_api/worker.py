@@ -158,7 +158,9 @@ def limit_process(seconds: float) -> None:
     """
     if sys.platform == "linux":
         held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY_BYTES, held + MEMORY_BYTES))
+        most = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = held + MEMORY_BYTES if most == resource.RLIM_INFINITY else min(held + MEMORY_BYTES, most)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, most))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, max(0.1, min(seconds, TIME_LIMIT_S)))
 

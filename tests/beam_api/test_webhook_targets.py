@@ -90,7 +90,7 @@ def test_a_public_url_is_taken(url):
 def test_the_operator_may_allow_a_private_host(entry, url):
     check_url(url, allow(entry))
     with pytest.raises(TargetRefused):
-        check_url(url, allow("10.9.9.9", "127.0.0.1:1", "other.internal"))
+        check_url(url, allow("other.internal", "another.example.com:1"))
 
 
 @pytest.mark.parametrize("entry", ["", "10.0.0.0/99", "host:0", "host:port", "a/b", "[::1]:x"])
@@ -113,14 +113,20 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse():
 def test_a_resolver_that_changes_its_answer_is_asked_once():
     answers = iter(["93.184.215.14", "127.0.0.1"])
     target = resolve_target("https://example.com/", [], lambda _host, _port: [next(answers)])
-    assert target.address == "93.184.215.14"
+    assert target.addresses == ("93.184.215.14",)
     assert next(answers) == "127.0.0.1"
 
 
 def test_an_allowed_network_covers_a_name_that_resolves_into_it():
     resolve = {"hooks.example.com": ["10.1.2.3"]}
     target = resolve_target("https://hooks.example.com/", allow("10.0.0.0/8"), lambda host, _port: resolve[host])
-    assert (target.host, target.port, target.address) == ("hooks.example.com", 443, "10.1.2.3")
+    assert (target.host, target.port, target.addresses) == ("hooks.example.com", 443, ("10.1.2.3",))
+
+
+def test_of_a_host_s_addresses_those_that_are_allowed_are_taken():
+    target = resolve_target("http://localhost/", allow("127.0.0.1"), lambda _host, _port: ["::1", "127.0.0.1"])
+    assert target.addresses == ("127.0.0.1",)
+    check_url("http://localhost/", allow("127.0.0.1"))
 
 
 def test_addresses_of_the_public_network_are_public():

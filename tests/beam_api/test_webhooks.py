@@ -239,6 +239,11 @@ def test_a_name_that_changes_its_address_after_the_check_is_called_at_the_one_ch
     assert len(receiver.received) == 1
 
 
+def test_a_host_with_two_addresses_is_reached_at_the_one_it_listens_at(receiver):
+    sender = Sender(("localhost",), resolve=lambda _host, _port: ["::1", "127.0.0.3", "127.0.0.1"])
+    assert sender.post(f"http://localhost:{receiver.server_port}/", {}, BODY) == 200
+
+
 @pytest.fixture
 def certificate(tmp_path):
     """Of hooks.example.com, and of nobody else."""
