@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from beam_api.services.rounding import rounded, score, whole
 from beam_api.store.scans import ScanRecord, Status
 from rppg_core.regularity import regularity
 from rppg_core.vitals import Vitals
@@ -74,20 +74,20 @@ def scan_vitals(vitals: Vitals, *, frames: int, duration_ms: int, processing_tim
     regular = regularity(vitals.waveform, vitals.heart_rate_bpm)
     return ScanVitals(
         heart_rate=round(float(vitals.heart_rate_bpm), 1),
-        respiratory_rate=_rounded(vitals.respiration_rate_bpm, 1),
-        hrv=_rounded(vitals.rmssd_ms, 1),
-        confidence=_score(vitals.confidence),
+        respiratory_rate=rounded(vitals.respiration_rate_bpm, 1),
+        hrv=rounded(vitals.rmssd_ms, 1),
+        confidence=score(vitals.confidence),
         timestamp=now_iso(),
         processing_time_ms=processing_time_ms,
         signal_quality={
-            "snr": _rounded(vitals.quality.snr_db, 2),
-            "stability": _score(regular.stability),
-            "periodicity": _score(regular.periodicity),
+            "snr": rounded(vitals.quality.snr_db, 2),
+            "stability": score(regular.stability),
+            "periodicity": score(regular.periodicity),
         },
-        stress_index=_rounded(vitals.stress_index, 1),
-        spo2=_whole(vitals.spo2_percent),
+        stress_index=rounded(vitals.stress_index, 1),
+        spo2=whole(vitals.spo2_percent),
         quality={
-            _NAMES.get(name, name): _score(getattr(vitals.quality, name))
+            _NAMES.get(name, name): score(getattr(vitals.quality, name))
             for name in ("heart_rate", "hrv", "spo2", "stress_index", "respiration_rate")
         },
         withheld={_NAMES.get(name, name): reason for name, reason in vitals.withheld.items()},
@@ -111,16 +111,3 @@ def why_no_pulse(vitals: Vitals) -> str:
 def now_iso() -> str:
     """The time, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _score(value: float) -> float:
-    """Rounded down: no score may pass a threshold by rounding."""
-    return math.floor(1e4 * value) / 1e4 if math.isfinite(value) else 0.0
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None or not math.isfinite(value) else round(value)
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(float(value), digits)

@@ -209,6 +209,22 @@ def test_a_crash_costs_its_session_alone(scans: ScanService) -> None:
     assert scans.end(scans.begin(videos.encoded()))["status"] == "completed"
 
 
+def test_another_worker_joins_and_ends_when_it_is_told_to(scans: ScanService) -> None:
+    scans.worker()
+    env = os.environ | {"BEAM_DATA_DIR": str(scans.service.data_dir), "PYTHONPATH": str(ROOT)}
+    other = subprocess.Popen([sys.executable, "-m", "beam_api.cli", "worker"], env=env, stderr=subprocess.DEVNULL)
+    try:
+        named = str(other.pid).encode()
+        assert wait_until(
+            lambda: any(scans.store.hget(key, "pid") == named for key in scans.store.smembers("rq:workers")), 30
+        )
+        other.terminate()
+        assert other.wait(20) == 0
+    finally:
+        other.kill()
+        other.wait()
+
+
 def test_a_large_body_without_a_length_is_refused_and_the_client_sees_it(scans: ScanService) -> None:
     session = scans.ask("POST", "/v1/scan-session").json()["session_id"]
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="v"\r\n\r\n\0\0\0\x18ftypisom'
