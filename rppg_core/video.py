@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import av
 import numpy as np
@@ -66,7 +66,7 @@ def probe(file: Path | BinaryIO) -> VideoInfo:
     if kind is None:
         raise InvalidVideo("The file is no MP4, MOV, WebM or AVI video.")
     with _open(file, kind) as container:
-        stream = container.streams.video[0]
+        stream = _pictures(container)
         codec, width, height = stream.codec_context.name, stream.codec_context.width, stream.codec_context.height
         codec = {"libdav1d": "av1", "libvpx": "vp8", "libvpx-vp9": "vp9"}.get(codec, codec)
         if codec not in CODECS:
@@ -168,7 +168,7 @@ class _Pace:
 
 def _decode(source: av.container.InputContainer) -> Iterator[av.VideoFrame]:
     """Frames in the order of presentation, as long as packets can be read."""
-    stream = source.streams.video[0]
+    stream = _pictures(source)
     stream.codec_context.thread_count = 1  # processes are the parallelism
     bad = 0
     packets = iter(source.demux(stream))
@@ -204,12 +204,17 @@ def _upright(frame: av.VideoFrame, reformatter: VideoReformatter, longest_side: 
 
 def _packet_times(container: av.container.InputContainer) -> Iterator[float]:
     try:
-        for packet in container.demux(video=0):
+        for packet in container.demux(_pictures(container)):
             stamp = packet.pts if packet.pts is not None else packet.dts
             if stamp is not None and packet.time_base is not None and packet.size:
                 yield float(stamp * packet.time_base)
     except av.FFmpegError:
         return  # it breaks off here
+
+
+def _pictures(container: av.container.InputContainer) -> av.VideoStream:
+    """The stream that a player shows: not the cover of a recording that has one."""
+    return cast(av.VideoStream, container.streams.best("video") or container.streams.video[0])
 
 
 def _head(file: Path | BinaryIO) -> bytes:
