@@ -52,6 +52,7 @@ bench: install
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.running
 	$(BIN)/python -m benchmarks.service
+	$(BIN)/python -m benchmarks.video
 
 bench-accuracy: install
 	$(BIN)/python -m benchmarks.accuracy

@@ -44,17 +44,20 @@ def create_app(
     from beam_api import auth, draining, errors, headers, openapi, telemetry
     from beam_api.context import EXTENSION, Parts
     from beam_api.limits import Limiter
+    from beam_api.probing import probe_upload
     from beam_api.redis_server import running_url
+    from beam_api.scan_parts import ScanParts
     from beam_api.services.admission import Admission
     from beam_api.services.keys import Keys
     from beam_api.services.measuring import Measuring
+    from beam_api.services.scanning import Scanning
     from beam_api.services.signup import Signup
     from beam_api.store.base import connect
     from beam_api.store.keys import KeyStore
     from beam_api.store.results import ResultStore
     from beam_api.store.usage import UsageStore
     from beam_api.store.windows import WindowStore
-    from beam_api.views import health, keys, measure, pages, playground
+    from beam_api.views import health, keys, measure, pages, playground, scans, webhook_secret
     from rppg_core import guidance
     from rppg_core.measure import measure as analyse
     from rppg_core.reader import FaceReader as Reader
@@ -65,6 +68,12 @@ def create_app(
     reader = reader or Reader(settings.landmarks)
     measuring = Measuring(WindowStore(client), ResultStore(client), reader, analyse=analyse, advise=guidance.advise)
     key_service = Keys(KeyStore(client), UsageStore(client))
+    scan = ScanParts.build(settings, client)
+    scanning = Scanning(
+        *(scan.scans, scan.spool, scan.upkeep, scan.delivering),
+        probe=probe_upload,
+        allowed_hosts=settings.webhook_allow,
+    )
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[EXTENSION] = Parts(
@@ -75,6 +84,8 @@ def create_app(
         signup=Signup(key_service, Limiter(client), open_to_all=settings.signup == "open"),
         admission=Admission(client),
         measuring=measuring,
+        scanning=scanning,
+        webhook_secrets=scan.secrets,
     )
     if hops := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
@@ -92,4 +103,7 @@ def create_app(
     app.register_blueprint(pages.files)
     if settings.playground == "on":
         api.register_blueprint(playground.bp)
+    for name, prefix in scans.PREFIXES.items():
+        api.register_blueprint(scans.bp, name=name, url_prefix=prefix)
+    api.register_blueprint(webhook_secret.bp)
     return app

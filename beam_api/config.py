@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from environs import Env, EnvError, validate
 from marshmallow import ValidationError
+
+from beam_api.webhook_targets import AllowedHost
 
 
 class SettingsError(Exception):
@@ -27,6 +29,15 @@ class Variable(NamedTuple):
 VARIABLES = (
     Variable("BEAM_DATA_DIR", "~/.beam", "Folder of the embedded Redis: its data, socket and lock."),
     Variable("BEAM_REDIS_URL", "unset", "Your own Redis (redis://, rediss://, unix://) instead of the embedded one."),
+    Variable(
+        "BEAM_QUEUE_REDIS_URL", "that of BEAM_REDIS_URL", "Another Redis for the queue of video jobs; no cluster."
+    ),
+    Variable("BEAM_SPOOL_URL", "spool in BEAM_DATA_DIR", "Where uploads wait: a folder, or s3://bucket/folder."),
+    Variable("BEAM_SESSION_TTL_S", "3600", "Seconds that a scan session lives after its last step."),
+    Variable("BEAM_SECRET_KEY", "made, and kept in BEAM_DATA_DIR", "What webhook secrets derive from."),
+    Variable(
+        "BEAM_WEBHOOK_ALLOW", "none", "Private webhook hosts: names, addresses or networks, each with or without :port."
+    ),
     Variable("BEAM_LANDMARKS", "5", "Landmark model: 5, 68, or the path of a dlib shape predictor."),
     Variable("BEAM_TRUSTED_PROXIES", "0", "How many proxies' X-Forwarded-For to believe."),
     Variable("BEAM_SIGNUP", "open", "open: anybody may have a free sandbox key; closed: only beam keys makes keys."),
@@ -51,6 +62,11 @@ class Settings:
     workers: int = 1
     signup: str = "open"
     playground: str = "on"
+    queue_redis_url: str | None = None
+    spool_url: str | None = None
+    session_ttl_s: int = 3600
+    secret_key: str | None = field(default=None, repr=False)
+    webhook_allow: tuple[str, ...] = ()
 
     @property
     def log_level_number(self) -> int:
@@ -78,6 +94,11 @@ class Settings:
                 workers=env.int("WEB_CONCURRENCY", default=cores(), validate=validate.Range(1, 1024)),
                 signup=env.str("BEAM_SIGNUP", default="open", validate=validate.OneOf(("open", "closed"))),
                 playground=env.str("BEAM_PLAYGROUND", default="on", validate=validate.OneOf(("on", "off"))),
+                queue_redis_url=env.str("BEAM_QUEUE_REDIS_URL", default="", validate=_redis_url) or None,
+                spool_url=env.str("BEAM_SPOOL_URL", default="") or None,
+                session_ttl_s=env.int("BEAM_SESSION_TTL_S", default=3600, validate=validate.Range(1, 30 * 24 * 3600)),
+                secret_key=env.str("BEAM_SECRET_KEY", default="") or None,
+                webhook_allow=_allowed_hosts(env.str("BEAM_WEBHOOK_ALLOW", default="", validate=_allowed_hosts)),
             )
         except EnvError as error:
             raise SettingsError(str(error)) from None
@@ -91,6 +112,16 @@ def cores() -> int:
 def _redis_url(value: str) -> None:
     if value and not value.startswith(REDIS_SCHEMES):
         raise ValidationError("must begin with " + ", ".join(REDIS_SCHEMES))
+
+
+def _allowed_hosts(value: str) -> tuple[str, ...]:
+    hosts = tuple(value.replace(",", " ").split())
+    for host in hosts:
+        try:
+            AllowedHost.parse(host)
+        except ValueError as error:
+            raise ValidationError("must be host names, addresses or networks, separated by commas") from error
+    return hosts
 
 
 def _landmarks(value: str) -> None:

@@ -12,7 +12,9 @@ from beam_api.config import Settings
 from beam_api.services.admission import Admission
 from beam_api.services.keys import Keys
 from beam_api.services.measuring import Measuring
+from beam_api.services.scanning import Scanning
 from beam_api.services.signup import Signup
+from beam_api.services.webhook_signing import WebhookSecrets
 from rppg_core.reader import FaceReader
 
 EXTENSION = "beam_api"
@@ -29,6 +31,8 @@ class Parts:
     signup: Signup
     admission: Admission
     measuring: Measuring
+    scanning: Scanning
+    webhook_secrets: WebhookSecrets
 
 
 def parts() -> Parts:

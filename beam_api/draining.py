@@ -14,7 +14,7 @@ from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
 
 SILENCE_S = 15.0
-BOUND_BYTES = 64 * 1024 * 1024
+BOUND_BYTES = 256 * 1024 * 1024  # a video that is too large is mostly not much too large
 BOUND_S = 20.0
 _CHUNK = 64 * 1024
 

@@ -76,6 +76,20 @@ class NotFound(BeamError):
     message = "There is nothing here."
 
 
+class Conflict(BeamError):
+    """The thing is in a state that doesn't allow this."""
+
+    code = "CONFLICT"
+    message = "This can't be done in the present state."
+
+
+class Unprocessable(BeamError):
+    """Well-formed, and of no use. The message says why."""
+
+    code = "UNPROCESSABLE"
+    message = "This can't be used."
+
+
 class PayloadTooLarge(BeamError):
     """The body, or one part of it, is larger than is taken."""
 

@@ -1,8 +1,8 @@
-"""`beam serve`: the parent of gunicorn and of the embedded Redis.
+"""`beam serve`: the parent of gunicorn, of a video worker and of the embedded Redis.
 
-It starts Redis, then gunicorn; watches both; on a signal ends gunicorn, whose workers first answer what they have
-begun, and then Redis. Both die with it, however it dies. Everything is forked from the main thread (see
-`die_with_parent`).
+It starts Redis, then gunicorn and the video worker; watches them; on a signal ends gunicorn, whose workers first answer
+what they have begun, then the video worker, and then Redis. All die with it, however it dies. Everything is forked from
+the main thread (see `die_with_parent`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import structlog
 
 from beam_api.config import Settings
 from beam_api.redis_server import EmbeddedRedis, RedisNotRunning, die_with_parent
+from beam_api.serving_worker import WorkerProcess
 
 WATCH_S = 0.2
 REVIVE_PAUSE_S = 1.0
@@ -67,7 +68,7 @@ def serve(settings: Settings, address: Address, on_start: Callable[[str, str], N
             return 0
         gunicorn = _start_gunicorn(settings.workers, redis_url, address, listener)
         listener.close()
-        return _watch(gunicorn, server, stop)
+        return _watch(gunicorn, WorkerProcess(redis_url), server, stop)
 
 
 def _start_gunicorn(workers: int, redis_url: str, address: Address, listener: socket.socket) -> subprocess.Popen[bytes]:
@@ -84,17 +85,22 @@ def _start_gunicorn(workers: int, redis_url: str, address: Address, listener: so
     )
 
 
-def _watch(gunicorn: subprocess.Popen[bytes], server: EmbeddedRedis | None, stop: threading.Event) -> int:
-    """Keep Redis up until a signal comes (0) or gunicorn ends by itself (its exit status, at least 1)."""
+def _watch(
+    gunicorn: subprocess.Popen[bytes], worker: WorkerProcess, server: EmbeddedRedis | None, stop: threading.Event
+) -> int:
+    """Keep the rest up until a signal comes (0) or gunicorn ends by itself (its exit status, at least 1)."""
     try:
         while gunicorn.poll() is None:
+            worker.keep_alive()
             if stop.wait(WATCH_S):
                 return 0
             if server is not None:
                 _keep_alive(server, stop)
         return gunicorn.returncode or 1
     finally:
+        worker.ask_to_stop()
         _end(gunicorn)
+        worker.stop()
 
 
 def _keep_alive(server: EmbeddedRedis, stop: threading.Event) -> None:

@@ -261,7 +261,7 @@ def _window(service: Service, store: redis.Redis, frames: list[bytes]) -> list[F
 def cpu_s(service: Service) -> float:
     """CPU time that all processes of the service have used, in seconds."""
     ticks = 0
-    for pid in _processes(service):
+    for pid in processes(service):
         user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
         ticks += int(user) + int(system)
     return ticks / os.sysconf("SC_CLK_TCK")
@@ -269,7 +269,7 @@ def cpu_s(service: Service) -> float:
 
 def _memory(service: Service) -> list[Figure]:
     figures = []
-    for pid, command in _processes(service).items():
+    for pid, command in processes(service).items():
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         kept = {line.split()[0]: int(line.split()[1]) * 1024 / 1e6 for line in rollup.splitlines()[1:]}
         resident, proportional = (250, 90) if "gunicorn" in command else (None, None)
@@ -280,7 +280,7 @@ def _memory(service: Service) -> list[Figure]:
     return figures
 
 
-def _processes(service: Service) -> dict[int, str]:
+def processes(service: Service) -> dict[int, str]:
     """Every process of the service, by id, with a word of what it is."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -299,6 +299,8 @@ def _command(pid: int, is_first: bool) -> str:
     line = Path(f"/proc/{pid}/cmdline").read_text()
     if "gunicorn" in line:
         return "gunicorn master" if is_first else "gunicorn worker"
+    if "beam_api.cli\0worker" in line:
+        return "video worker"
     return next((name for name in ("redis-server", "valkey-server") if name in line), "beam serve")
 
 

@@ -32,9 +32,15 @@ class NoFaceDetected(RppgError):
 
 
 class InvalidVideo(RppgError, ValueError):
-    """The file is no video, or one without frames."""
+    """The file is no video, or one that can't be decoded."""
 
     code = "INVALID_VIDEO"
+
+
+class UnusableVideo(InvalidVideo):
+    """A video that there is nothing to measure in: no frames, a picture or a length that is not taken."""
+
+    code = "UNUSABLE_VIDEO"
 
 
 class ModelUnavailable(RppgError):

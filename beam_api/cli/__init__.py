@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-COMMANDS = ("serve", "demo", "measure", "keys", "doctor")
+COMMANDS = ("serve", "worker", "demo", "measure", "scan", "keys", "doctor")
 
 
 class _Commands(click.Group):

@@ -91,6 +91,21 @@ def _decoders(settings: Settings) -> tuple[str, str]:
     return f"JPEG: simplejpeg {simplejpeg.__version__}; PNG: OpenCV {cv2.__version__}", ""
 
 
+def _videos(_settings: Settings) -> tuple[str, str]:
+    import av
+
+    from rppg_core.video import CODECS
+
+    missing = []
+    for codec in CODECS:
+        try:
+            av.Codec(codec, "r")
+        except ValueError:  # unknown to this build
+            missing.append(codec)
+    found = f"PyAV {av.__version__}"
+    return (f"{found} without {', '.join(missing)}", "reinstall av") if missing else (found, "")
+
+
 def _data_dir(settings: Settings) -> tuple[str, str]:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     free = shutil.disk_usage(settings.data_dir).free
@@ -114,6 +129,7 @@ CHECKS: dict[str, Callable[[Settings], tuple[str, str]]] = {
     "Redis": _redis,
     "model": _model,
     "decoders": _decoders,
+    "videos": _videos,
     "data": _data_dir,
     "files": _open_files,
     "workers": _workers,

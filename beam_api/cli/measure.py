@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
@@ -21,12 +21,11 @@ from beam_api.services.keys import TIERS
 from beam_api.services.pacing import interval_ms, mean_interval_ms
 from beam_api.store.windows import Session
 from rppg_core.errors import RppgError
+from rppg_core.footage import trace_of
 from rppg_core.measure import measure as measure_trace
-from rppg_core.reader import FaceReader, FaceState, Frame
-from rppg_core.traces import Sample, Trace
+from rppg_core.reader import FaceReader
 
 _QUALITY = 95  # the file's own compression has taken enough
-_BATCH = 30
 
 
 @click.command()
@@ -86,43 +85,24 @@ def _jpeg(image: NDArray[np.uint8]) -> bytes:
 def _here(source: VideoFile | Camera, window_s: float, pace: Pace) -> dict[str, Any]:
     with failures_as_messages():
         reader = FaceReader(read_settings().landmarks)
-    times: list[float] = []
-    samples: list[Sample] = []
-    state: FaceState | None = None
-
-    def read(batch: list[Frame]) -> None:
-        nonlocal state
-        for reading in reader.read(batch, state):
-            if reading.sample is not None and reading.face is not None:
-                times.append(reading.time_us / 1e6)
-                samples.append(reading.sample)
-                state = reading.face
-
     frames = source.frames()
     with progress_bar("Measuring") as advance:
-        for batch in _window(frames if pace == "batch" else _as_paced(frames), window_s, advance, pace):
-            read(batch)
-    if state is None:
-        raise click.ClickException("No face was found.")
-    trace = Trace.of(times, samples, state.frame_size)
+        trace = trace_of(_window(frames if pace == "batch" else _as_paced(frames), window_s, advance), reader)
     return complete_data(measure_trace(trace), trace)
 
 
-def _window(frames: Frames, window_s: float, advance: Callable[[float], None], pace: Pace) -> Any:
-    """Yield the frames of the first `window_s` in the batches in which they are read."""
+def _window(
+    frames: Frames, window_s: float, advance: Callable[[float], None]
+) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """The frames of the first `window_s`, with their times in seconds."""
     first_us: int | None = None
-    batch: list[Frame] = []
     for time_us, image in frames:
         first_us = time_us if first_us is None else first_us
         passed_s = (time_us - first_us) / 1e6
         if passed_s > window_s:
-            break
-        batch.append(Frame(time_us, image))
-        if len(batch) == (_BATCH if pace == "batch" else 1):
-            yield batch
-            batch = []
-            advance(passed_s / window_s)
-    yield batch
+            return
+        yield time_us / 1e6, image
+        advance(passed_s / window_s)
 
 
 def _as_paced(frames: Frames) -> Frames:

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beam_api.services.rounding import rounded as _rounded
+from beam_api.services.rounding import score as _score
+from beam_api.services.rounding import whole as _whole
 from rppg_core.partial import Partial
 from rppg_core.reader import FaceState
 from rppg_core.vitals import VITALS, Quality, Vitals, Waveform
@@ -194,20 +197,6 @@ def span_us(times_us: list[int]) -> float:
 def _quality(quality: Quality) -> dict[str, float | None]:
     scores: dict[str, float | None] = {name: _score(getattr(quality, name)) for name in VITALS}
     return {**scores, "snr_db": _rounded(quality.snr_db, 2)}
-
-
-def _score(value: float) -> float:
-    """Rounded down: no score may pass a threshold by rounding."""
-    return math.floor(1e4 * value) / 1e4 if math.isfinite(value) else 0.0
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None or not math.isfinite(value) else round(value)
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    """JSON knows no NaN: what isn't finite is null."""
-    return None if value is None or not math.isfinite(value) else round(float(value), digits)
 
 
 def _unit(wave: NDArray[np.float64]) -> NDArray[np.float64]:

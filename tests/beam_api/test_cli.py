@@ -59,7 +59,15 @@ def test_doctor_finds_nothing_to_mend_here(beam):
     result = beam("doctor", "--json")
     report = json.loads(result.stdout)
     assert (result.exit_code, report["well"]) == (0, True), report
-    assert {f["what"] for f in report["findings"]} == {"Redis", "model", "decoders", "data", "files", "workers"}
+    assert {f["what"] for f in report["findings"]} == {
+        "Redis",
+        "model",
+        "decoders",
+        "videos",
+        "data",
+        "files",
+        "workers",
+    }
 
 
 def test_doctor_says_what_to_mend(beam, monkeypatch, tmp_path):

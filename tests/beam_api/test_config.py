@@ -35,6 +35,9 @@ def test_an_empty_environment_gives_the_defaults_of_the_table():
         ("BEAM_PLAYGROUND", "1"),
         ("WEB_CONCURRENCY", "0"),
         ("WEB_CONCURRENCY", "many"),
+        ("BEAM_QUEUE_REDIS_URL", "http://user:hunter2@example"),
+        ("BEAM_SESSION_TTL_S", "0"),
+        ("BEAM_WEBHOOK_ALLOW", "10.0.0.0/99"),
     ],
 )
 def test_a_malformed_variable_stops_the_start_and_is_named(monkeypatch, name, value):
@@ -56,9 +59,22 @@ def test_variables_are_read(monkeypatch, tmp_path):
         "BEAM_PLAYGROUND": "off",
         "BEAM_LOG_LEVEL": "DEBUG",
         "WEB_CONCURRENCY": "3",
+        "BEAM_QUEUE_REDIS_URL": "redis://queue.example/2",
+        "BEAM_SPOOL_URL": "s3://bucket/uploads",
+        "BEAM_SESSION_TTL_S": "60",
+        "BEAM_SECRET_KEY": "a secret",
+        "BEAM_WEBHOOK_ALLOW": "localhost:8080, 10.0.0.0/8",
     }
     assert set(values) == {v.name for v in VARIABLES}
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    told = Settings.from_environment()
-    assert told == Settings(tmp_path, "rediss://redis.example/1", str(model), 2, "DEBUG", 3, "closed", "off")
+    settings = Settings.from_environment()
+    assert settings == Settings(
+        *(tmp_path, "rediss://redis.example/1", str(model), 2, "DEBUG", 3, "closed", "off"),
+        queue_redis_url="redis://queue.example/2",
+        spool_url="s3://bucket/uploads",
+        session_ttl_s=60,
+        secret_key="a secret",
+        webhook_allow=("localhost:8080", "10.0.0.0/8"),
+    )
+    assert "a secret" not in repr(settings)

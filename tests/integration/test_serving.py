@@ -149,7 +149,7 @@ def test_no_key_is_in_the_data_or_the_log(service):
 def test_what_is_in_flight_is_answered_before_all_ends_and_a_restart_keeps_the_keys(start_service, tmp_path):
     first = start_service(tmp_path / "data")
     processes = list(first.processes())
-    assert len(processes) == 4
+    assert len(processes) == 5  # Redis, gunicorn with two workers, a video worker
     connection = connection_to(first)
     connection.putrequest("POST", "/nope")
     connection.putheader("X-API-Key", first.key)
@@ -173,7 +173,7 @@ def test_what_is_in_flight_is_answered_before_all_ends_and_a_restart_keeps_the_k
 def test_nothing_outlives_a_parent_that_is_killed(start_service, tmp_path):
     service = start_service(tmp_path / "data")
     processes = service.processes()
-    assert len(processes) == 4
+    assert len(processes) == 5  # Redis, gunicorn with two workers, a video worker
     service.process.kill()
     service.process.wait()
     assert wait_until(lambda: not any(map(running, processes))), {p: c for p, c in processes.items() if running(p)}
@@ -193,6 +193,7 @@ def test_with_a_redis_of_ones_own_none_is_started(start_service, redis_server, r
     assert service.get("/nope").headers["X-RateLimit-Limit"] == "100"
     assert redis.dbsize() > 0
     assert list(service.data_dir.iterdir()) == []
+    assert service.end() == 0  # its video worker would take what other tests queue on that Redis
 
 
 def test_it_serves_https_with_a_certificate(start_service, tmp_path):

@@ -1,0 +1,33 @@
+"""`beam worker`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from beam_api.cli.common import failures_as_messages, read_settings
+
+# One thread a process for numerics, as in the web processes. Read when the libraries load, so set before.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+
+@click.command()
+def worker() -> None:
+    """Analyse uploaded videos, beside the one worker that `beam serve` runs, on this machine or on others.
+
+    It needs the service's Redis (BEAM_REDIS_URL, or BEAM_DATA_DIR on the same machine) and its uploads: the same
+    BEAM_DATA_DIR, or a BEAM_SPOOL_URL that both reach. SIGTERM ends it after the video in hand.
+    """
+    from beam_api.redis_server import running_url
+    from beam_api.worker import run
+    from rppg_core.errors import ModelUnavailable
+
+    with failures_as_messages():
+        settings = read_settings(quiet=False)
+        try:
+            sys.exit(run(settings, settings.redis_url or running_url(settings.data_dir)))
+        except ModelUnavailable as error:
+            raise click.ClickException(str(error)) from error

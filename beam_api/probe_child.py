@@ -1,0 +1,72 @@
+"""What looks at an upload, as a process of its own that is run by this file's path: it imports no more than it needs.
+
+`probe_child.py UPLOAD PARENT` writes one line of JSON. It limits its own memory, processor time and wall time, writes
+no file, and dies with its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from types import ModuleType
+from typing import Any, BinaryIO, cast
+
+TIME_S = 5
+_MEMORY_BYTES = 1024 * 1024 * 1024
+_PR_SET_PDEATHSIG = 1
+
+
+def main(upload: str, parent: int) -> None:
+    """Probe an upload, a path or a URL that fsspec opens."""
+    _die_with(parent)
+    # The package's front door loads all of the science, which takes ten times as long as the probe.
+    package = ModuleType("rppg_core")
+    package.__path__ = [str(Path(__file__).parents[1] / "rppg_core")]
+    sys.modules["rppg_core"] = package
+    from rppg_core.errors import InvalidVideo, UnusableVideo
+    from rppg_core.video import probe
+
+    _limit()
+    try:
+        with _open(upload) as file:
+            found: dict[str, Any] = asdict(probe(file))
+    except InvalidVideo as error:
+        found = {"error": str(error), "unusable": isinstance(error, UnusableVideo)}
+    sys.stdout.write(json.dumps(found))
+
+
+def _open(upload: str) -> BinaryIO:
+    if "://" not in upload:
+        return open(upload, "rb")
+    import fsspec
+
+    return cast(BinaryIO, fsspec.open(upload, "rb").open())
+
+
+def _die_with(parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (TIME_S, TIME_S))
+    if sys.platform == "linux":
+        held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        most = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = held + _MEMORY_BYTES if most == resource.RLIM_INFINITY else min(held + _MEMORY_BYTES, most)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+    signal.setitimer(signal.ITIMER_REAL, TIME_S)  # nobody handles its signal, so it ends even a demuxer that hangs
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,92 @@
+"""The queue of work for video workers: RQ's, with nothing in it but names and numbers, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+from rq import Queue
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from beam_api.exceptions import StoreUnavailable
+from beam_api.store.base import RETRIES, TIMEOUT_S, store_errors, text
+
+NAME = "beam-videos"
+TIME_LIMIT_S = 100
+"""Most seconds of one attempt at a video."""
+
+SCAN, DELIVER = "beam_api.jobs.scan", "beam_api.jobs.deliver"
+_KEEP_S = 600  # what RQ itself remembers of jobs
+
+
+class QueueUnavailable(Exception):
+    """The queue's Redis is away. What was to be queued is known to the store, and is queued by a later sweep."""
+
+
+def connect_queue(url: str, *, for_worker: bool = False) -> redis.Redis:
+    """A client of the queue's Redis. A worker's waits for jobs, so it has no time limit of its own."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=None if for_worker else TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES),
+    )
+
+
+def open_queue(client: redis.Redis) -> Queue:
+    """RQ's view of the queue. Connects to nothing."""
+    return Queue(NAME, connection=client, serializer=JSONSerializer)
+
+
+class ScanQueue:
+    """Puts work into the queue. Raises QueueUnavailable."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._queue = open_queue(client)
+
+    def scan(self, session_id: str, attempt: int, *, at_front: bool = False) -> None:
+        """Have a worker make an attempt at a session's video."""
+        self._put(SCAN, (session_id, attempt), _scan_id(session_id, attempt), at_front=at_front)
+
+    def deliver(self, session_id: str, delivery_id: str, attempt: int) -> None:
+        """Have a worker make an attempt at a webhook."""
+        self._put(DELIVER, (session_id, delivery_id, attempt), f"{delivery_id}_{attempt}")
+
+    def holds_scan(self, session_id: str, attempt: int) -> bool:
+        """Whether an attempt waits in the queue, or is just being handed to a worker."""
+        job_id = _scan_id(session_id, attempt)
+        with _queue_errors():
+            return job_id in (text(waiting) for waiting in self._queue.connection.lrange(self._queue.key, 0, -1))
+
+    def _put(self, function: str, args: tuple[str | int, ...], job_id: str, *, at_front: bool = False) -> None:
+        with _queue_errors():
+            job = Job.create(
+                function,
+                args=args,
+                id=job_id,
+                description=job_id,
+                connection=self._queue.connection,
+                serializer=JSONSerializer,
+                timeout=TIME_LIMIT_S,
+                result_ttl=_KEEP_S,
+                failure_ttl=_KEEP_S,
+                origin=NAME,
+            )
+            self._queue.enqueue_job(job, at_front=at_front)
+
+
+def _scan_id(session_id: str, attempt: int) -> str:
+    return f"{session_id}_{attempt}"
+
+
+@contextmanager
+def _queue_errors() -> Iterator[None]:
+    try:
+        with store_errors():
+            yield
+    except StoreUnavailable as error:
+        raise QueueUnavailable from error

@@ -1,0 +1,120 @@
+"""The scanning use case: a session, one video in it, and its vitals when they are measured."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, NoReturn
+
+from beam_api.exceptions import Conflict, NotFound, Unprocessable
+from beam_api.services.delivering import Delivering
+from beam_api.services.scan import Scan
+from beam_api.services.upkeep import Upkeep
+from beam_api.spool import Spool
+from beam_api.store.scans import ScanRecord, ScanStore
+from beam_api.webhook_targets import AllowedHost, TargetRefused, check_url
+
+_ALPHABET = string.ascii_lowercase + string.digits
+_NOT_FOUND = "There is no such session, or it has expired."
+_TAKEN = {
+    "processing": "A video of this session is being analysed.",
+    "completed": "This session is completed. Create another one for another video.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewScan:
+    """A session just made."""
+
+    session_id: str
+    created_at: str
+    owner: str
+
+
+class Scanning:
+    """Makes sessions, takes their videos, tells their vitals. A session is the API key's that made it."""
+
+    def __init__(
+        self,
+        scans: ScanStore,
+        spool: Spool,
+        upkeep: Upkeep,
+        delivering: Delivering,
+        *,
+        probe: Callable[[str], None],
+        allowed_hosts: Sequence[str] = (),
+    ) -> None:
+        """`probe` raises if what is at a path or URL is no video that can be measured."""
+        self._scans, self._spool, self._upkeep, self._delivering = scans, spool, upkeep, delivering
+        self._probe = probe
+        self._allowed = [AllowedHost.parse(entry) for entry in allowed_hosts]
+
+    def create(self, *, key_id: str, owner: str, webhook_url: str | None) -> NewScan:
+        """Make a session. Raises Unprocessable if the webhook may not go there."""
+        if webhook_url is not None:
+            try:
+                check_url(webhook_url, self._allowed)
+            except TargetRefused as error:
+                raise Unprocessable(f"'webhook_url' {error}.") from error
+        now = datetime.now(UTC)
+        session_id = f"sess_{now:%Y%m%d%H%M%S}_" + "".join(secrets.choice(_ALPHABET) for _ in range(16))
+        created_at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._scans.create(session_id, key_id=key_id, owner=owner, created_at=created_at, webhook_url=webhook_url or "")
+        return NewScan(session_id, created_at, owner)
+
+    def check(self, key_id: str, session_id: str) -> None:
+        """Make sure that a video may be uploaded. Raises NotFound or Conflict."""
+        record = self._own(key_id, session_id)
+        if record.status in _TAKEN:
+            raise Conflict(_TAKEN[record.status])
+
+    def take_video(self, session_id: str, write: Callable[[BinaryIO], Any]) -> None:
+        """Keep the video that `write` writes, look at it, and have it analysed.
+
+        Raises
+        ------
+        InvalidParameter, Unprocessable
+            If it is no video, or none that can be measured. Nothing is kept of it, nor if `write` raises.
+        Conflict
+            If another video came first.
+        """
+        with self._spool.create(session_id) as (name, file):
+            write(file)
+        try:
+            self._probe(self._spool.location(name))
+            accepted, last_attempt = self._scans.accept(session_id, name)
+            if accepted != "accepted":
+                self._refuse(accepted)
+        except BaseException:
+            self._spool.delete(name)
+            raise
+        self._upkeep.enqueue(session_id, last_attempt)
+
+    def vitals(self, key_id: str, session_id: str) -> Scan:
+        """A session as it stands. Raises NotFound."""
+        record = self._own(key_id, session_id)
+        if record.status == "processing":
+            # Whoever works on it does this too; but if no worker is left, the one who asks is the last who can.
+            self._upkeep.settle_if_due(session_id)
+            record = self._own(key_id, session_id)
+        return Scan.of(record)
+
+    def deliveries(self, key_id: str, session_id: str) -> list[dict[str, Any]]:
+        """What became of the attempts at the session's webhooks. Raises NotFound."""
+        self._own(key_id, session_id)
+        return self._delivering.logged(session_id)
+
+    def _own(self, key_id: str, session_id: str) -> ScanRecord:
+        record = self._scans.get(session_id)
+        if record is None or record.key_id != key_id:
+            raise NotFound(_NOT_FOUND)
+        return record
+
+    @staticmethod
+    def _refuse(status: str) -> NoReturn:
+        if status in _TAKEN:
+            raise Conflict(_TAKEN[status])
+        raise NotFound(_NOT_FOUND)

@@ -1,0 +1,90 @@
+"""Where uploads wait for their analysis: a folder of ours, or an object store that several machines share."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from beam_api.exceptions import StoreUnavailable
+
+_PART_BYTES = 5 * 1024 * 1024  # what an object store's client holds at a time: the least that S3 takes
+
+
+class Spool:
+    """Keeps uploads by name. Connects to nothing, and makes no folder, before it is first used."""
+
+    def __init__(self, url: str) -> None:
+        """`url`: a local folder, or what fsspec understands, such as s3://bucket/folder."""
+        self._url = url
+
+    @contextmanager
+    def create(self, session_id: str) -> Iterator[tuple[str, BinaryIO]]:
+        """Yield the name of a new upload and a file to write it to. It is deleted again if the block raises.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the upload can't be kept: the disk is full, or the object store is away.
+        """
+        name = f"{session_id}.{secrets.token_hex(8)}"
+        fs, root = self._open_root()
+        try:
+            if isinstance(fs, LocalFileSystem):
+                Path(root).mkdir(mode=0o700, parents=True, exist_ok=True)
+            with fs.open(f"{root}/{name}", "wb", block_size=_PART_BYTES) as file:
+                yield name, cast(BinaryIO, file)
+        except BaseException as error:
+            with suppress(Exception):
+                self.delete(name)
+            if isinstance(error, OSError):
+                raise StoreUnavailable from error
+            raise
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[Path | BinaryIO]:
+        """Yield an upload: a path where it is local, else a seekable file. Raises OSError."""
+        fs, root = self._open_root()
+        if isinstance(fs, LocalFileSystem):
+            yield Path(root, name)
+            return
+        with fs.open(f"{root}/{name}", "rb", block_size=_PART_BYTES, cache_type="bytes") as file:
+            yield cast(BinaryIO, file)
+
+    def location(self, name: str) -> str:
+        """Path of an upload, or URL where it is not local."""
+        fs, root = self._open_root()
+        return f"{root}/{name}" if isinstance(fs, LocalFileSystem) else f"{fs.unstrip_protocol(root)}/{name}"
+
+    def delete(self, name: str) -> None:
+        """Delete an upload; one that isn't there is no error. Raises OSError."""
+        fs, root = self._open_root()
+        with suppress(FileNotFoundError):
+            fs.rm_file(f"{root}/{name}")
+
+    def uploads(self) -> list[tuple[str, datetime]]:
+        """Name and time of last change of every upload. Raises OSError."""
+        fs, root = self._open_root()
+        found = []
+        with suppress(FileNotFoundError):
+            fs.invalidate_cache(root)
+            for path in fs.ls(root, detail=False):
+                with suppress(FileNotFoundError):
+                    changed = fs.modified(path)
+                    found.append((path.rpartition("/")[2], changed if changed.tzinfo else changed.replace(tzinfo=UTC)))
+        return found
+
+    def _open_root(self) -> tuple[Any, str]:
+        fs, root = fsspec.core.url_to_fs(self._url)
+        return fs, root.rstrip("/")
+
+
+def session_of(name: str) -> str:
+    """The session that an upload belongs to, by its name."""
+    return name.partition(".")[0]

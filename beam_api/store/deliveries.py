@@ -1,0 +1,85 @@
+"""Webhooks that are owed: each in a hash beside its session, until it is delivered or given up; and what became of
+every attempt, for as long as the session lives.
+
+`due` lists deliveries by the time of their next attempt. An attempt has a number; of two workers that begin the same
+one, one does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, cast
+
+import redis
+
+from beam_api.store.base import PREFIX, store_errors, text
+from beam_api.store.scans import delivery_name, session_name
+
+DUE = f"{PREFIX}:webhooks:due"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook to be sent: where, signed for which API key, and the body."""
+
+    url: str
+    key_id: str
+    body: bytes
+
+
+class DeliveryStore:
+    """Keeps deliveries. Every method raises StoreUnavailable if Redis is away."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+        lua = resources.files("beam_api.store") / "lua"
+        self._take, self._log = (
+            client.register_script((lua / f"delivery_{name}.lua").read_text("utf-8")) for name in ("take", "log")
+        )
+
+    def attempts(self, session_id: str, delivery_id: str) -> int | None:
+        """How many attempts have begun; None if the delivery is done."""
+        with store_errors():
+            kept = self._redis.hget(delivery_name(session_id, delivery_id), "attempt")
+        return None if kept is None else int(text(kept))
+
+    def take(self, session_id: str, delivery_id: str, attempt: int) -> Delivery | None:
+        """Begin an attempt; None if it is not to be made."""
+        with store_errors():
+            reply = cast(list[Any], self._take(keys=[delivery_name(session_id, delivery_id)], args=[attempt]))
+        return Delivery(text(reply[0]), text(reply[1]), reply[2]) if reply else None
+
+    def end(self, session_id: str, delivery_id: str) -> None:
+        """Forget a delivery and its body: it has arrived, or never will."""
+        with store_errors():
+            self._redis.delete(delivery_name(session_id, delivery_id))
+            self._redis.zrem(DUE, f"{session_id}:{delivery_id}")
+
+    def plan(self, session_id: str, delivery_id: str, at_ms: int) -> None:
+        """Have `due` name a delivery from a time on."""
+        with store_errors():
+            self._redis.zadd(DUE, {f"{session_id}:{delivery_id}": at_ms})
+
+    def due(self, now_ms: int, most: int = 100) -> Sequence[tuple[str, str]]:
+        """Deliveries whose time has come, each as session and delivery id."""
+        with store_errors():
+            found = cast(list[bytes], self._redis.zrangebyscore(DUE, "-inf", now_ms, start=0, num=most))
+        return [cast(tuple[str, str], tuple(text(member).split(":", 1))) for member in found]
+
+    def log(self, session_id: str, entry: Mapping[str, Any]) -> None:
+        """Note what became of an attempt."""
+        keys = [session_name(session_id), _log_name(session_id)]
+        with store_errors():
+            self._log(keys=keys, args=[json.dumps(entry)])
+
+    def logged(self, session_id: str) -> list[dict[str, Any]]:
+        """All attempts at webhooks of a session, the oldest first."""
+        with store_errors():
+            return [json.loads(entry) for entry in cast(list[bytes], self._redis.lrange(_log_name(session_id), 0, -1))]
+
+
+def _log_name(session_id: str) -> str:
+    return f"{PREFIX}:{{{session_id}}}:deliveries"

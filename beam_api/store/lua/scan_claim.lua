@@ -1,0 +1,19 @@
+-- A worker begins attempt number ARGV[1] at a video: whoever comes first has it, under a lease.
+--
+-- KEYS  1 session (hash)
+-- ARGV  1 number of the attempt  2 lease in ms  3 most ms for all attempts together
+-- Reply { upload, ms left } or { } if there is nothing to do
+local SESSION = KEYS[1]
+local kept = redis.call('HMGET', SESSION, 'status', 'attempt', 'upload', 'deadline', 'claimed')
+if kept[1] ~= 'processing' or tonumber(kept[2] or '0') + 1 ~= tonumber(ARGV[1]) then return {} end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local deadline = tonumber(kept[4] or '') or now + tonumber(ARGV[3])
+if now >= deadline then return {} end
+redis.call('HSET', SESSION, 'attempt', ARGV[1], 'progress', '0',
+  'lease', string.format('%.0f', now + ARGV[2]),
+  'deadline', string.format('%.0f', deadline),
+  'claimed', kept[5] or string.format('%.0f', now))
+redis.call('HINCRBY', SESSION, 'tries', 1)
+return { kept[3], string.format('%.0f', deadline - now) }

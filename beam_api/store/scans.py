@@ -1,0 +1,216 @@
+"""Scan sessions in Redis: what became of each, whose turn it is to work on it, and which ones need looking after.
+
+One hash per session, under the hash tag `{session_id}`, which lives for the session's lifetime after its last step. An
+attempt at a video has a number that grows, a lease that its worker renews, and a deadline; what an attempt says counts
+only while it is the newest. Sessions that are being processed are also listed by the time at which somebody should
+look whether they still are; the list may hold too many, never too few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Literal, cast
+
+import redis
+
+from beam_api.store.base import PREFIX, store_errors, text
+
+OPEN = f"{PREFIX}:scans:open"
+LEASE_MS = 12_000
+ALL_ATTEMPTS_MS = 110_000
+"""All attempts at a video together: who asks for the vitals gives up after two minutes."""
+NEXT_ATTEMPT_MS = 40_000
+"""From a crash to the end of the next attempt, with its wait for a worker."""
+MOST_ATTEMPTS = 2
+_WEBHOOK_MS = 30 * 3600 * 1000  # longer than all attempts at a delivery together
+
+Status = Literal["pending", "processing", "completed", "failed"]
+FIELDS = ("key_id", "status", "created_at", "owner", "webhook_url", "progress", "error", "vitals")
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRecord:
+    """A session as it stands. `vitals` is JSON; `progress` is 0-1."""
+
+    session_id: str
+    key_id: str
+    status: Status
+    created_at: str
+    owner: str
+    webhook_url: str
+    progress: float
+    error: str
+    vitals: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """What was found of an attempt that may have died.
+
+    `number` is the end of its lease in ms if it is alive, and the last attempt's number if there is to be another one.
+    """
+
+    what: Literal["moved", "alive", "retry", "failed"]
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whose turn it is in a session that is being processed: the last attempt, and its lease if it has begun."""
+
+    attempt: int
+    lease_ms: int | None
+    deadline_ms: int | None
+    upload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an analysis ended: with vitals (JSON) or with an error, and the webhook to be written with it, if any."""
+
+    status: Literal["completed", "failed"]
+    value: bytes | str
+    delivery_id: str = ""
+    body: bytes = b""
+    key_id: str = ""
+
+
+def session_name(session_id: str) -> str:
+    """Name of a session's hash."""
+    return f"{PREFIX}:{{{session_id}}}:scan"
+
+
+def delivery_name(session_id: str, delivery_id: str) -> str:
+    """Name of the hash of one webhook that is owed."""
+    return f"{PREFIX}:{{{session_id}}}:webhook:{delivery_id}"
+
+
+class ScanStore:
+    """Keeps sessions. Every method raises StoreUnavailable if Redis is away."""
+
+    def __init__(self, client: redis.Redis, *, lifetime_s: int) -> None:
+        self._redis, self._lifetime_ms = client, 1000 * lifetime_s
+        lua = resources.files("beam_api.store") / "lua"
+        self._accept, self._claim, self._renew, self._lapse, self._finish = (
+            client.register_script((lua / f"scan_{name}.lua").read_text("utf-8"))
+            for name in ("accept", "claim", "renew", "lapse", "finish")
+        )
+
+    def create(self, session_id: str, *, key_id: str, owner: str, created_at: str, webhook_url: str) -> None:
+        """Keep a new session, pending."""
+        values: Any = {"key_id": key_id, "status": "pending", "created_at": created_at, "owner": owner}
+        with store_errors(), self._redis.pipeline() as pipe:
+            pipe.hset(session_name(session_id), mapping={**values, "webhook_url": webhook_url})
+            pipe.pexpire(session_name(session_id), self._lifetime_ms)
+            pipe.execute()
+
+    def get(self, session_id: str) -> ScanRecord | None:
+        """A session; None if there is none, or no more."""
+        with store_errors():
+            reply = cast(list[Any], self._redis.hmget(session_name(session_id), FIELDS))
+        if reply[1] is None:
+            return None
+        key_id, status, created_at, owner, webhook_url, progress, error = (text(v) if v else "" for v in reply[:-1])
+        return ScanRecord(
+            session_id,
+            key_id,
+            cast(Status, status),
+            created_at,
+            owner,
+            webhook_url,
+            float(progress or 0),
+            error,
+            reply[-1] or b"",
+        )
+
+    def accept(self, session_id: str, upload: str) -> tuple[str, int]:
+        """Note that a video has been uploaded. Of several at once, one is.
+
+        Returns
+        -------
+        (str, int)
+            "accepted" and the number of the last attempt so far; else "gone" or the status that doesn't allow it.
+        """
+        with store_errors():
+            # Listed first: should this process end here, somebody finds nothing to do; the other way round, nobody
+            # would find what there is.
+            self.look_at(session_id, self.now_ms() + LEASE_MS)
+            reply = cast(list[Any], self._accept(keys=[session_name(session_id)], args=[upload, self._lifetime_ms]))
+        return text(reply[0]), int(reply[1]) if len(reply) > 1 else 0
+
+    def claim(self, session_id: str, attempt: int) -> tuple[str, float] | None:
+        """Begin an attempt: the upload's name and the seconds left, or None if it is not to be made."""
+        args = [attempt, LEASE_MS, ALL_ATTEMPTS_MS]
+        with store_errors():
+            reply = cast(list[Any], self._claim(keys=[session_name(session_id)], args=args))
+        return (text(reply[0]), int(reply[1]) / 1000) if reply else None
+
+    def renew(self, session_id: str, attempt: int, progress: float | None = None) -> bool:
+        """Say that an attempt is alive, and how far it is; False if the session is no longer its own."""
+        args: list[Any] = [attempt, LEASE_MS, "" if progress is None else f"{progress:.4f}"]
+        with store_errors():
+            return bool(self._renew(keys=[session_name(session_id)], args=args))
+
+    def lapse(self, session_id: str, attempt: int, *, died: bool) -> Lapse:
+        """Decide what becomes of an attempt that is known to have `died`, or whose lease may have run out.
+
+        After "retry" the session waits for its next attempt, after "failed" for `finish`.
+        """
+        args = [attempt, int(died), MOST_ATTEMPTS, NEXT_ATTEMPT_MS]
+        with store_errors():
+            reply = cast(list[Any], self._lapse(keys=[session_name(session_id)], args=args))
+        return Lapse(cast(Any, text(reply[0])), int(reply[1]) if len(reply) > 1 else 0)
+
+    def finish(self, session_id: str, attempt: int, ending: Ending) -> tuple[str, str]:
+        """End a session.
+
+        Returns
+        -------
+        (str, str)
+            "saved" and the name of the upload, which is no longer needed; else "stale" or "gone".
+        """
+        field = "vitals" if ending.status == "completed" else "error"
+        keys = [session_name(session_id), delivery_name(session_id, ending.delivery_id)]
+        args: list[Any] = [attempt, ending.status, field, ending.value, self._lifetime_ms, _WEBHOOK_MS]
+        args += [ending.delivery_id, ending.body, ending.key_id]
+        with store_errors():
+            said = self._finish(keys=keys, args=args)
+        reply = cast(list[Any], said)
+        return text(reply[0]), text(reply[1]) if len(reply) > 1 else ""
+
+    def turn(self, session_id: str) -> Turn | None:
+        """Whose turn it is; None if the session is not being processed."""
+        fields = ("status", "attempt", "lease", "deadline", "upload")
+        with store_errors():
+            status, attempt, lease, deadline, upload = cast(
+                list[Any], self._redis.hmget(session_name(session_id), fields)
+            )
+        if status is None or text(status) != "processing":
+            return None
+        return Turn(
+            int(attempt or 0), int(lease) if lease else None, int(deadline) if deadline else None, text(upload or b"")
+        )
+
+    def now_ms(self) -> int:
+        """The store's clock."""
+        with store_errors():
+            seconds, micros = self._redis.time()
+        return 1000 * seconds + micros // 1000
+
+    def look_at(self, session_id: str, at_ms: int) -> None:
+        """Have `due` name a session from a time on."""
+        with store_errors():
+            self._redis.zadd(OPEN, {session_id: at_ms})
+
+    def leave(self, session_id: str) -> None:
+        """Have `due` name a session no more."""
+        with store_errors():
+            self._redis.zrem(OPEN, session_id)
+
+    def due(self, now_ms: int, most: int = 100) -> Sequence[str]:
+        """Sessions that should be looked at."""
+        with store_errors():
+            found = cast(list[bytes], self._redis.zrangebyscore(OPEN, "-inf", now_ms, start=0, num=most))
+        return [text(session_id) for session_id in found]

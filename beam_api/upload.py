@@ -1,0 +1,113 @@
+"""Read one file of a multipart body straight into its place, a piece at a time, within a limit that holds meanwhile."""
+
+from __future__ import annotations
+
+from typing import IO, BinaryIO
+
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
+from werkzeug.wrappers import Request
+
+from beam_api.exceptions import InvalidParameter, PayloadTooLarge, StoreUnavailable, UnsupportedMediaType
+
+_CHUNK = 64 * 1024
+_AROUND_BYTES = 64 * 1024  # boundaries, headers and fields around the file
+_HELD_BYTES = 4 * _CHUNK  # what the decoder may hold back until it sees the next boundary
+_MOST_PARTS = 20
+_TOO_LARGE = "The file is larger than {} MB."
+
+
+def check_upload(request: Request, most_bytes: int) -> None:
+    """Refuse a body by what its headers say, before it is read.
+
+    Raises
+    ------
+    UnsupportedMediaType
+        If it isn't multipart/form-data.
+    PayloadTooLarge
+        If its announced length is beyond the limit.
+    """
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType
+    if (request.content_length or 0) > most_bytes + _AROUND_BYTES:
+        raise PayloadTooLarge(_TOO_LARGE.format(most_bytes // 2**20))
+
+
+def read_upload(request: Request, name: str, into: BinaryIO, most_bytes: int) -> int:
+    """Write the file in the field `name` to `into`; other fields are passed over. Memory is that of one piece.
+
+    Returns
+    -------
+    int
+        How many bytes the file has.
+
+    Raises
+    ------
+    PayloadTooLarge
+        As soon as the file is beyond `most_bytes`, or what surrounds it beyond reason.
+    InvalidParameter
+        If the body is not well-formed or breaks off, or doesn't hold exactly one such file with something in it.
+    StoreUnavailable
+        If it can't be written.
+    """
+    boundary = request.mimetype_params.get("boundary", "")
+    if not 1 <= len(boundary) <= 200 or not boundary.isascii():
+        raise InvalidParameter("Content-Type", "must name the boundary between the parts")
+    decoder = MultipartDecoder(boundary.encode(), _HELD_BYTES, max_parts=_MOST_PARTS)
+    written = 0
+    try:
+        written = _Reader(decoder, name, into, most_bytes).read(request.stream)
+    except (ClientDisconnected, OSError) as error:
+        raise InvalidParameter("body", "ended before its announced length") from error
+    except RequestEntityTooLarge as error:
+        raise PayloadTooLarge from error
+    except ValueError as error:
+        raise InvalidParameter("body", "must be a well-formed multipart/form-data body") from error
+    if not written:
+        raise InvalidParameter(name, "must hold the video file")
+    return written
+
+
+class _Reader:
+    """One body on its way through the decoder."""
+
+    def __init__(self, decoder: MultipartDecoder, name: str, into: BinaryIO, most_bytes: int) -> None:
+        self._decoder, self._name, self._into, self._most_bytes = decoder, name, into, most_bytes
+        self._written = self._passed_over = self._files = 0
+        self._wanted = False
+
+    def read(self, stream: IO[bytes]) -> int:
+        ended = False
+        while not ended:
+            chunk = stream.read(_CHUNK)
+            self._decoder.receive_data(chunk or None)
+            ended = self._take_events()
+        return self._written
+
+    def _take_events(self) -> bool:
+        """Handle what the decoder has; True at the end of the body."""
+        while not isinstance(event := self._decoder.next_event(), NeedData):
+            if isinstance(event, Epilogue):
+                return True
+            if isinstance(event, (Field, File)):
+                self._wanted = isinstance(event, File) and event.name == self._name
+                self._files += self._wanted
+                if self._files > 1:
+                    raise InvalidParameter(self._name, "must be given once")
+            elif isinstance(event, Data):
+                self._take(event.data)
+        return False
+
+    def _take(self, data: bytes) -> None:
+        if not self._wanted:
+            self._passed_over += len(data)
+            if self._passed_over > self._most_bytes:
+                raise PayloadTooLarge
+            return
+        self._written += len(data)
+        if self._written > self._most_bytes:
+            raise PayloadTooLarge(_TOO_LARGE.format(self._most_bytes // 2**20))
+        try:
+            self._into.write(data)
+        except OSError as error:  # ours, not the client's: a full disk
+            raise StoreUnavailable from error

@@ -1,0 +1,64 @@
+"""Uploads in a folder and in an object store; the latter is played by fsspec's own, in memory."""
+
+import pytest
+
+from beam_api.exceptions import StoreUnavailable
+from beam_api.spool import Spool, session_of
+
+
+@pytest.fixture(params=["folder", "file://", "memory://"])
+def spool(request, tmp_path):
+    urls = {
+        "folder": str(tmp_path / "spool"),
+        "file://": f"file://{tmp_path}/spool",
+        "memory://": f"memory://{tmp_path}",
+    }
+    return Spool(urls[request.param])
+
+
+def contents(spool, name):
+    with spool.open(name) as file:
+        return file.read_bytes() if hasattr(file, "read_bytes") else file.read()
+
+
+def test_an_upload_is_kept_found_and_deleted(spool):
+    assert spool.uploads() == []
+    with spool.create("sess_1") as (name, file):
+        file.write(b"first ")
+        file.write(b"second")
+    assert session_of(name) == "sess_1"
+    assert contents(spool, name) == b"first second"
+    ((listed, changed),) = spool.uploads()
+    assert listed == name
+    assert changed.tzinfo is not None
+    assert spool.location(name).endswith(name)
+    spool.delete(name)
+    spool.delete(name)
+    assert spool.uploads() == []
+
+
+def test_an_upload_that_fails_is_not_kept(spool):
+    def fail(file):
+        file.write(b"some")
+        raise ValueError("as it happens")
+
+    with pytest.raises(ValueError, match="as it happens"), spool.create("sess_1") as (_, file):
+        fail(file)
+    assert spool.uploads() == []
+
+
+def test_a_full_disk_is_told_as_a_store_that_is_away(tmp_path):
+    def fail():
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(StoreUnavailable), Spool(str(tmp_path / "spool")).create("sess_1"):
+        fail()
+    assert Spool(str(tmp_path / "spool")).uploads() == []
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnavailable), Spool(str(tmp_path / "file" / "spool")).create("sess_1"):
+        pass
+
+
+def test_what_is_not_there_can_not_be_opened(spool):
+    with pytest.raises(OSError), spool.open("nothing") as file:  # noqa: PT011 - whichever the store raises
+        (file.read_bytes if hasattr(file, "read_bytes") else file.read)()

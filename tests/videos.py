@@ -1,0 +1,122 @@
+"""Video files for tests: one simulated face, filmed once, in every container and codec."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import av
+import numpy as np
+
+from rppg_core.scenes import Scene
+from rppg_core.simulate import SimulatedFace, simulate_face
+
+RATE_BPM = 80.0
+FACE_1 = Path(__file__).parents[2] / "shared" / "data" / "face-1" / "face-1.mp4"
+FACE_1_BPM = 75.7
+
+CONTAINERS = (
+    ("mp4", "libx264"),
+    ("mp4", "libx265"),
+    ("mp4", "libsvtav1"),
+    ("webm", "libvpx"),
+    ("webm", "libvpx-vp9"),
+    ("webm", "libsvtav1"),
+    ("mov", "libx264"),
+    ("mov", "mjpeg"),
+    ("avi", "mjpeg"),
+    ("avi", "libx264"),
+)
+"""Containers and encoders, as FFmpeg names them."""
+
+# Fine enough for a pulse in so small a face: slower presets smooth it away.
+_OPTIONS = {
+    "libx264": {"preset": "ultrafast", "crf": "12"},
+    "libx265": {"preset": "ultrafast", "crf": "10", "tune": "grain", "x265-params": "log-level=none"},
+    "libsvtav1": {"preset": "10", "crf": "4", "svtav1-params": "enable-tf=0:pred-struct=1"},
+    "libvpx": {"deadline": "realtime", "cpu-used": "6", "crf": "4", "b": "12M", "qmin": "0", "qmax": "8"},
+    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "16", "b": "0"},
+    "mjpeg": {"qmin": "2", "qmax": "3"},
+}
+
+
+@cache
+def face() -> SimulatedFace:
+    """10.5 s of a face at 80 bpm, small, evenly at 15 frames a second."""
+    return simulate_face(
+        Scene(heart_rate_bpm=RATE_BPM, duration_s=10.5, fps=15.0, frame_size=(320, 300), eyes_px=56.0, seed=3)
+    )
+
+
+@cache
+def pictures() -> tuple[np.ndarray, ...]:
+    """Its frames, RGB."""
+    return tuple(face().image(i) for i in range(len(face())))
+
+
+@cache
+def encoded(container: str = "mp4", codec: str = "libx264", *, turned: int = 0) -> bytes:
+    """The face as a file. `turned`: as a phone stores it that was held so, degrees counter-clockwise."""
+    images = [np.rot90(image, -turned // 90) for image in pictures()]
+    return encode(images, face().times_s, container=container, codec=codec, display_turned=turned)
+
+
+def encode(images, times_s, *, container="mp4", codec="libx264", display_turned=0, clock_hz=90_000, fps=15) -> bytes:
+    """Encode images at these times; AVI has none, so there they are even."""
+    out = io.BytesIO()
+    height, width = np.asarray(images[0]).shape[:2]
+    base = Fraction(1, fps) if container == "avi" else Fraction(1, clock_hz)
+    with av.open(out, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=fps, options=_OPTIONS.get(codec, {}))
+        stream.width, stream.height = (width, height) if codec == "mjpeg" else (width // 2 * 2, height // 2 * 2)
+        stream.pix_fmt = "yuvj444p" if codec == "mjpeg" else "yuv420p"
+        stream.time_base = stream.codec_context.time_base = base
+        if display_turned:
+            stream.set_display_rotation(display_turned)
+        for number, (image, time_s) in enumerate(zip(images, times_s, strict=True)):
+            picture = np.ascontiguousarray(image[: stream.height, : stream.width])
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = (number if container == "avi" else round(time_s / base)), base
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def blank(seconds: float, *, size=(160, 120), fps=15, container="mp4", codec="libx264") -> bytes:
+    """A grey room without anybody in it."""
+    count = max(1, round(seconds * fps))
+    shades = [np.full((size[1], size[0], 3), 100 + i % 3, np.uint8) for i in range(3)]
+    images = [shades[i % 3] for i in range(count)]
+    return encode(images, [i / fps for i in range(count)], container=container, codec=codec, fps=fps)
+
+
+def sound(seconds: float = 6.0) -> bytes:
+    """An MP4 with an audio stream alone."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        stream = file.add_stream("aac", rate=44_100)
+        for number in range(round(seconds * 44_100 / 1024)):
+            chunk = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            chunk.sample_rate, chunk.pts = 44_100, 1024 * number
+            file.mux(stream.encode(chunk))
+        file.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def no_frames() -> bytes:
+    """An MP4 with a video stream and nothing in it."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        stream = file.add_stream("libx264", rate=15)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        file.start_encoding()
+    return out.getvalue()
+
+
+def chunks(data: bytes, size: int = 65_536) -> Iterator[bytes]:
+    """A body without a length."""
+    for at in range(0, len(data), size):
+        yield data[at : at + size]
