@@ -7,6 +7,10 @@ INPUTS := $(shell cat pyproject.toml Makefile | sha256sum | cut -c1-16)
 DEPENDENCIES := $(VENV)/.dependencies-$(INPUTS)
 INSTALLED := $(VENV)/.installed-$(shell pwd | sha256sum | cut -c1-16)-$(INPUTS)
 
+# Arrays here are small: threads of the linear algebra would only stand in each other's way, as in the service.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
 .PHONY: help install run demo chromium test lint bench bench-accuracy clean
 
 help:

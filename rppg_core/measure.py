@@ -40,6 +40,7 @@ MIN_RATE_HZ = 8.0
 
 _STRESS_BEATS = 25
 _PERIODIC_MOTION = 1.3  # log10 of the head's motion at the rate over that around it
+_NOTABLE_NOD = 0.003  # of the face's size: landmarks of a still picture jump by less, and may do so in step
 _EXACT_S = 0.010  # error of the beats' times below which RMSSD is known to its tolerance, however small it is
 _MOST_JITTER = 0.65  # share of RMSSD^2 that jitter may explain; its own estimate is good to a quarter
 _MIN_KEPT = 0.75  # share of intervals kept below which the rhythm is called irregular
@@ -118,7 +119,8 @@ def _measure_sparse(trace: Trace, span_s: float, guidance: tuple[str, ...]) -> V
 def _why_no_pulse(evidence: Evidence | SparseEvidence, guidance: tuple[str, ...]) -> str:
     if "EVENLY_SLOW_FRAMES" in guidance:
         return "LOW_FRAME_RATE"  # a pulse may be seen well, and can't be told from its aliases
-    return "MOTION" if evidence.motion > _PERIODIC_MOTION or "MOTION" in guidance else "LOW_SIGNAL"
+    nods = evidence.motion > _PERIODIC_MOTION and evidence.nod > _NOTABLE_NOD
+    return "MOTION" if nods or "MOTION" in guidance else "LOW_SIGNAL"
 
 
 def _span_s(trace: Trace) -> float:
