@@ -31,6 +31,7 @@ from rppg_core.quality import (
     breath_features,
     heart_rate_features,
     oxygen_features,
+    range_unit,
     sparse_features,
     variability_features,
 )
@@ -195,7 +196,8 @@ def _judge(job: Job, trace: Trace) -> Iterator[Finding]:
     bled = job.scene.pulse > 0
 
     def found(row: str, features: dict[str, float], error: float) -> Finding:
-        return Finding(row, features, error, job.scene.seed % _FOLDS, pulse.evidence)
+        unit = range_unit(_RANGED.get(row, row), end - start)
+        return Finding(row, features, error, job.scene.seed % _FOLDS, pulse.evidence, unit)
 
     error = pulse.rate_bpm - truth.heart_rate_bpm if bled else float("inf")
     yield found("heart_rate_face", heart_rate_features(pulse.evidence), error)
@@ -284,10 +286,11 @@ def half_width(quality: NDArray[np.float64], group: list[Finding]) -> tuple[floa
     error, sigma = np.abs([finding.error for finding in group]), np.array([finding.sigma for finding in group])
     answered = (quality >= MIN_CONFIDENCE) & np.isfinite(error)
     q, size, unit = quality[answered], error[answered], sigma[answered]
+    also = 1.0 if group[0].row == "heart_rate_sparse" else unit  # a sparse rate's aliases don't depend on its noise
 
     def loss(numbers: NDArray[np.float64]) -> float:
         best, added, power = np.exp(numbers)
-        off = size - (best * unit + added * (1 - q) ** power)
+        off = size - (best * unit + added * (1 - q) ** power * also)
         return float(np.mean(np.maximum(_RANGE * off, (_RANGE - 1) * off)))
 
     starts = [np.log([best, added, power]) for best in (0.1, 2.0) for added in (5.0, 30.0) for power in (0.5, 1.0)]

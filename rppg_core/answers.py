@@ -17,9 +17,10 @@ _NO_WAVEFORM = Waveform(fs=4.0, ppg=np.zeros(0), respiration=np.zeros(0), beats_
 
 
 class Answers:
-    """Collects vitals with their qualities, reasons and ranges, so that none is None without a reason."""
+    """Collects the vitals of a window of `span_s`, so that none is None without a reason."""
 
-    def __init__(self) -> None:
+    def __init__(self, span_s: float) -> None:
+        self.span_s = span_s
         self.values: dict[str, float | None] = dict.fromkeys(VITALS)
         self.quality: dict[str, float] = dict.fromkeys(VITALS, 0.0)
         self.withheld: dict[str, str] = {}
@@ -42,13 +43,13 @@ class Answers:
             return
         self.values[vital] = value
         if vital in _RANGED:
-            self.interval[vital] = range_ or interval(vital, value, quality)
+            self.interval[vital] = range_ or interval(vital, value, quality, self.span_s)
 
-    def withhold_rest(self, span_s: float, reason: str) -> None:
+    def withhold_rest(self, reason: str) -> None:
         """Withhold everything that was not put: for a window that is too short, else for `reason`."""
         for vital in VITALS:
             if self.values[vital] is None and vital not in self.withheld:
-                self.put(vital, None, 0.0, "WINDOW_TOO_SHORT" if span_s < NEEDS_S[vital] - 1e-3 else reason)
+                self.put(vital, None, 0.0, "WINDOW_TOO_SHORT" if self.span_s < NEEDS_S[vital] - 1e-3 else reason)
 
     def vitals(
         self,

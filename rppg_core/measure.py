@@ -74,7 +74,7 @@ def measure(trace: Trace, *, hrv_needs_s: float = NEEDS_S["hrv"], coefficients: 
     if pulse is None:
         return _nothing(trace, span_s, "LOW_SIGNAL", (*guidance, "NO_PULSE"))
 
-    answers = Answers()
+    answers = Answers(span_s)
     quality = heart_rate_quality(pulse.evidence)
     sure = confidence(quality)
     no_pulse = _why_no_pulse(pulse.evidence, guidance)
@@ -82,7 +82,7 @@ def measure(trace: Trace, *, hrv_needs_s: float = NEEDS_S["hrv"], coefficients: 
     breath = np.zeros(0)
     if sure < MIN_CONFIDENCE:
         guidance = (*guidance, "NO_PULSE")
-        answers.withhold_rest(span_s, no_pulse)
+        answers.withhold_rest(no_pulse)
     else:
         _put_variability(answers, pulse, quality, span_s, hrv_needs_s)
         breathing = breathe(pulse, pulse.rate_bpm / 60)
@@ -99,7 +99,7 @@ def _measure_sparse(trace: Trace, span_s: float, guidance: tuple[str, ...]) -> V
     pulse = find_sparse_pulse(trace)
     if pulse is None:
         return _nothing(trace, span_s, "LOW_FRAME_RATE", guidance)
-    answers = Answers()
+    answers = Answers(span_s)
     quality = sparse_quality(pulse.evidence)
     sure = confidence(quality)
     no_pulse = _why_no_pulse(pulse.evidence, guidance)
@@ -112,7 +112,7 @@ def _measure_sparse(trace: Trace, span_s: float, guidance: tuple[str, ...]) -> V
     )
     if sure < MIN_CONFIDENCE:
         guidance = (*guidance, "NO_PULSE")
-    answers.withhold_rest(span_s, "LOW_FRAME_RATE")
+    answers.withhold_rest("LOW_FRAME_RATE")
     return answers.vitals(trace, guidance, sure=sure, snr_db=pulse.snr_db)
 
 
@@ -229,6 +229,6 @@ def _put_oxygen(answers: Answers, pulse: Pulse, sure: float, coefficients: Coeff
 
 def _nothing(trace: Trace, span_s: float, reason: str, guidance: tuple[str, ...]) -> Vitals:
     """No vital at all, each with its reason."""
-    answers = Answers()
-    answers.withhold_rest(span_s, reason)
+    answers = Answers(span_s)
+    answers.withhold_rest(reason)
     return answers.vitals(trace, guidance)

@@ -159,8 +159,13 @@ def confidence(quality: float) -> float:
     return 0.7 * quality / SURE if quality < SURE else 0.7 + 15 * (quality - SURE)
 
 
-def interval(vital: str, value: float, quality: float) -> tuple[float, float]:
-    """Ninety per cent range of a vital, in its unit; no part of it below zero."""
+def interval(vital: str, value: float, quality: float, span_s: float) -> tuple[float, float]:
+    """Ninety per cent range of a vital, in its unit; no part of it below zero. A rate is the surer, the longer seen."""
     best, added, power = HALF_WIDTH[vital]
-    half = best + added * (1 - quality) ** power
+    half = range_unit(vital, span_s) * (best + added * (1 - quality) ** power)
     return max(value - half, 0.0), value + half
+
+
+def range_unit(vital: str, span_s: float) -> float:
+    """What the half of a range is counted in, as a function of the window's length."""
+    return 1.0 if vital == "hrv" else 20.0 / span_s

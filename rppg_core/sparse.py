@@ -275,7 +275,7 @@ def _judge(
             span_s=span_s,
             at_edge=not RATE_HZ[0] + _AT_EDGE_HZ <= rate <= RATE_HZ[1] - _AT_EDGE_HZ,
             log_odds=_log_odds(joint, lobe),
-            margin=float(joint[top] - joint[~lobe].max()),
+            margin=_margin(joint, lobe),
             explained=float(share),
             agreement=float(np.sum(odd * even.conj()).real / (np.linalg.norm(odd) * np.linalg.norm(even) + 1e-30)),
             hue=min(whole.hue, chosen.hue),
@@ -302,6 +302,16 @@ def _summit(freqs: NDArray[np.float64], values: NDArray[np.float64], top: int) -
     bend = before - 2 * here + after
     shift = 0.5 * (before - after) / bend if bend < 0 else 0.0
     return float(freqs[top] + np.clip(shift, -0.5, 0.5) * (freqs[1] - freqs[0]))
+
+
+def _margin(joint: NDArray[np.float64], lobe: NDArray[np.bool_]) -> float:
+    """How far the peak stands above the highest other one, both taken between the grid's points."""
+    heights = joint.copy()
+    before, here, after = joint[:-2], joint[1:-1], joint[2:]
+    crest = (here >= before) & (here > after)
+    bend = np.where(crest, before - 2 * here + after, -1.0)
+    heights[1:-1] += np.where(crest, -((before - after) ** 2) / (8 * bend), 0.0)
+    return float(heights[lobe].max() - heights[~lobe].max())
 
 
 def _log_odds(joint: NDArray[np.float64], lobe: NDArray[np.bool_]) -> float:
