@@ -25,6 +25,7 @@ from rppg_core.traces import Trace
 SECTION_S = 60.0
 """A heart doesn't keep one rate for longer; longer windows are searched in parts of at most this length."""
 
+_LEAST_FRAMES = 8
 _MERGED_S = 1 / 15  # frames closer than this are averaged: a pulse changes less in that time than noise does
 _STEPS = 8  # frequencies looked at in the width of a tone
 _CHUNK = 128  # of which so many at a time
@@ -71,12 +72,12 @@ def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
     Parameters
     ----------
     trace : Trace
-        Of at least 8 frames and 5 s.
+        Of at least 5 s.
 
     Returns
     -------
     SparsePulse or None
-        None without enough regions of skin.
+        None without enough frames and regions of skin.
 
     References
     ----------
@@ -86,10 +87,10 @@ def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
     times, colours, pose = _merged(trace)
     colours, regions = seen_colours(times, colours)
     skin = skin_regions(trace.colours.shape[1], colours.mean(axis=0), regions, float(np.median(pose[:, -1])))
-    if np.count_nonzero(skin) < MIN_REGIONS or len(times) < 8:
+    parts = list(_parts(times))
+    if np.count_nonzero(skin) < MIN_REGIONS or not parts:
         return None
     size_px = float(np.median(pose[:, 2]))
-    parts = list(_parts(times))
     length_s = max(times[part][-1] - times[part][0] for part in parts)
     freqs = np.arange(RATE_HZ[0], RATE_HZ[1], 1 / (_STEPS * length_s))
     sections = [_section(times[part], np.log(colours[part][:, skin]), pose[part], freqs) for part in parts]
@@ -117,12 +118,12 @@ def _merged(trace: Trace) -> tuple[NDArray[np.float64], NDArray[np.float64], NDA
 
 
 def _parts(times: NDArray[np.float64]) -> Iterator[slice]:
-    """Parts of equal length, none above `SECTION_S`."""
+    """Parts of equal length, none above `SECTION_S`; those with hardly a frame are left out."""
     count = int(np.ceil(times[-1] / SECTION_S - 1e-6))
     edges = np.searchsorted(times, np.linspace(0, times[-1], count + 1))
     edges[-1] = len(times)
     for start, end in pairwise(edges):
-        if end - start >= 8:
+        if end - start >= _LEAST_FRAMES:
             yield slice(int(start), int(end))
 
 
@@ -191,7 +192,7 @@ def _likeliest(
         root = cholesky(covariance, lower=True, check_finite=False)
         white, one = solve_triangular(root, data, lower=True, check_finite=False).T
         rest = white @ white - (white @ one) ** 2 / (one @ one)
-        score = -0.5 * len(series) * np.log(rest + 1e-30) - np.log(np.diag(root)).sum()
+        score = -0.5 * len(series) * np.log(max(rest, 1e-30)) - np.log(np.diag(root)).sum()
         if score > best_score:
             best, best_root, best_score = covariance, root, score
     return best, best_root

@@ -104,3 +104,16 @@ def test_regions_that_come_and_go_and_any_epoch_change_little():
     patchy = Trace(trace.times_s + 1.7e9, colours, trace.pose, trace.frame_size)
 
     assert measure(patchy).heart_rate_bpm == pytest.approx(truth, abs=1.0)
+
+
+@pytest.mark.parametrize("times", [np.arange(12) * 30.0, uneven(60, 1.6), np.arange(9) * 0.7])
+def test_colours_that_never_change_and_minutes_between_frames_say_nothing(times):
+    n = len(times)
+    trace = Trace(
+        times, np.full((n, 24, 3), (150.0, 110.0, 90.0)), np.tile((320.0, 240.0, 80.0, 0.0, 0.0), (n, 1)), (640, 480)
+    )
+
+    vitals = measure(trace)
+
+    check_complete(vitals)
+    assert vitals.heart_rate_bpm is None
