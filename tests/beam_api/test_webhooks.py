@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -232,6 +233,20 @@ def test_a_receiver_that_answers_a_byte_at_a_time_is_given_up(owe, delivering, q
     (entry,) = delivering.logged(SESSION)
     assert (entry["status"], entry["error"]) == (None, "No answer came in time.")
     assert entry["next_at"] is not None
+
+
+def test_the_url_of_a_webhook_is_not_logged(receiver):
+    script = (
+        "import logging.config, sys; from beam_api.telemetry import stdlib_logging;"
+        "from beam_api.webhooks import Sender;"
+        "logging.config.dictConfig(stdlib_logging('DEBUG')); logging.getLogger('other').debug('this is');"
+        "print(Sender(('127.0.0.1',)).post(sys.argv[1], {}, b'{}'))"
+    )
+    command = [sys.executable, "-c", script, receiver.url("/hook/hunter2?token=hunter2")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "200"
+    assert "this is" in done.stderr
+    assert "hunter2" not in done.stderr
 
 
 def test_the_log_lives_as_long_as_the_session(owe, delivering, queue, receiver, redis):
