@@ -50,7 +50,12 @@ def stdlib_logging(level: str) -> dict[str, Any]:
         "formatters": {"json": formatter},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"level": level, "handlers": ["stderr"]},
-        "loggers": {"gunicorn.error": {"level": level, "handlers": ["stderr"], "propagate": False}},
+        "loggers": {
+            "gunicorn.error": {"level": level, "handlers": ["stderr"], "propagate": False},
+            # They tell the URLs of webhooks, which often hold the receiver's own secret.
+            "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
+        },
     }
 
 

@@ -6,6 +6,7 @@ is then what is connected to: the name is resolved once a delivery.
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,12 @@ from urllib.parse import urlsplit
 MOST_CHARACTERS = 2048
 _PORTS = {"http": 80, "https": 443}
 _LOCAL_NAMES = (".localhost", ".local", ".internal", ".home.arpa", ".lan")
-_NAT64 = IPv6Network("64:ff9b::/96")
-_METADATA = frozenset({ip_address("168.63.129.16")})  # public, and yet a cloud's own: the others are link-local
+_HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+_NAT64, _GLOBAL_UNICAST = IPv6Network("64:ff9b::/96"), IPv6Network("2000::/3")
+_METADATA = frozenset({ip_address("168.63.129.16")})  # public, and yet a cloud's own: the others are not public
+_SPECIAL = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
+"""What IANA keeps for special purposes and Python's tables, which differ from release to release, may call global. One
+of them holds a cloud's metadata."""
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
@@ -117,7 +122,10 @@ def is_public(address: Address) -> bool:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
-    return address.is_global and not address.is_multicast and not address.is_reserved and address not in _METADATA
+        if address not in _GLOBAL_UNICAST:
+            return False
+    special = address in _METADATA or any(address in network for network in _SPECIAL)
+    return address.is_global and not address.is_multicast and not address.is_reserved and not special
 
 
 def _split(url: str) -> tuple[str, int]:
@@ -132,6 +140,8 @@ def _split(url: str) -> tuple[str, int]:
         raise TargetRefused("must be an http or https URL")
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise TargetRefused("must not hold a user name or password")
+    if _literal(host) is None and ("[" in parts.netloc or not _HOST_NAME.fullmatch(host)):
+        raise TargetRefused("must have a host name of letters, digits, hyphens and dots")
     return host, port or _PORTS[parts.scheme]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import ssl
+import threading
 from collections.abc import Mapping, Sequence
 
 import httpx
@@ -10,6 +12,12 @@ import httpx
 from beam_api.webhook_targets import AllowedHost, Resolve, Target, TargetRefused, resolve_target, system_resolve
 
 TIMEOUT_S = 10.0
+"""For each step: to connect, to send, to be answered."""
+
+PATIENCE_S = 15.0
+"""For all of it, the name server too. A receiver that answers a byte at a time must not keep a worker from videos."""
+
+_TOO_LATE = "No answer came in time."
 
 
 class NotDelivered(Exception):
@@ -34,6 +42,26 @@ class Sender:
         NotDelivered
             If the URL is refused, the host is not found, or no answer comes in time.
         """
+        # In a thread, because neither the name server nor the steps together can be given a time limit. One that is
+        # left behind ends with the process of its job.
+        outcome: queue.SimpleQueue[int | Exception] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                outcome.put(self._post(url, headers, body))
+            except Exception as error:  # raised again where it is waited for
+                outcome.put(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        try:
+            found = outcome.get(timeout=PATIENCE_S)
+        except queue.Empty as error:
+            raise NotDelivered(_TOO_LATE) from error
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         try:
             target = resolve_target(url, self._allowed, self._resolve)
             for address in target.addresses[:-1]:
@@ -45,7 +73,7 @@ class Sender:
         except TargetRefused as error:
             raise NotDelivered("The URL leads into a private network.") from error
         except httpx.TimeoutException as error:
-            raise NotDelivered("No answer came in time.") from error
+            raise NotDelivered(_TOO_LATE) from error
         except httpx.HTTPError as error:
             raise NotDelivered("The connection failed.") from error
         except OSError as error:

@@ -55,6 +55,16 @@ def allow(*entries):
         "http://[fe80::1%25eth0]/",
         "http://[fc00::1]/",
         "http://[fd00:ec2::254]/",
+        "http://192.0.0.192/opc/v1/instance/",
+        "http://192.88.99.1/",
+        "http://[fec0::1]/",
+        "http://[3fff::1]/",
+        "http://a..example.com/",
+        "http://.example.com/",
+        "http://" + "a" * 64 + ".example.com/",
+        "http://" + "a." * 126 + "com/",
+        "http://%31%32%37.0.0.1/",
+        "http://[v1.x]/",
     ],
 )
 def test_a_url_that_is_none_or_leads_inside_is_refused(url):
@@ -69,6 +79,8 @@ def test_a_url_that_is_none_or_leads_inside_is_refused(url):
         "http://hooks.example.com:8080/a?b=c",
         "https://93.184.215.14/",
         "https://[2606:4700::1111]/",
+        "https://xn--exmple-cua.com./",
+        "https://my_hooks.example.com/",
     ],
 )
 def test_a_public_url_is_taken(url):
@@ -130,4 +142,4 @@ def test_of_a_host_s_addresses_those_that_are_allowed_are_taken():
 
 
 def test_addresses_of_the_public_network_are_public():
-    assert all(is_public(ip_address(a)) for a in ("1.1.1.1", "93.184.215.14", "2606:4700::1111"))
+    assert all(is_public(ip_address(a)) for a in ("1.1.1.1", "93.184.215.14", "2606:4700::1111", "64:ff9b::808:808"))

@@ -1,8 +1,10 @@
 """Webhooks, sent to real servers on this machine."""
 
 import json
+import socket
 import ssl
 import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from beam_api import webhooks
 from beam_api.services.delivering import DELAYS_S, JITTER, Delivering
 from beam_api.services.webhook_signing import WebhookSecrets
 from beam_api.store.deliveries import DeliveryStore
@@ -209,6 +212,41 @@ def test_a_receiver_that_is_not_there_is_noted_and_tried_again(owe, delivering, 
     (entry,) = delivering.logged(SESSION)
     assert (entry["status"], entry["error"]) == (None, "The connection failed.")
     assert entry["next_at"] is not None
+
+
+def test_a_receiver_that_answers_a_byte_at_a_time_is_given_up(owe, delivering, queue, monkeypatch):
+    monkeypatch.setattr(webhooks, "PATIENCE_S", 1.0)
+    ended = threading.Event()
+
+    def drip(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not ended.wait(0.1):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=drip, args=(listener,), daemon=True).start()
+        owe(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        run(delivering, queue)
+        ended.set()
+    (entry,) = delivering.logged(SESSION)
+    assert (entry["status"], entry["error"]) == (None, "No answer came in time.")
+    assert entry["next_at"] is not None
+
+
+def test_the_url_of_a_webhook_is_not_logged(receiver):
+    script = (
+        "import logging.config, sys; from beam_api.telemetry import stdlib_logging;"
+        "from beam_api.webhooks import Sender;"
+        "logging.config.dictConfig(stdlib_logging('DEBUG')); logging.getLogger('other').debug('this is');"
+        "print(Sender(('127.0.0.1',)).post(sys.argv[1], {}, b'{}'))"
+    )
+    command = [sys.executable, "-c", script, receiver.url("/hook/hunter2?token=hunter2")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "200"
+    assert "this is" in done.stderr
+    assert "hunter2" not in done.stderr
 
 
 def test_the_log_lives_as_long_as_the_session(owe, delivering, queue, receiver, redis):
