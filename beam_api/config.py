@@ -41,7 +41,7 @@ VARIABLES = (
     Variable("BEAM_LANDMARKS", "5", "Landmark model: 5, 68, or the path of a dlib shape predictor."),
     Variable("BEAM_TRUSTED_PROXIES", "0", "How many proxies' X-Forwarded-For to believe."),
     Variable("BEAM_SIGNUP", "open", "open: anybody may have a free sandbox key; closed: only beam keys makes keys."),
-    Variable("BEAM_PLAYGROUND", "on", "on or off: the page that measures whoever opens it, without a key of his own."),
+    Variable("BEAM_PLAYGROUND", "on", "on or off: the page that measures whoever opens it; no key needed."),
     Variable("BEAM_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
     Variable("WEB_CONCURRENCY", "number of cores", "Worker processes."),
 )

@@ -52,7 +52,10 @@ def list_keys(as_json: bool) -> None:
     if as_json:
         print_json([_public(record) for record in records])
         return
-    table = Table("id", "key", "owner", "tier", "per minute", "created", "ends")
+    table = Table()
+    table.add_column("id", no_wrap=True, min_width=16)  # whole on the narrowest terminal: `revoke` wants it
+    for name in ("key", "owner", "tier", "per minute", "created", "ends"):
+        table.add_column(name, overflow="fold")
     for r in records:
         # Names are strangers' texts: one must not be read as markup.
         owner = escape(f"{r.owner}: {r.name}" if r.name else r.owner)

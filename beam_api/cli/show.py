@@ -30,7 +30,7 @@ def progress_bar(label: str) -> Iterator[Callable[[float], None]]:
 
 def show_vitals(data: dict[str, Any]) -> None:
     """Print the `data` of a finished measurement: values, 90 % ranges, quality, and why one is missing."""
-    table = Table("", "value", "90 % range", "quality", "", title=_title(data))
+    table = Table("", "value", "90 % range", "quality", "withheld", title=_title(data))
     for name, label, unit in _ROWS:
         value, interval = data[name], data["interval"].get(name)
         table.add_row(

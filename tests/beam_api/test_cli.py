@@ -31,6 +31,13 @@ def test_a_key_is_made_listed_and_revoked_without_a_running_service(beam):
     assert key["key"] not in beam("keys", "list").stdout
 
 
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+def test_ids_are_listed_whole_on_any_terminal_as_revoking_wants_them(beam, monkeypatch, columns):
+    key = json.loads(beam("keys", "create", "--owner", "the clinic in the harbour", "--json").stdout)
+    monkeypatch.setenv("COLUMNS", columns)
+    assert key["key_id"] in beam("keys", "list").stdout
+
+
 def test_keys_are_made_in_the_store_of_the_running_service(beam, tmp_path, monkeypatch):
     with EmbeddedRedis(tmp_path / "data") as server:
         made = beam("keys", "create", "--owner", "me", "--quiet")

@@ -53,6 +53,13 @@ def test_the_first_thing_a_keyboard_meets_leads_to_the_content(browser, open_pag
     expect(page.locator("#content")).to_be_focused()
 
 
+def test_groups_of_routes_say_what_they_are_in_two_lines_on_a_phone(browser, open_page):
+    page = settled(open_page(browser, "/docs", **PHONE))
+    groups = page.locator("#reference .opblock-tag")
+    expect(groups.first).to_be_visible()
+    assert max(group.bounding_box()["height"] for group in groups.all()) < 180
+
+
 def test_the_docs_list_every_route_and_open_them(browser, open_page, service):
     page = settled(open_page(browser, "/docs"))
     document = page.request.get("/openapi.json").json()

@@ -57,9 +57,9 @@ function end(text, options) {
   ended?.lock?.release?.().catch(() => {});
   showOutline(null);
   showState(text, options);
-  byId("idle").hidden = false;
-  byId("idle").textContent = "The camera is off.";
-  byId("still").hidden = true;
+  const kept = Boolean(ended?.simulated) && !options?.bad; // a simulated face stays beside its result; a real one goes
+  byId("idle").hidden = kept;
+  byId("still").hidden = !kept;
   if (byId("stop").contains(document.activeElement)) byId("content").focus();
   show(false);
   if (ended?.sender) forget(ended);

@@ -87,7 +87,7 @@ function card(data, { name, label, unit }) {
   const filled = document.createElement("i");
   filled.style.width = `${100 * quality}%`;
   bar.append(filled);
-  item.append(paragraph(`Quality ${score(quality)}`), bar);
+  item.append(paragraph(`Quality ${score(quality)}`, "score"), bar);
   return item;
 }
 
