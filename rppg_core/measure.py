@@ -110,7 +110,7 @@ def _measure_sparse(trace: Trace, span_s: float, guidance: tuple[str, ...]) -> V
         reason=None if sure >= MIN_CONFIDENCE else no_pulse,
         range_=sparse_interval(pulse.rate_bpm, pulse.sigma_bpm, quality),
     )
-    if sure < MIN_CONFIDENCE:
+    if sure < MIN_CONFIDENCE and "EVENLY_SLOW_FRAMES" not in guidance:  # there the pace is to blame
         guidance = (*guidance, "NO_PULSE")
     answers.withhold_rest("LOW_FRAME_RATE")
     return answers.vitals(trace, guidance, sure=sure, snr_db=pulse.snr_db)

@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 from rppg_core.answers import NEEDS_S
 from rppg_core.measure import MIN_RATE_HZ
 from rppg_core.pulse import find_pulse
-from rppg_core.quality import MIN_CONFIDENCE, confidence, heart_rate_quality
+from rppg_core.quality import MIN_CONFIDENCE, confidence, heart_rate_quality, sparse_quality
 from rppg_core.regions import CENTRES, N_REGIONS
 from rppg_core.sampling import frame_rate_hz
+from rppg_core.sparse import find_sparse_pulse
 from rppg_core.traces import Trace
 
 SPAN_S = 10.0
 """How much of the newest trace is looked at."""
+
+SPARSE_SPAN_S = 30.0
+"""The same where frames come so slowly that 10 s hold too few of them."""
 
 TAIL_S = 5.0
 """How much of the pulse is told."""
@@ -55,19 +59,21 @@ def partial(trace: Trace) -> Partial | None:
     Parameters
     ----------
     trace : Trace
-        The newest frames of a window; what is older than `SPAN_S` is left out.
+        The newest frames of a window; what is older than `SPAN_S` (`SPARSE_SPAN_S` of slow frames) is left out.
 
     Returns
     -------
     Partial or None
         None while there are less than 5 s. The rate is None exactly when its confidence is below 0.3, as it is for a
-        trace too slow or too broken to be judged.
+        trace too broken to be judged. Slow frames show no wave.
     """
-    trace = _newest(trace)
+    whole, trace = trace, _newest(trace, SPAN_S)
     times = trace.times_s
     if len(times) < 2 or times[-1] - times[0] + np.median(np.diff(times)) < NEEDS_S["heart_rate"] - 1e-3:
         return None
-    if frame_rate_hz(times) < MIN_RATE_HZ or np.diff(times).max() > _MOST_APART_S:
+    if frame_rate_hz(times) < MIN_RATE_HZ:
+        return _sparse(_newest(whole, SPARSE_SPAN_S))
+    if np.diff(times).max() > _MOST_APART_S:
         return Partial(None, 0.0, frame_rate_hz(times), np.zeros(0))
     pulse = find_pulse(_folded(_joined(trace)))
     if pulse is None:
@@ -78,8 +84,15 @@ def partial(trace: Trace) -> Partial | None:
     return Partial(pulse.rate_bpm, sure, fs, pulse.wave[-round(TAIL_S * fs) :])
 
 
-def _newest(trace: Trace) -> Trace:
-    kept = trace.times_s >= trace.times_s[-1] - SPAN_S if len(trace.times_s) else np.zeros(0, bool)
+def _sparse(trace: Trace) -> Partial:
+    pulse = find_sparse_pulse(trace)
+    sure = confidence(sparse_quality(pulse.evidence)) if pulse else 0.0
+    rate_bpm = pulse.rate_bpm if pulse and sure >= MIN_CONFIDENCE else None
+    return Partial(rate_bpm, sure, frame_rate_hz(trace.times_s), np.zeros(0))
+
+
+def _newest(trace: Trace, span_s: float) -> Trace:
+    kept = trace.times_s >= trace.times_s[-1] - span_s if len(trace.times_s) else np.zeros(0, bool)
     return Trace(trace.times_s[kept], trace.colours[kept], trace.pose[kept], trace.frame_size)
 
 

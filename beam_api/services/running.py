@@ -16,10 +16,12 @@ import structlog
 from beam_api.services.measurement import Running
 from beam_api.store.windows import Appended, OpenWindow, Session, WindowStore
 from rppg_core.answers import NEEDS_S
-from rppg_core.partial import SPAN_S, partial
+from rppg_core.measure import MIN_RATE_HZ
+from rppg_core.partial import SPAN_S, SPARSE_SPAN_S, partial
 from rppg_core.traces import Trace
 
 _SECOND_US = 1_000_000
+_SLOW_EVERY_S = 3  # slow frames are few to share the cost of a search
 _SPARE = 8  # samples beyond those that are needed, for late frames among them
 
 
@@ -32,11 +34,12 @@ class RunningRates:
     def rate(self, session: Session, appended: Appended, times_us: Sequence[int]) -> Running | None:
         """The running rate after a request with frames of these times; None if it isn't this request's to tell."""
         window = appended.window
-        second = _new_second(window, times_us)
+        slow = len(window.recent_us) > 1 and _interval_us(window) > _SECOND_US / MIN_RATE_HZ
+        second = _new_second(window, times_us, _SECOND_US * (_SLOW_EVERY_S if slow else 1))
         if appended.claim or appended.taken or second is None or window.span_us < 1e6 * NEEDS_S["heart_rate"] - 1e3:
             return None
-        interval_us = median(b - a for a, b in pairwise(window.recent_us))
-        count = min(window.frames, math.ceil(1e6 * SPAN_S / interval_us) + _SPARE)
+        span_s = SPARSE_SPAN_S if slow else SPAN_S
+        count = min(window.frames, math.ceil(1e6 * span_s / _interval_us(window)) + _SPARE)
         try:
             records = self._windows.tail(session, window, second, count)
             seen = partial(_trace(records)) if len(records) > 1 else None
@@ -46,15 +49,19 @@ class RunningRates:
         return Running.of(seen) if seen else None
 
 
-def _new_second(window: OpenWindow, times_us: Sequence[int]) -> int | None:
-    """Which second of the window these frames have begun, if the newest frame is among them and did."""
+def _interval_us(window: OpenWindow) -> float:
+    return median(b - a for a, b in pairwise(window.recent_us))
+
+
+def _new_second(window: OpenWindow, times_us: Sequence[int], length_us: int) -> int | None:
+    """The window's second, if the newest frame is among these and has begun another `length_us` of the window."""
     recent, mine = window.recent_us, set(times_us)
     if len(recent) < 2 or recent[-1] not in mine:
         return None
     others = [at for at in recent if at not in mine]
     before = others[-1] if others else 2 * recent[0] - recent[1]  # that before the first of mine, or about there
-    second = (recent[-1] - window.first_us) // _SECOND_US
-    return second if second > (before - window.first_us) // _SECOND_US else None
+    now_us = recent[-1] - window.first_us
+    return now_us // _SECOND_US if now_us // length_us > (before - window.first_us) // length_us else None
 
 
 def _trace(records: Sequence[tuple[int, bytes]]) -> Trace:

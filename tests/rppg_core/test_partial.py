@@ -47,14 +47,25 @@ def test_nothing_is_told_of_less_than_five_seconds():
     "seen",
     [
         partial(trace(None, 12.0, sway_px=6.0)),
-        partial(trace(person(), 12.0, fps=2.0)),
+        partial(trace(person(), 30.0, fps=1.5)),
         partial(simulate_trace(person(), capture_times(12.0, 30.0, gap_s=2.5), n_regions=N_REGIONS)),
     ],
-    ids=["a photo", "too slow", "a long pause"],
+    ids=["a photo", "evenly slow", "a long pause"],
 )
 def test_what_can_not_be_believed_has_no_rate_and_no_pulse(seen):
     assert seen.heart_rate_bpm is None
     assert seen.confidence < 0.3
+    assert len(seen.ppg) == 0
+
+
+def test_frames_one_by_one_at_uneven_times_have_a_running_rate_and_no_wave():
+    who = person()
+    slots = np.arange(48)
+    times = (slots + np.random.default_rng(2).uniform(0.05, 0.95, len(slots))) / 1.6
+
+    seen = partial(simulate_trace(who, times, n_regions=N_REGIONS))
+
+    assert seen.heart_rate_bpm == pytest.approx(who.truth(0.0, 30.0).heart_rate_bpm, abs=2.0)
     assert len(seen.ppg) == 0
 
 
