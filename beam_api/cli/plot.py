@@ -128,11 +128,10 @@ def _draw_wave(rows: list[Axes], ppg: NDArray[np.float64], fs: float, beats_s: N
     low, high = float(np.nanmin(ppg)), float(np.nanmax(ppg))
     margin = 0.1 * (high - low) or 1.0
     for i, axes in enumerate(rows):
-        axes.plot(times_s, ppg, color=_WAVE, linewidth=1.2, label="pulse wave")
+        axes.plot(times_s, ppg, color=_WAVE, linewidth=1.2, label="pulse wave: blood volume, arbitrary units")
         axes.plot(beats_s, heights, "o", color=_BEAT, markersize=4, label=f"beats ({len(beats_s)})")
         axes.set(xlim=(i * row_s, (i + 1) * row_s), ylim=(low - margin, high + margin), yticks=[])
     rows[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=9, borderaxespad=0)
-    rows[len(rows) // 2].set_ylabel("Blood volume (arbitrary units)")
     rows[-1].set_xlabel("Time from the window's start (s)")
 
 
@@ -145,7 +144,7 @@ def _draw_spectrum(axes: Axes, ppg: NDArray[np.float64], fs: float, data: dict[s
     if interval := data["interval"].get("heart_rate"):
         label = f"its 90 % range, {interval[0]:g} to {interval[1]:g}"
         axes.axvspan(*interval, color=_RATE, alpha=0.15, linewidth=0, label=label)
-    axes.set(xlim=_SHOWN_BPM, ylim=(0, 1.08), yticks=[], xlabel="Beats per minute", ylabel="Power (share of the peak)")
+    axes.set(xlim=_SHOWN_BPM, ylim=(0, 1.08), yticks=[], xlabel="Beats per minute", ylabel="Power")
     axes.set_xticks(np.arange(_SHOWN_BPM[0], _SHOWN_BPM[1] + 1, 15))
     axes.legend(loc="upper right", fontsize=9)
 
