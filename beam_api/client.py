@@ -49,6 +49,7 @@ class BeamClient:
         on_progress: Callable[[float], None],
         pace: Pace = "batch",
         clock: Callable[[], int] | None = None,
+        include_raw: bool = False,
     ) -> dict[str, Any]:
         """Post frames until the window is full.
 
@@ -65,6 +66,8 @@ class BeamClient:
         clock : callable, optional
             The clock of a live source's capture times. Without it the frames are a recording, which is sent as fast as
             it is answered, its own times standing for a network that takes no time.
+        include_raw : bool
+            Whether `data` is to hold the waveform and the beats, as `raw`.
 
         Returns
         -------
@@ -76,7 +79,7 @@ class BeamClient:
         ServiceRefused
             If the service refuses a request, can't be reached, or the frames end before the window is full.
         """
-        fields = {"session_id": session_id, "duration_ms": str(duration_ms)}
+        fields = {"session_id": session_id, "duration_ms": str(duration_ms), "include_raw": str(include_raw).lower()}
         send = self._in_batches if pace == "batch" else self._one_by_one
         for body in send(frames, fields, clock):
             if body["data"]["status"] == "complete":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import click
@@ -13,6 +14,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from beam_api.cli.common import failures_as_messages, json_option, print_json, read_settings
+from beam_api.cli.plot import plot_option, save_plot
 from beam_api.cli.show import progress_bar, show_vitals
 from beam_api.cli.sources import Camera, Frames, VideoFile, now, open_source
 from beam_api.client import BeamClient, Pace, ServiceRefused
@@ -41,8 +43,11 @@ _QUALITY = 95  # the file's own compression has taken enough
     "with a sandbox key).",
 )
 @click.option("--seconds", type=click.IntRange(10, 300), default=30, show_default=True, help="Length of the window.")
+@plot_option
 @json_option
-def measure(source: str, *, url: str | None, key: str | None, pace: str, seconds: int, as_json: bool) -> None:
+def measure(
+    source: str, *, url: str | None, key: str | None, pace: str, seconds: int, plot: Path | None, as_json: bool
+) -> None:
     """Measure the vitals of the person in a video file, over its first 30 seconds, or before a camera.
 
     SOURCE is a file, or the number of a camera: 0 is the first. A file is sent as fast as it is answered; with --pace
@@ -54,16 +59,23 @@ def measure(source: str, *, url: str | None, key: str | None, pace: str, seconds
         found = open_source(source)
         window_s = found.seconds(seconds)
         how = cast(Pace, pace)
-        data = _through(url, key, found, window_s, how) if url and key else _here(found, window_s, how)
+        if url and key:
+            data = _through(url, key, found, window_s, how, with_raw=plot is not None)
+        else:
+            data = _here(found, window_s, how)
     except (RppgError, ServiceRefused) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         print_json(data)
     else:
         show_vitals(data)
+    if plot:
+        save_plot(data, plot)
 
 
-def _through(url: str, key: str, source: VideoFile | Camera, window_s: float, pace: Pace) -> dict[str, Any]:
+def _through(
+    url: str, key: str, source: VideoFile | Camera, window_s: float, pace: Pace, *, with_raw: bool
+) -> dict[str, Any]:
     with BeamClient(url, key) as client, progress_bar("Measuring") as advance:
         answer = client.measure(
             ((time_us, partial(_jpeg, image)) for time_us, image in source.frames()),
@@ -72,6 +84,7 @@ def _through(url: str, key: str, source: VideoFile | Camera, window_s: float, pa
             on_progress=advance,
             pace=pace,
             clock=now if source.live else None,
+            include_raw=with_raw,
         )
     data: dict[str, Any] = answer["data"]
     return data
