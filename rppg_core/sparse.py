@@ -13,10 +13,11 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import solve_triangular
 
 from rppg_core.blood import BLOOD_HUE, pulse_colour, unison
 from rppg_core.fusion import RATE_HZ
+from rppg_core.least_squares import explained, fit, noise_root, waves_at, whitened
 from rppg_core.quality import SparseEvidence
 from rppg_core.sampling import seen_colours
 from rppg_core.skin import MIN_REGIONS, skin_regions
@@ -29,9 +30,6 @@ _LEAST_FRAMES = 8
 _MERGED_S = 1 / 15  # frames closer than this are averaged: a pulse changes less in that time than noise does
 _STEPS = 8  # frequencies looked at in the width of a tone
 _CHUNK = 128  # of which so many at a time
-_HARMONIC_RIDGE = 1.0  # the first harmonic is the weaker part of a pulse, and noise in it counts less
-_DRIFT_S, _DRIFT_POWER = (1.0, 3.0, 10.0), (0.0, 0.3, 1.0, 3.0, 10.0, 30.0)  # of the noise's slow part
-_POSE_POWER = (0.0, 0.1, 0.3, 1.0, 3.0)
 _DRIFT_HZ = 0.1  # slower changes of a region don't count as its noise
 _LOBE = 1.5  # half width of a peak, over the section's length
 _SAME_HZ = 0.05  # sections of one window may differ by this
@@ -131,11 +129,11 @@ def _section(
     times: NDArray[np.float64], colours: NDArray[np.float64], pose: NDArray[np.float64], freqs: NDArray[np.float64]
 ) -> _Section:
     fused = -(colours @ BLOOD_HUE) @ _region_weights(times, colours)
-    root = _noise_root(times, fused, pose)
+    root = noise_root(times, fused, pose)
     level = solve_triangular(root, np.ones((len(times), 1)), lower=True)
     level /= np.linalg.norm(level)
-    pulse = _whitened(fused[:, None], root, level)[:, 0]
-    share = np.concatenate([_explained(times, pulse[:, None], root, level, part)[:, 0] for part in _chunks(freqs)])
+    pulse = whitened(fused[:, None], root, level)[:, 0]
+    share = np.concatenate([explained(times, pulse[:, None], root, level, part)[:, 0] for part in _chunks(freqs)])
     return _Section(
         times_s=times,
         colours=colours,
@@ -161,82 +159,6 @@ def _region_weights(times: NDArray[np.float64], colours: NDArray[np.float64]) ->
     rest = (flat - drift @ (drift.T @ flat)).reshape(colours.shape)
     weights = 1 / (rest.var(axis=0).mean(axis=1) + 1e-12)
     return np.asarray(weights / weights.sum())
-
-
-def _noise_root(
-    times: NDArray[np.float64], series: NDArray[np.float64], pose: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Cholesky factor (n, n) of the covariance, white noise being 1, under which the series is likeliest.
-
-    Slow drift is chosen first, then how far the series follows the head's pose: with few frames, to regress it on the
-    pose without such a bound would take the pulse along.
-    """
-    n = len(times)
-    apart = np.abs(times[:, None] - times)
-    noises = [power * np.exp(-apart / pace_s) for pace_s in _DRIFT_S for power in _DRIFT_POWER]
-    white = np.eye(n)
-    drift, _ = _likeliest([white + noise for noise in noises], series)
-    spread = pose.std(axis=0)
-    moves = (pose - pose.mean(axis=0))[:, spread > 1e-9] / spread[spread > 1e-9]
-    led = moves @ moves.T
-    return _likeliest([drift + power * led for power in _POSE_POWER], series)[1]
-
-
-def _likeliest(
-    covariances: list[NDArray[np.float64]], series: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Which of several covariances, each up to a scale, makes a series of unknown mean likeliest; and its root."""
-    data = np.stack([series, np.ones(len(series))], axis=1)
-    best, best_root, best_score = covariances[0], covariances[0], -np.inf
-    for covariance in covariances:
-        root = cholesky(covariance, lower=True, check_finite=False)
-        white, one = solve_triangular(root, data, lower=True, check_finite=False).T
-        rest = white @ white - (white @ one) ** 2 / (one @ one)
-        score = -0.5 * len(series) * np.log(max(rest, 1e-30)) - np.log(np.diag(root)).sum()
-        if score > best_score:
-            best, best_root, best_score = covariance, root, score
-    return best, best_root
-
-
-def _whitened(
-    series: NDArray[np.float64], root: NDArray[np.float64], level: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Series (n, k) in units in which their noise is white, without their mean."""
-    white = solve_triangular(root, series, lower=True)
-    return np.asarray(white - level @ (level.T @ white))
-
-
-def _waves(
-    times: NDArray[np.float64], root: NDArray[np.float64], level: NDArray[np.float64], freqs: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Cosine and sine of each frequency and of its double, whitened, shape (n_freqs, n, 4)."""
-    phase = 2 * np.pi * np.outer(times, freqs)
-    waves = np.stack([np.cos(phase), np.sin(phase), np.cos(2 * phase), np.sin(2 * phase)], axis=2)
-    white = _whitened(waves.reshape(len(times), -1), root, level)
-    return np.moveaxis(white.reshape(len(times), len(freqs), 4), 1, 0)
-
-
-def _fit(waves: NDArray[np.float64], series: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Coefficients (n_freqs, 4, k) of whitened series (n, k) on whitened waves, and the power that they explain."""
-    gram = np.swapaxes(waves, 1, 2) @ waves
-    own = np.trace(gram[:, :2, :2], axis1=1, axis2=2)
-    gram[:, [2, 3], [2, 3]] += _HARMONIC_RIDGE * own[:, None]
-    gram[:, range(4), range(4)] += 1e-9 * own[:, None]
-    products = np.swapaxes(waves, 1, 2) @ series
-    coefficients = np.linalg.solve(gram, products)
-    return np.asarray(coefficients), np.asarray((coefficients * products).sum(axis=1))
-
-
-def _explained(
-    times: NDArray[np.float64],
-    series: NDArray[np.float64],
-    root: NDArray[np.float64],
-    level: NDArray[np.float64],
-    freqs: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Share (n_freqs, k) of each whitened series' power that a pulse of each rate explains."""
-    _, power = _fit(_waves(times, root, level, freqs), series)
-    return np.asarray(power / (np.sum(series**2, axis=0) + 1e-30))
 
 
 def _judge(
@@ -342,15 +264,15 @@ def _seen_at(
     chroma = -(section.colours @ BLOOD_HUE)
     halves = np.stack([chroma[:, ::2].mean(axis=1), chroma[:, 1::2].mean(axis=1)], axis=1)
     series = np.concatenate([section.colours.reshape(n, -1), halves], axis=1)
-    white = np.concatenate([section.pulse[:, None], _whitened(series, section.root, section.level)], axis=1)
-    waves = _waves(section.times_s, section.root, section.level, np.array([rate_hz]))
-    coefficients = _fit(waves, white)[0][0]
+    white = np.concatenate([section.pulse[:, None], whitened(series, section.root, section.level)], axis=1)
+    waves = waves_at(section.times_s, section.root, section.level, np.array([rate_hz]))
+    coefficients = fit(waves, white)[0][0]
     amplitude = coefficients[[0, 2]] - 1j * coefficients[[1, 3]]
-    pose = _whitened(section.pose, section.root, section.level)
-    gain, power = _fit(waves, pose)
+    pose = whitened(section.pose, section.root, section.level)
+    gain, power = fit(waves, pose)
     moving = np.sum(pose**2, axis=0) > 1e-12
     usual = np.median(
-        _explained(section.times_s, pose, section.root, section.level, freqs[:: max(1, len(freqs) // _CHUNK)]), axis=0
+        explained(section.times_s, pose, section.root, section.level, freqs[:: max(1, len(freqs) // _CHUNK)]), axis=0
     )
     here = power[0] / (np.sum(pose**2, axis=0) + 1e-30)
     moved = float(np.log10(max(1.0, np.max(here[moving] / (usual[moving] + 1e-9), initial=1.0))))
