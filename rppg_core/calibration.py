@@ -57,14 +57,14 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
 
 HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
     {
-        "heart_rate": (0.369, 206.0, 2.61),
+        "heart_rate": (0.476, 347.0, 2.97),
         "heart_rate_sparse": (0.492, 231.0, 1.41),
         "hrv": (1.64, 45.9, 0.704),
-        "respiration_rate": (0.0, 25.9, 1.07),
+        "respiration_rate": (0.0, 28.8, 1.07),
     }
 )
 """Half of the 90 % range at quality q: the first number, plus the second times (1 - q) to the power of the third.
 
 For a sparse heart rate the first number counts its standard error by the noise; for one from an even grid, and for
-respiration, all counts 20 s over the window's length.
+respiration, all counts the square root of 20 s over the window's length.
 """

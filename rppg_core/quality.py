@@ -168,4 +168,4 @@ def interval(vital: str, value: float, quality: float, span_s: float) -> tuple[f
 
 def range_unit(vital: str, span_s: float) -> float:
     """What the half of a range is counted in, as a function of the window's length."""
-    return 1.0 if vital == "hrv" else 20.0 / span_s
+    return 1.0 if vital == "hrv" else float(np.sqrt(20.0 / span_s))
