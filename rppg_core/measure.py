@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from rppg_core import hrv
 from rppg_core.answers import NEEDS_S, Answers
 from rppg_core.beats import Beats
+from rppg_core.blood import BLOOD_HUE
 from rppg_core.guidance import advise
-from rppg_core.methods.pbv import SIGNATURE
 from rppg_core.oxygen import RED_BLUE, Coefficients, oxygen
 from rppg_core.pulse import Pulse, find_pulse
 from rppg_core.quality import (
@@ -197,9 +197,8 @@ def breathe(pulse: Pulse, rate_hz: float) -> Respiration:
     level = np.einsum("nrc,r->nc", np.log(even.colours), pulse.region_weights)
     cutoff = min(0.6, 0.6 * rate_hz)
     smooth = slow_part(level, even.known, even.fs, cutoff)
-    blood = SIGNATURE - SIGNATURE.mean()
     # The brightness of a face follows light and posture; its hue follows the blood. A covered lens has no such choice.
-    baseline = smooth @ blood if len(even.regions) >= MIN_REGIONS else smooth[:, 0]
+    baseline = smooth @ BLOOD_HUE if len(even.regions) >= MIN_REGIONS else smooth[:, 0]
     modulations = {"baseline": np.interp(times, even.times_s, -baseline)}
     if len(beats.times_s) > 4:
         good = np.concatenate([[True], beats.kept]) | np.concatenate([beats.kept, [True]])

@@ -58,12 +58,9 @@ class SparseEvidence:
     """What speaks for and against the heart rate of a trace that is too sparse for an even grid. See `Evidence`."""
 
     n_regions: int
-    n_frames: int
-    span_s: float
     at_edge: bool
     log_odds: float  # natural logarithm of the odds of the rate against every other, its aliases among them
     margin: float  # the same against the next best rate alone
-    explained: float  # share (0-1) of the samples' power, slow drift apart, that the pulse explains
     agreement: float
     hue: float
     pallor: float

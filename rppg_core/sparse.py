@@ -92,7 +92,7 @@ def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
     length_s = max(times[part][-1] - times[part][0] for part in parts)
     freqs = np.arange(RATE_HZ[0], RATE_HZ[1], 1 / (_STEPS * length_s))
     sections = [_section(times[part], np.log(colours[part][:, skin]), pose[part], freqs) for part in parts]
-    return _judge(sections, freqs, length_s, size_px, float(times[-1] - times[0]))
+    return _judge(sections, freqs, length_s, size_px)
 
 
 def _merged(trace: Trace) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -161,9 +161,7 @@ def _region_weights(times: NDArray[np.float64], colours: NDArray[np.float64]) ->
     return np.asarray(weights / weights.sum())
 
 
-def _judge(
-    sections: list[_Section], freqs: NDArray[np.float64], length_s: float, size_px: float, span_s: float
-) -> SparsePulse:
+def _judge(sections: list[_Section], freqs: NDArray[np.float64], length_s: float, size_px: float) -> SparsePulse:
     """The likeliest rate of all sections together, and what speaks for it."""
     reach = 0 if len(sections) == 1 else max(1, round(_SAME_HZ / (freqs[1] - freqs[0])))
     near = [_highest_near(section.likelihood, reach) for section in sections]
@@ -173,8 +171,8 @@ def _judge(
     rate = float(np.mean(rates))
 
     lobe = np.abs(freqs - rate) <= _LOBE / length_s + reach * (freqs[1] - freqs[0])
-    share = 1 - np.exp(-2 * joint[top] / sum(len(section.times_s) for section in sections))
     frames = sum(len(section.times_s) for section in sections)
+    share = 1 - np.exp(-2 * joint[top] / frames)  # of the samples' power, slow drift apart, that the pulse explains
     pulses, colours, halves, motions, nods = [], [], [], [], []
     for section, own in zip(sections, rates, strict=True):
         fitted, halved, moved, nodded = _seen_at(section, own, freqs, size_px)
@@ -194,12 +192,9 @@ def _judge(
         snr_db=float(10 * np.log10(share / (1 - share) + 1e-30)),
         evidence=SparseEvidence(
             n_regions=regions.shape[1],
-            n_frames=frames,
-            span_s=span_s,
             at_edge=not RATE_HZ[0] + _AT_EDGE_HZ <= rate <= RATE_HZ[1] - _AT_EDGE_HZ,
             log_odds=_log_odds(joint, lobe),
             margin=_margin(joint, lobe),
-            explained=float(share),
             agreement=float(np.sum(odd * even.conj()).real / (np.linalg.norm(odd) * np.linalg.norm(even) + 1e-30)),
             hue=min(whole.hue, chosen.hue),
             pallor=max(whole.pallor, chosen.pallor),
