@@ -1,14 +1,14 @@
-"""Rate limits: the moving window of the `limits` library, in a pipeline with whatever else a request asks of Redis.
+"""Rate limits: the moving window of the `limits` library, in a script with whatever else a request asks of a key.
 
-The library's own classes make a round trip for each question. Here its two scripts are queued into one: take a place in
-the bucket, then read how the bucket stands. The names and contents of a bucket are the library's. Around the first one
-stands a step of ours: a request of a key that found a place is also counted as used, on its day.
+The library's own classes make a round trip for each question. Here its two scripts are functions of ours: take a place
+in the bucket, then read how the bucket stands. The names and contents of a bucket are the library's.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -19,8 +19,9 @@ from limits import RateLimitItemPerMinute
 from limits.storage import RedisStorage
 
 from beam_api.exceptions import StoreUnavailable
+from beam_api.store.asking import Question, ask
 from beam_api.store.base import PREFIX, store_errors
-from beam_api.store.usage import KEEP_S, day_field, month_name, today
+from beam_api.store.usage import day_field, month_name, today
 
 WINDOW_S = 60
 TICKS_PER_S = 64
@@ -29,17 +30,23 @@ TICKS_PER_S = 64
 ADDRESS_LIMIT = 600
 """Requests a minute without a valid key that one address may send. It spares the store; a key can't be guessed."""
 
-
-_TAKE_AND_COUNT = f"""
-local function take()
+TAKE = f"""
+local function theirs_take(KEYS, ARGV)
 {RedisStorage.SCRIPT_ACQUIRE_MOVING_WINDOW.decode()}
 end
-local taken = take()
-if taken and KEYS[2] then
-  if redis.call('HINCRBY', KEYS[2], ARGV[5], 1) == 1 then redis.call('EXPIRE', KEYS[2], ARGV[6]) end
+local function theirs_stats(KEYS, ARGV)
+{RedisStorage.SCRIPT_MOVING_WINDOW.decode()}
 end
-return taken
+-- Take a place in a bucket: 1 or 0, then time of the oldest request in it and their number, nothing if it is empty.
+local function take(bucket, now, limit, window)
+  local taken = theirs_take({{ bucket }}, {{ now, limit, window, 1 }})
+  local stats = theirs_stats({{ bucket }}, {{ now - window, limit }}) or {{}}
+  return {{ taken and 1 or 0, stats[1], stats[2] }}
+end
 """
+"""The Lua that other scripts begin with."""
+
+_HIT = TAKE + "return take(KEYS[1], unpack(ARGV))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,18 @@ class Bucket:
         """The bucket of the keys of one sort that an address is given."""
         return cls(f"{{{what}:{_customer(address)}}}", an_hour, window_s=3600)
 
+    @classmethod
+    def name_around_limit(cls, key_id: str) -> tuple[str, str]:
+        """What stands before and after the limit in the name of a key's bucket in Redis."""
+        before, after = cls.of_key(key_id, 0).redis_name.split("/0/")
+        return f"{before}/", f"/{after}"
+
+    @property
+    def redis_name(self) -> str:
+        """Name of the bucket in Redis, as the library makes it."""
+        item = RateLimitItemPerMinute(self.limit, self.window_s // 60)
+        return f"{PREFIX}:{item.key_for(self.name)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -81,6 +100,13 @@ class Standing:
     reset_s: float
     place: float
     day: date
+
+    @classmethod
+    def of(cls, bucket: Bucket, reply: Sequence[Any], now_s: float, day: date) -> Standing:
+        """The standing in the reply of `take` to a request of that moment."""
+        taken, *window = reply
+        oldest, count = (float(window[0]), int(window[1])) if len(window) == 2 else (now_s, 0)
+        return cls(bucket, bool(taken), max(0, bucket.limit - count), oldest + bucket.window_s, now_s, day)
 
     @property
     def retry_after_s(self) -> int:
@@ -101,58 +127,32 @@ class Limiter:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        self._take = client.register_script(_TAKE_AND_COUNT)
-        self._stats = client.register_script(RedisStorage.SCRIPT_MOVING_WINDOW)
-
-    def queue(self, pipe: Any, bucket: Bucket) -> tuple[float, date]:
-        """Queue two commands that take a place; give their two replies and the returned moment to `read`.
-
-        `pipe.execute()` raises NoScriptError on a server that doesn't know the scripts: `load` them and do it again.
-        """
-        now = math.floor(time.time() * TICKS_PER_S) / TICKS_PER_S
-        name, day = _redis_name(bucket), today()
-        keys = [name, month_name(bucket.key_id, day)] if bucket.key_id else [name]
-        pipe.evalsha(self._take.sha, len(keys), *keys, now, bucket.limit, bucket.window_s, 1, day_field(day), KEEP_S)
-        pipe.evalsha(self._stats.sha, 1, name, now - bucket.window_s, bucket.limit)
-        return now, day
-
-    @staticmethod
-    def read(bucket: Bucket, moment: tuple[float, date], replies: list[Any]) -> Standing:
-        """The standing in the two replies to what `queue` queued at that moment."""
-        (now, day), (taken, window) = moment, replies
-        oldest, count = (float(window[0]), int(window[1])) if window else (now, 0)
-        return Standing(bucket, bool(taken), max(0, bucket.limit - count), oldest + bucket.window_s, now, day)
-
-    def load(self) -> None:
-        """Make the scripts known to the server."""
-        for script in (self._take, self._stats):
-            self._redis.script_load(script.script)
+        self._hit = client.register_script(_HIT)
 
     def hit(self, bucket: Bucket) -> Standing:
-        """Take a place in a bucket. One round trip, two commands. Raises StoreUnavailable."""
-        with store_errors():
-            for attempt in (1, 2):
-                try:
-                    with self._redis.pipeline(transaction=False) as pipe:
-                        moment = self.queue(pipe, bucket)
-                        return self.read(bucket, moment, pipe.execute())
-                except redis.exceptions.NoScriptError:
-                    if attempt == 2:
-                        raise
-                    self.load()
-        raise AssertionError("unreachable")
+        """Take a place in a bucket that is nobody's key. One round trip. Raises StoreUnavailable."""
+        now_s, day = this_tick(), today()
+        args = (now_s, bucket.limit, bucket.window_s)
+        hit = Question(self._hit, [bucket.redis_name], args, lambda reply: Standing.of(bucket, reply, now_s, day))
+        standing: Standing = ask(self._redis, hit)[0]
+        return standing
 
     def give_back(self, standing: Standing) -> None:
         """Undo a place that was taken for a request that came to nothing. Does nothing while Redis is away."""
         bucket = standing.bucket
         try:
             with store_errors(), self._redis.pipeline(transaction=False) as pipe:
-                pipe.lrem(_redis_name(bucket), 1, f"{standing.place:.17g}")
+                pipe.lrem(bucket.redis_name, 1, f"{standing.place:.17g}")
                 if bucket.key_id:
                     pipe.hincrby(month_name(bucket.key_id, standing.day), day_field(standing.day), -1)
                 pipe.execute()
         except StoreUnavailable:
             pass
+
+
+def this_tick() -> float:
+    """Unix seconds, in whole ticks."""
+    return math.floor(time.time() * TICKS_PER_S) / TICKS_PER_S
 
 
 def _customer(address: str) -> str:
@@ -164,8 +164,3 @@ def _customer(address: str) -> str:
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
         return str(ip_network((parsed, 64), strict=False).network_address)
     return address
-
-
-def _redis_name(bucket: Bucket) -> str:
-    item = RateLimitItemPerMinute(bucket.limit, bucket.window_s // 60)
-    return f"{PREFIX}:{item.key_for(bucket.name)}"

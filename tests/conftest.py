@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -66,3 +67,24 @@ def client(app: Flask) -> FlaskClient:
 def api_key(parts: Parts) -> str:
     """A sandbox key: 100 requests a minute."""
     return parts.keys.create("tester").key
+
+
+@pytest.fixture
+def sent_commands(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The names of the commands that `redis` has sent, one list for each round trip. Clear it to begin."""
+    sent: list[list[str]] = []
+    kind = redis.connection_pool.connection_class
+    send_one, pack_many = kind.send_command, kind.pack_commands
+
+    def send_command(self: Any, *command: Any, **more: Any) -> None:
+        sent.append([str(command[0])])
+        send_one(self, *command, **more)
+
+    def pack_commands(self: Any, commands: Any) -> Any:
+        commands = list(commands)
+        sent.append([str(command[0]) for command in commands])
+        return pack_many(self, commands)
+
+    monkeypatch.setattr(kind, "send_command", send_command)
+    monkeypatch.setattr(kind, "pack_commands", pack_commands)
+    return sent

@@ -1,24 +1,27 @@
-"""Who may come in: the key of a request and its rate limit, in one round trip where the key has been seen before.
+"""Who may come in: the key of a request and its rate limit, in one round trip.
 
-The limit of a bucket stands in the key's record, so a first request costs two round trips (record; bucket). A process
-remembers the limit of each key it has admitted, and nothing else: later requests ask for record and bucket at once, and
-the record, read anew each time, decides. A revoked key is refused at its next request, in every process.
+What else a request asks of the store can ride along. Then its body has been read before its key is known to be good,
+so that is for keys that were good lately: a process remembers them, and nothing of them but that. The record, read anew
+each time, decides. A revoked key is refused at its next request, in every process.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 import redis
 
-from beam_api.limits import Bucket, Limiter, Standing
-from beam_api.services.keys import Token
-from beam_api.store.base import store_errors
-from beam_api.store.keys import KeyRecord, queue_get, read
+from beam_api.limits import TAKE, WINDOW_S, Bucket, Limiter, Standing, this_tick
+from beam_api.services.keys import Token, digest_of
+from beam_api.store.asking import Question, ask
+from beam_api.store.keys import FIELDS, KeyRecord, read, record_name
+from beam_api.store.usage import KEEP_S, day_field, month_name, today
 
-REMEMBERED = 4096  # keys a process remembers the limit of
+REMEMBERED = 4096  # keys of which a process knows that they were good
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,73 +38,77 @@ class Admission:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
         self._limiter = Limiter(client)
-        # By the digest of the secret: who knows only a key's public id must not be able to fill its bucket.
-        self._limits: OrderedDict[str, int] = OrderedDict()
+        lua = resources.files("beam_api.store") / "lua" / "admit.lua"
+        self._admit = client.register_script(TAKE + lua.read_text("utf-8"))
+        # By the digest of the secret: who knows only a key's public id is not known.
+        self._good: OrderedDict[str, None] = OrderedDict()
 
-    def admit(self, presented: str | None, address: str, visitor: str | None = None) -> Admitted:
+    def knows(self, token: Token) -> bool:
+        """Whether the key was good when this process saw it last."""
+        return token.digest in self._good
+
+    def admit(
+        self, token: Token | None, address: str, visitor: str | None = None, *, also: Sequence[Question[Any]] = ()
+    ) -> tuple[Admitted, list[Any]]:
         """Find whose key this is and count the request.
 
         Parameters
         ----------
-        presented : str, optional
-            The key as sent; None if there was none, or two.
+        token : Token, optional
+            The key as sent; None if there was none that can be ours, or two.
         address : str
             Where the request comes from.
         visitor : str, optional
             The visitor's cookie, where a visitor's key may be used. Such a key is good with its own cookie only.
+        also : sequence of Question, optional
+            What to ask on the way, whatever becomes of the request.
+
+        Returns
+        -------
+        (Admitted, list)
+            The answers are to `also`.
 
         Raises
         ------
         StoreUnavailable
             If Redis is away.
         """
-        token = Token.parse(presented) if presented else None
         if token is None:
-            return Admitted(None, self._limiter.hit(Bucket.of_address(address)))
-        known_limit = self._limits.get(token.digest)
-        record, standing = self._ask(token, known_limit, visitor)
-        if record is None:
-            self._limits.pop(token.digest, None)
-            if standing is not None and standing.taken:  # by a secret that was good until now
-                self._limiter.give_back(standing)
-            return Admitted(None, self._limiter.hit(Bucket.of_address(address)))
-        if standing is not None and standing.bucket.limit != record.limit_per_minute:
-            if standing.taken:  # in the bucket of a limit that has changed
-                self._limiter.give_back(standing)
-            standing = None
-        if standing is None:
-            standing = self._limiter.hit(Bucket.of_key(record.key_id, record.limit_per_minute))
-        self._remember(token.digest, record.limit_per_minute)
-        return Admitted(record, standing)
+            return Admitted(None, self._limiter.hit(Bucket.of_address(address))), []
+        (record, standing), *answers = ask(self._redis, self._question(token, visitor), *also)
+        if record is None or standing is None:
+            self._good.pop(token.digest, None)
+            return Admitted(None, self._limiter.hit(Bucket.of_address(address))), []
+        self._remember(token.digest)
+        return Admitted(record, standing), answers
 
     def give_back(self, admitted: Admitted) -> None:
         """The request came to nothing for a reason of ours: it doesn't count."""
         if admitted.standing.taken:
             self._limiter.give_back(admitted.standing)
 
-    def _ask(
-        self, token: Token, known_limit: int | None, visitor: str | None
-    ) -> tuple[KeyRecord | None, Standing | None]:
-        """The record that the token proves to own, and if its limit is known, the bucket after this request."""
-        bucket = Bucket.of_key(token.key_id, known_limit) if known_limit else None
-        with store_errors():
-            for attempt in (1, 2):
-                with self._redis.pipeline(transaction=False) as pipe:
-                    queue_get(pipe, token.key_id)
-                    moment = self._limiter.queue(pipe, bucket) if bucket else None
-                    try:
-                        replies: list[Any] = pipe.execute()
-                        break
-                    except redis.exceptions.NoScriptError:
-                        if attempt == 2:
-                            raise
-                        self._limiter.load()
-        record = read(replies[0])
-        standing = self._limiter.read(bucket, moment, replies[1:]) if bucket and moment else None
-        return (record if token.proves(record, visitor) else None), standing
+    def _question(self, token: Token, visitor: str | None) -> Question[tuple[KeyRecord | None, Standing | None]]:
+        """The record that the token proves to own, and its bucket after this request."""
+        key_id, now_s, day = token.key_id, this_tick(), today()
+        cookie = digest_of(visitor) if visitor else ""
+        before_limit, after_limit = Bucket.name_around_limit(key_id)
 
-    def _remember(self, digest: str, limit: int) -> None:
-        self._limits.pop(digest, None)  # to the end; each step stands alone, as another thread may come between
-        self._limits[digest] = limit
-        while len(self._limits) > REMEMBERED:
-            self._limits.popitem(last=False)
+        def meaning(reply: list[Any]) -> tuple[KeyRecord | None, Standing | None]:
+            record, *standing = read(reply[0]), *reply[1:]
+            # The script told apart what counts; who is let in is decided here, in constant time.
+            if not token.proves(record, visitor) or record is None or not standing:
+                return None, None
+            return record, Standing.of(Bucket.of_key(key_id, record.limit_per_minute), standing, now_s, day)
+
+        return Question(
+            self._admit,
+            keys=[record_name(key_id), before_limit, month_name(key_id, day)],
+            args=[token.digest, cookie, now_s, WINDOW_S, after_limit, day_field(day), KEEP_S, *FIELDS],
+            read=meaning,
+        )
+
+    def _remember(self, digest: str) -> None:
+        self._good.pop(digest, None)  # to the end; each step stands alone, as another thread may come between
+        self._good[digest] = None
+        while len(self._good) > REMEMBERED:
+            self._good.popitem(last=False)

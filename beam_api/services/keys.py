@@ -52,7 +52,7 @@ class Token:
         for prefix in (MEASURE_PREFIX, SCAN_PREFIX):
             body = presented.removeprefix(prefix)
             if body != presented and len(body) == ID_LENGTH + SECRET_LENGTH and body.isascii() and body.isalnum():
-                return cls(body[:ID_LENGTH], _digest(presented))
+                return cls(body[:ID_LENGTH], digest_of(presented))
         return None
 
     def proves(self, record: KeyRecord | None, visitor: str | None = None) -> bool:
@@ -62,7 +62,7 @@ class Token:
         """
         same = hmac.compare_digest(self.digest, record.digest if record else _NO_DIGEST)
         bound = record.visitor if record else ""
-        known = not bound or (visitor is not None and hmac.compare_digest(_digest(visitor), bound))
+        known = not bound or (visitor is not None and hmac.compare_digest(digest_of(visitor), bound))
         return same & known & bool(record and record.active)
 
 
@@ -124,7 +124,7 @@ class Keys:
         key = prefix + key_id + secret
         record = KeyRecord(
             key_id=key_id,
-            digest=_digest(key),
+            digest=digest_of(key),
             owner=owner.strip(),
             name=name,
             tier=tier,
@@ -133,7 +133,7 @@ class Keys:
             last4=secret[-4:],
             created_at=_now(),
             expires_at=_now(life) if life else "",
-            visitor=_digest(visitor) if visitor else "",
+            visitor=digest_of(visitor) if visitor else "",
         )
         self._store.add(record)
         return NewKey(key, record)
@@ -157,7 +157,7 @@ class Keys:
         secret = _random(SECRET_LENGTH)
         key = prefix + record.key_id + secret
         expires_at = _now(SIGNUP_LIFE) if record.expires_at else ""
-        rotated = self._store.rotate(record, digest=_digest(key), last4=secret[-4:], expires_at=expires_at)
+        rotated = self._store.rotate(record, digest=digest_of(key), last4=secret[-4:], expires_at=expires_at)
         if rotated is None:
             raise InvalidApiKey
         return NewKey(key, rotated)
@@ -194,7 +194,8 @@ def _random(length: int) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
-def _digest(key: str) -> str:
+def digest_of(key: str) -> str:
+    """SHA-256 in hex."""
     return sha256(key.encode()).hexdigest()
 
 

@@ -13,9 +13,10 @@ from beam_api.exceptions import NotFound
 from beam_api.services import pacing
 from beam_api.services.measurement import Buffering, Measurement, Rejected, SeenFace
 from beam_api.services.pacing import Allowance
-from beam_api.services.running import RunningRates
+from beam_api.services.running import LOOK, running_rate
+from beam_api.store.asking import Question
 from beam_api.store.results import ResultStore
-from beam_api.store.windows import Appended, Claim, Entry, LastFace, OpenWindow, Session, WindowStore
+from beam_api.store.windows import Appended, Arrival, Claim, Entry, LastFace, OpenWindow, Session, WindowStore
 from rppg_core.errors import NoFaceDetected
 from rppg_core.pace import is_evenly_slow
 from rppg_core.reader import FaceReader, FaceState, Frame, Reading
@@ -34,7 +35,8 @@ class Post:
     """A request to measure: encoded images, and what is known of when they were taken.
 
     `times_us` is None for frames without timestamps; several of those need `fps`. `allowance` is what the client may
-    still send; with none, nothing is said of when to send the next frame.
+    still send; with none, nothing is said of when to send the next frame. `marks` are digests of the frames, 8 bytes
+    each.
     """
 
     session: Session
@@ -44,6 +46,24 @@ class Post:
     duration_us: int
     include_raw: bool
     allowance: Allowance | None = None
+    marks: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.marks:
+            object.__setattr__(self, "marks", tuple(hashlib.sha256(data).digest()[:8] for data in self.frames))
+
+    @property
+    def digest(self) -> bytes:
+        """The same for the same frames in any order and number; empty without timestamps: those are never a retry."""
+        if not self.times_us:
+            return b""
+        frames = sorted(set(zip(self.times_us, self.marks, strict=True)))
+        return hashlib.sha256(b"".join(b"%d:%b" % frame for frame in frames)).digest()[:8]
+
+    @property
+    def given_times(self) -> bool:
+        """Whether several frames take their times from the store: to ask for them is to take them."""
+        return self.times_us is None and len(self.frames) > 1
 
     def paced(self, sessions: int) -> float | None:
         """Mean interval in ms between frames that are sent alone, if this one is and this many sessions share a key."""
@@ -84,10 +104,25 @@ class Measuring:
     ) -> None:
         self._windows, self._results, self._reader = windows, results, reader
         self._analyse, self._advise = analyse, advise
-        self._running = RunningRates(windows)
 
-    def post(self, post: Post) -> Buffering | Completed:
+    def arriving(self, post: Post) -> tuple[Question[Arrival], Question[int]]:
+        """What to ask of the store when a request has come in whole."""
+        return self._windows.arriving(
+            post.session,
+            digest=post.digest,
+            untimed=0 if post.times_us else len(post.frames),
+            interval_us=1e6 / post.fps if post.fps and len(post.frames) > 1 else 0.0,
+        )
+
+    def post(self, post: Post, arrived: tuple[Arrival, int] | tuple[()] = ()) -> Buffering | Completed:
         """Take the frames of one request.
+
+        Parameters
+        ----------
+        post : Post
+            The request.
+        arrived : (Arrival, int), optional
+            The answers to `arriving`. They are asked for if they aren't given.
 
         Raises
         ------
@@ -98,15 +133,9 @@ class Measuring:
         StoreUnavailable
             If Redis is away. The request may be sent again.
         """
-        marks = [hashlib.sha256(data).digest()[:8] for data in post.frames]
-        digest = _request_digest(post.times_us, marks) if post.times_us else b""
-        arrival = self._windows.arrive(
-            post.session,
-            digest=digest,
-            untimed=0 if post.times_us else len(post.frames),
-            interval_us=1e6 / post.fps if post.fps and len(post.frames) > 1 else 0.0,
-        )
-        mean_ms = post.paced(arrival.sessions)
+        arrival, sessions = arrived or self._windows.ask(*self.arriving(post))
+        digest, marks = post.digest, post.marks
+        mean_ms = post.paced(sessions)
         request = _Request(post.session, next_frame_in_ms=mean_ms)
         if arrival.completed:
             appended = self._windows.append(post.session, (), duration_us=post.duration_us, digest=digest)
@@ -140,6 +169,7 @@ class Measuring:
             raw=post.include_raw,
             frame_size=face.frame_size if face else None,
             face=LastFace(face.time_us, face.to_bytes()) if face else None,
+            look=LOOK,
         )
         request = replace(
             request,
@@ -149,7 +179,7 @@ class Measuring:
         )
         answer = self._answer(request, appended)
         if isinstance(answer, Buffering):
-            answer = replace(answer, partial=self._running.rate(post.session, appended, times))
+            answer = replace(answer, partial=running_rate(appended.newest))
         return answer
 
     def measurement(self, key_id: str, measurement_id: str) -> Measurement:
@@ -161,8 +191,8 @@ class Measuring:
 
     def window(self, session: Session) -> Buffering:
         """The window of a person as it stands. Raises NotFound if nothing is known of them."""
-        now_us = self._windows.arrive(session, active=False).now_us
-        window, last = self._windows.peek(session), self._results.last_id(session)
+        now_us, window = self._windows.peek(session)
+        last = self._results.last_id(session)
         if window is None and last is None:
             raise NotFound
         empty = OpenWindow(frames=0, first_us=0, duration_us=1, recent_us=(), face=None)
@@ -249,12 +279,6 @@ class Measuring:
         return tuple(dict.fromkeys(advice))
 
 
-def _request_digest(times_us: tuple[int, ...], marks: list[bytes]) -> bytes:
-    """The same for the same frames in any order and number."""
-    frames = sorted(set(zip(times_us, marks, strict=True)))
-    return hashlib.sha256(b"".join(b"%d:%b" % frame for frame in frames)).digest()[:8]
-
-
 def _next_frame_in_ms(post: Post, time_us: int, window: OpenWindow, mean_ms: float | None) -> float | None:
     """When to take the next frame: at the moment that the plan has for it if the newest frame is this request's."""
     if mean_ms is None or post.allowance is None:
@@ -269,7 +293,8 @@ def _times(first_us: int, count: int, fps: float | None) -> tuple[int, ...]:
 
 
 def _trace(records: list[tuple[int, bytes]], frame_size: tuple[int, int]) -> Trace:
-    return _trace_of([(at, Sample.from_bytes(packed)) for at, packed in records], frame_size)
+    start = records[0][0]
+    return Trace.of_packed([(at - start) / 1e6 for at, _ in records], [packed for _, packed in records], frame_size)
 
 
 def _trace_of(samples: Sequence[tuple[int, Sample]], frame_size: tuple[int, int]) -> Trace:

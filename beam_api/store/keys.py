@@ -56,13 +56,8 @@ def record_name(key_id: str) -> str:
     return f"{PREFIX}:{{{key_id}}}:key"
 
 
-def queue_get(pipe: Any, key_id: str) -> None:
-    """Ask for a record within a pipeline; `read` its reply."""
-    pipe.hmget(record_name(key_id), FIELDS)
-
-
 def read(reply: list[Any]) -> KeyRecord | None:
-    """The record in a reply to `queue_get`; None if there is none."""
+    """The record whose `FIELDS` these are; None if there is none."""
     if reply[0] is None:
         return None
     values: dict[str, Any] = {name: text(value or b"") for name, value in zip(FIELDS, reply, strict=True)}
@@ -134,7 +129,7 @@ class KeyStore:
     def _get_many(self, ids: list[str]) -> list[KeyRecord | None]:
         with store_errors(), self._redis.pipeline(transaction=False) as pipe:
             for key_id in ids:
-                queue_get(pipe, key_id)
+                pipe.hmget(record_name(key_id), FIELDS)
             return [read(reply) for reply in pipe.execute()]
 
 

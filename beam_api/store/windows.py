@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from itertools import pairwise
 from statistics import median
 from typing import Any, Literal, cast
@@ -18,6 +17,7 @@ from typing import Any, Literal, cast
 import redis
 
 from beam_api.exceptions import InvalidParameter
+from beam_api.store.asking import Question, ask, load_script
 from beam_api.store.base import PREFIX, store_errors, text
 
 _TIME = struct.Struct(">Q")
@@ -68,15 +68,13 @@ class Arrival:
     """What is known when a request has come in.
 
     `now_us` is the store's clock; `first_us` the time of the request's first frame if it has no timestamps;
-    `completed` says that this very request has completed a window before; `sessions` is how many of the key are
-    active, 0 if this one was not to be counted.
+    `completed` says that this very request has completed a window before.
     """
 
     now_us: int
     first_us: int
     completed: bool
     face: LastFace | None
-    sessions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +112,24 @@ class OpenWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """When the newest samples of an open window are wanted, and how many: at most once a second of the window.
+
+    From `from_us` of it on, those of `span_us`. Where the median interval is above `slow_us`, every `slow_every_s`
+    seconds, those of `slow_span_us`.
+    """
+
+    from_us: int
+    span_us: int
+    slow_us: int
+    slow_span_us: int
+    slow_every_s: int
+
+    def __str__(self) -> str:
+        return f"{self.from_us} {self.span_us} {self.slow_us} {self.slow_span_us} {self.slow_every_s}"
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A full window, to be analysed by who holds this claim. `token` grows with every claim on the window."""
 
@@ -129,6 +145,8 @@ class Appended:
     """What became of a request's frames.
 
     At most one of `claim` and `taken` is set; `taken` is the id of a window that this request completed before.
+    `newest` are the newest (time in us, packed sample) of the window by time, if they were wanted and it is this
+    request's turn to look.
     """
 
     now_us: int
@@ -136,6 +154,7 @@ class Appended:
     restarted: bool
     claim: Claim | None
     taken: str | None
+    newest: Sequence[tuple[int, bytes]] = ()
 
 
 Saved = Literal["saved", "exists", "stale", "gone"]
@@ -146,22 +165,19 @@ class WindowStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        lua = resources.files("beam_api.store") / "lua"
-        self._arrive, self._active, self._append, self._save, self._release, self._forget, self._tail = (
-            client.register_script((lua / f"{name}.lua").read_text("utf-8"))
-            for name in ("arrive", "active", "append", "save", "release", "forget", "tail")
+        self._arrive, self._active, self._append, self._save, self._release, self._forget = (
+            load_script(client, name) for name in ("arrive", "active", "append", "save", "release", "forget")
         )
 
-    def arrive(
-        self,
-        session: Session,
-        *,
-        digest: bytes = b"",
-        untimed: int = 0,
-        interval_us: float = 0.0,
-        active: bool = True,
-    ) -> Arrival:
-        """Note that a request has come in whole. One round trip.
+    def ask(self, arrival: Question[Arrival], sessions: Question[int]) -> tuple[Arrival, int]:
+        """Ask what `arriving` gave, in one round trip. Raises StoreUnavailable if Redis is away."""
+        arrived, count = ask(self._redis, arrival, sessions)
+        return arrived, count
+
+    def arriving(
+        self, session: Session, *, digest: bytes = b"", untimed: int = 0, interval_us: float = 0.0
+    ) -> tuple[Question[Arrival], Question[int]]:
+        """What to ask when a request has come in whole: what is known, and how many sessions of its key are active.
 
         Parameters
         ----------
@@ -173,30 +189,16 @@ class WindowStore:
             How many frames need a time. Times once given out are not given again.
         interval_us : float, optional
             From one of these frames to the next. Zero for a single frame: it takes its arrival time.
-        active : bool, optional
-            Whether the session has frames to send, so that it is counted among those that share the key.
-
-        Raises
-        ------
-        StoreUnavailable
-            If Redis is away.
         """
-        keys = [session.name(kind) for kind in ("clock", "done", "face")]
-        with store_errors():
-            for attempt in (1, 2):
-                with self._redis.pipeline(transaction=False) as pipe:
-                    if active:
-                        pipe.evalsha(self._active.sha, 1, session.siblings, session.session_id, ACTIVE_MS)
-                    pipe.evalsha(self._arrive.sha, len(keys), *keys, digest, untimed, repr(interval_us))
-                    try:
-                        *sessions, reply = pipe.execute()
-                        break
-                    except redis.exceptions.NoScriptError:
-                        if attempt == 2:
-                            raise
-                        for script in (self._active, self._arrive):
-                            self._redis.script_load(script.script)
-        return Arrival(int(reply[0]), int(reply[1]), bool(reply[2]), _face(reply[3]), int(*sessions))
+        return (
+            Question(
+                self._arrive,
+                keys=[session.name(kind) for kind in ("clock", "done", "face")],
+                args=[digest, untimed, repr(interval_us)],
+                read=lambda reply: Arrival(int(reply[0]), int(reply[1]), bool(reply[2]), _face(reply[3])),
+            ),
+            Question(self._active, keys=[session.siblings], args=[session.session_id, ACTIVE_MS], read=int),
+        )
 
     def append(
         self,
@@ -208,6 +210,7 @@ class WindowStore:
         raw: bool = False,
         frame_size: tuple[int, int] | None = None,
         face: LastFace | None = None,
+        look: Look | None = None,
     ) -> Appended:
         """Add the frames of one request, all or none; close the window if it is full; claim one that is due.
 
@@ -227,6 +230,8 @@ class WindowStore:
             Width and height of the newest frame.
         face : LastFace, optional
             The newest face. It is kept if none newer is.
+        look : Look, optional
+            When the newest samples are wanted too.
 
         Raises
         ------
@@ -257,6 +262,7 @@ class WindowStore:
             int(raw),
             "{}x{}".format(*frame_size) if frame_size else "",
             _TIME.pack(face.time_us) + face.packed if face else b"",
+            str(look) if look else "",
             b"".join(_ENTRY.pack(entry.time_us, entry.digest) for entry in entries),
             *(entry.sample for entry in entries),
         ]
@@ -267,24 +273,15 @@ class WindowStore:
             raise InvalidParameter("timestamp_ms", "must be in milliseconds: two frames are less than 1 ms apart")
         if what == "mixed":
             raise InvalidParameter("timestamp_ms", "must be given for all frames of a window, or for none")
-        _, now, frames, first, duration, restarted, tail, last_face, measurement_id, *claim = reply
+        _, now, frames, first, duration, restarted, tail, last_face, measurement_id, newest, *claim = reply
         return Appended(
             now_us=int(now),
             window=OpenWindow(int(frames), int(first), int(duration), _times(tail), _face(last_face)),
             restarted=bool(restarted),
             claim=_claim(text(measurement_id), claim) if what == "claimed" else None,
             taken=text(measurement_id) if what == "taken" else None,
+            newest=sorted(_records(newest)),
         )
-
-    def tail(self, session: Session, window: OpenWindow, second: int, count: int) -> list[tuple[int, bytes]]:
-        """The newest `count` (time, packed sample) of a window, by time, to the first that asks in a second of it.
-
-        Empty for all others: they ask at once when several processes take frames of one window, or of a past second.
-        """
-        keys = [session.name(kind) for kind in ("window", "samples")]
-        with store_errors():
-            reply = cast(bytes | None, self._tail(keys=keys, args=[window.first_us, second, count]))
-        return sorted(_records(reply)) if reply else []
 
     def save(self, session: Session, claim: Claim, result: bytes) -> Saved:
         """Keep the result of a claimed window for 24 h, and let go of the window and the session's share of the limit.
@@ -306,8 +303,9 @@ class WindowStore:
         with store_errors():
             self._release(keys=[session.name(f"closed:{claim.measurement_id}")], args=[claim.token])
 
-    def peek(self, session: Session) -> OpenWindow | None:
-        """The window as it stands, empty if only a full one is there; None if no frame is buffered."""
+    def peek(self, session: Session) -> tuple[int, OpenWindow | None]:
+        """The store's time in us, and the window: empty if only a full one is there, None if no frame is buffered."""
+        now_us = ask(self._redis, self.arriving(session)[0])[0].now_us
         with store_errors(), self._redis.pipeline() as pipe:
             pipe.hmget(session.name("window"), ("n", "first", "duration"))
             pipe.getrange(session.name("index"), -_RECENT * _ENTRY.size, -1)
@@ -315,8 +313,8 @@ class WindowStore:
             pipe.exists(session.name("closed"))
             (frames, first, duration), tail, face, closed = pipe.execute()
         if frames is None or not tail:
-            return OpenWindow(0, 0, 1, (), _face(face)) if closed else None
-        return OpenWindow(int(frames), int(first), int(duration), _times(tail), _face(face))
+            return now_us, OpenWindow(0, 0, 1, (), _face(face)) if closed else None
+        return now_us, OpenWindow(int(frames), int(first), int(duration), _times(tail), _face(face))
 
     def forget(self, session: Session) -> list[str]:
         """Delete all of a session. Returns the ids of the measurements deleted."""

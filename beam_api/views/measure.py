@@ -10,6 +10,7 @@ from flask import Response, g, request
 from flask_smorest import Blueprint
 
 from beam_api import telemetry
+from beam_api.auth import admit_with, admits_itself
 from beam_api.context import parts
 from beam_api.exceptions import NotFound
 from beam_api.multipart import Limits, read_form
@@ -43,14 +44,20 @@ LIMITS = Limits(file_bytes=8 * _MIB, files_bytes=32 * _MIB, body_bytes=33 * _MIB
 @bp.alt_response(415, schema=ErrorEnvelopeSchema, description="Not multipart/form-data.")
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
 @bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is away.")
+@admits_itself
 def measure() -> Response:
     """Add frames to a person's window; the request that fills it is answered with the measurement.
 
     A request sent again changes nothing. If it had filled a window in the last 10 minutes, it is answered with the same
     measurement and the header `Idempotent-Replayed: true`.
     """
-    post = replace(read_post(read_form(request, LIMITS), g.key.key_id), allowance=_allowance())
-    answer = parts().measuring.post(post)
+    measuring = parts().measuring
+    post, arrived = admit_with(
+        lambda key_id: read_post(read_form(request, LIMITS), key_id),
+        # To ask for times is to take them, so a request that may be refused must not.
+        lambda post: () if post.given_times else measuring.arriving(post),
+    )
+    answer = measuring.post(replace(post, allowance=_allowance()), tuple(arrived))
     if isinstance(answer, Buffering):
         return success(write_buffering(answer, telemetry.elapsed_ms()), 202)
     response = success(write_measurement(answer.measurement), **measurement_meta())

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from beam_api import create_app
-from beam_api.services.keys import SIGNUP_LIFE, Keys
+from beam_api.services.keys import SIGNUP_LIFE, Keys, Token
 from beam_api.services.signup import SIGNUPS_AN_HOUR
 from beam_api.store.base import connect
 from beam_api.store.keys import KeyStore
@@ -149,7 +149,7 @@ def test_of_two_rotations_at_once_one_gets_a_working_key_and_the_other_none(part
     good = [r for r in results if not isinstance(r, Exception)]
     assert len(good) == 1
     assert {type(r).__name__ for r in results if isinstance(r, Exception)} == {"InvalidApiKey"}
-    assert parts.admission.admit(good[0].key, "192.0.2.1").record
+    assert parts.admission.admit(Token.parse(good[0].key), "192.0.2.1")[0].record
 
 
 def test_a_revoked_key_is_refused_at_its_next_request(client):
@@ -214,7 +214,7 @@ def test_usage_is_told_for_each_of_thirty_days(client, api_key, redis, monkeypat
 
     days = {date(2026, 2, 27): 3, date(2026, 2, 28): 1, date(2026, 3, 2): 2}
     for day, count in days.items():
-        monkeypatch.setattr("beam_api.limits.today", lambda day=day: day)
+        monkeypatch.setattr("beam_api.services.admission.today", lambda day=day: day)
         for _ in range(count):
             client.get("/nope", headers=with_key(api_key))
     monkeypatch.setattr("beam_api.services.keys.today", lambda: date(2026, 3, 2))

@@ -394,3 +394,22 @@ def test_the_form_and_the_answers_are_in_the_openapi_document(client: FlaskClien
     assert set(form) == {"frame", "timestamp_ms", "fps", "duration_ms", "include_raw", "session_id"}
     assert form["duration_ms"]["minimum"] == 10_000
     assert json.dumps(document)
+
+
+def test_a_request_costs_two_round_trips_of_four_commands(post: Post, face_frames, sent_commands) -> None:
+    many = batches(face_frames, 15)
+    post(next(many))  # its key becomes known
+    for request in (next(many), next(many)[:1]):
+        sent_commands.clear()
+        assert post(request).status_code == 202
+        assert sent_commands == [["EVALSHA"] * 3, ["EVALSHA"]]
+
+
+def test_a_refused_request_takes_no_times_from_frames_to_come(parts, post: Post, face_frames, redis) -> None:
+    key = parts.keys.create("o", tier="enterprise", limit_per_minute=1).key
+    images = [frame.data for frame in face_frames[:30]]
+    assert post(images, key, fps=15).status_code == 202
+    (clock,) = redis.keys("*:clock")
+    before = redis.get(clock)
+    assert post(images, key, fps=15).status_code == 429
+    assert redis.get(clock) == before

@@ -12,14 +12,15 @@
 --       8 closed (list of ids; prefix of the closed windows)  9 face (string)  10 prefix of results
 --       11 index of the last window that was closed (string)
 -- ARGV  1 request digest, '' if unstamped  2 mode, s or u: stamped or not  3 duration in us  4 raw asked, 0 or 1
---       5 frame size  6 face or ''  7 entries: (time, digest) of each frame, sorted by time, 16 bytes each
---       8... their samples
--- Reply { what, now, n, first, duration, restarted, last 32 entries, face, id, claim... }, what being one of
---       open, taken (this request already completed a window, see id), claimed, or an error: near, mixed
+--       5 frame size  6 face or ''  7 when the newest samples are wanted too: '' for never, or numbers as `Look` has
+--       8 entries: (time, digest) of each frame, sorted by time, 16 bytes each  9... their samples
+-- Reply { what, now, n, first, duration, restarted, last 32 entries, face, id, newest samples, claim... }, what being
+--       one of open, taken (this request already completed a window, see id), claimed, or an error: near, mixed.
+--       Samples come as one string, each record after its length: a thousand replies would cost the client milliseconds
 local WIN, IDX, SMP, LAST, SEEN, OLD = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local DONE, CLOSED, FACE, RESULT, BEFORE = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local digest, mode, duration, raw, size = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local face, entries, SAMPLE = ARGV[6], ARGV[7], 7
+local face, look, entries, SAMPLE = ARGV[6], ARGV[7], ARGV[8], 8
 
 local SILENCE = 5000000       -- a longer gap between frames ends a window; older frames than that mean a restarted clock
 local NEAR = 1000             -- two distinct times closer than this are seconds sent as milliseconds
@@ -28,6 +29,7 @@ local INTERVAL = 16666        -- frames above 60 a second are thinned ...
 local JITTER = 8000           -- ... but one may be this early without being one too many
 local MOST = 18000            -- samples a window; 300 s at 60 a second
 local LEASE = 10000000
+local SPARE = 8               -- samples beyond the newest that are wanted, for late ones among them
 local WINDOW_TTL, KEEP_TTL = 120000, 600000        -- ms: an open window; what retries need
 local SEEN_TTL, SEEN_BYTES = 1200000, 32768        -- a generation of digests serves half its lifetime
 
@@ -48,11 +50,12 @@ local set_back = false                         -- whether the clock was
 local times, marks, base = {}, {}, 0           -- entries base + 1 ... n of the index
 local fresh = {}                               -- records to add to the samples
 
-local stored = redis.call('HMGET', WIN, 'n', 'first', 'last', 'duration', 'mode', 'due', 'thinned', 'raw', 'size', 'at')
+local stored = redis.call('HMGET', WIN, 'n', 'first', 'last', 'duration', 'mode', 'due', 'thinned', 'raw', 'size', 'at',
+                          'told')
 if stored[1] and redis.call('STRLEN', IDX) == 16 * stored[1] then
   W = { n = tonumber(stored[1]), first = tonumber(stored[2]), last = tonumber(stored[3]), duration = tonumber(stored[4]),
         mode = stored[5], due = tonumber(stored[6]), thinned = stored[7] == '1', raw = stored[8], size = stored[9],
-        at = tonumber(stored[10]) }
+        at = tonumber(stored[10]), told = tonumber(stored[11]) }
 end
 
 local ended                                    -- end of the last window, on the clock of this request
@@ -151,6 +154,12 @@ end
 local function flush_samples()
   if #fresh > 0 then redis.call('RPUSH', SMP, unpack(fresh)) end
   fresh = {}
+end
+
+-- Records as one string.
+local function joined(records)
+  for i, record in ipairs(records) do records[i] = struct.pack('>I2', #record) .. record end
+  return table.concat(records)
 end
 
 local finished = {}                            -- ids of the windows that this request closed
@@ -309,7 +318,7 @@ if #T > 0 and not repeated then
       if size ~= '' then W.size = size end
       redis.call('HSET', WIN, 'n', W.n, 'first', digits(W.first), 'last', digits(W.last),
                  'duration', digits(W.duration), 'mode', W.mode, 'due', digits(W.due),
-                 'thinned', W.thinned and '1' or '0', 'raw', W.raw, 'size', W.size, 'at', digits(now))
+                 'thinned', W.thinned and '1' or '0', 'raw', W.raw, 'size', W.size, 'at', digits(now), 'told', W.told or '')
       redis.call('PEXPIRE', WIN, WINDOW_TTL)
       redis.call('PEXPIRE', IDX, WINDOW_TTL)
       redis.call('PEXPIRE', SMP, WINDOW_TTL)
@@ -356,6 +365,26 @@ local function free(id)
   return lease and tonumber(lease) <= now
 end
 
+-- The newest samples, for who first asks in each second of the window ---------------------------------------------
+local function added_newest() return changed and W.n > 1 and T[#T] == W.last end
+
+local function newest_samples(tail)
+  local from, span, slow, slow_span, every = string.match(look, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+  local intervals, previous = {}, nil
+  for i = 1, #tail / 16 do
+    local at = struct.unpack('>I8', tail, 16 * i - 15)
+    intervals[i - 1], previous = previous and at - previous, at
+  end
+  table.sort(intervals)
+  local interval = intervals[math.floor((#intervals + 1) / 2)]
+  if interval > tonumber(slow) then span = slow_span else every = 1 end
+  local length = W.last - W.first + interval
+  local second = math.floor((length + SLACK) / 1000000)
+  if length < tonumber(from) or W.told and math.floor(second / every) <= math.floor(W.told / every) then return '' end
+  redis.call('HSET', WIN, 'told', second)
+  return joined(redis.call('LRANGE', SMP, -(math.ceil(span / interval) + SPARE), -1))
+end
+
 local what, id, claim = 'open', '', nil
 if completed then
   if free(completed) then
@@ -379,7 +408,7 @@ end
 
 local tail = W.n > 0 and redis.call('GETRANGE', IDX, math.max(0, 16 * (W.n - 32)), -1) or ''
 local reply = { what, now, W.n, W.first or 0, W.duration or duration, restarted and 1 or 0, tail,
-                redis.call('GET', FACE) or '', id }
+                redis.call('GET', FACE) or '', id, '' }
 if claim then
   local aside = CLOSED .. ':' .. claim
   if not completed then answers_with(claim) end
@@ -390,10 +419,9 @@ if claim then
   redis.call('PEXPIRE', CLOSED, KEEP_TTL)
   local kept = redis.call('HMGET', aside, 'cut', 'n', 'raw', 'size')
   reply[1], reply[9] = 'claimed', claim
-  reply[10], reply[11], reply[12], reply[13] = token, kept[1], kept[3], kept[4]
-  -- As one string, each record after its length: a thousand replies would cost the client several milliseconds.
-  local records = redis.call('LRANGE', aside .. ':samples', 0, -1)
-  for i, record in ipairs(records) do records[i] = struct.pack('>I2', #record) .. record end
-  reply[14] = table.concat(records)
+  reply[11], reply[12], reply[13], reply[14] = token, kept[1], kept[3], kept[4]
+  reply[15] = joined(redis.call('LRANGE', aside .. ':samples', 0, -1))
+elseif what == 'open' and look ~= '' and added_newest() then
+  reply[10] = newest_samples(tail)
 end
 return reply

@@ -16,7 +16,7 @@ from redis import Redis
 
 from beam_api.exceptions import InvalidParameter
 from beam_api.store.results import ResultStore
-from beam_api.store.windows import ACTIVE_MS, Appended, Claim, Entry, LastFace, Session, WindowStore
+from beam_api.store.windows import ACTIVE_MS, Appended, Arrival, Claim, Entry, LastFace, Session, WindowStore
 from tests.beam_api.store.reference import SECOND, ReferenceWindow, is_full
 
 ME = Session("key1", "default")
@@ -36,6 +36,15 @@ def stream(seconds: float, fps: float = 10.0, start: int = EPOCH, content: str =
 
 def batches(frames: Frames, size: int) -> list[Frames]:
     return [frames[i : i + size] for i in range(0, len(frames), size)]
+
+
+def arrive(store: WindowStore, session: Session = ME, **more: object) -> Arrival:
+    return store.ask(*store.arriving(session, **more))[0]  # type: ignore[arg-type]
+
+
+def active_sessions(store: WindowStore, session: Session) -> int:
+    """How many are active, after a request of this one."""
+    return store.ask(*store.arriving(session))[1]
 
 
 class Person:
@@ -311,7 +320,7 @@ def test_two_times_less_than_a_millisecond_apart_are_refused_and_change_nothing(
 
 def test_frames_with_and_without_timestamps_dont_share_a_window(person: Person) -> None:
     person.post(stream(3))
-    now = person.store.arrive(ME, untimed=1).first_us
+    now = arrive(person.store, untimed=1).first_us
     with pytest.raises(InvalidParameter, match="timestamp_ms"):
         person.post([frame(now)], stamped=False)
     assert person.post([frame(EPOCH + 3 * SECOND)]).window.frames == 31
@@ -320,7 +329,7 @@ def test_frames_with_and_without_timestamps_dont_share_a_window(person: Person) 
 def test_after_a_silence_on_the_servers_clock_the_other_kind_may_begin(person: Person, redis: Redis) -> None:
     person.post(stream(3))
     redis.hincrby(ME.name("window"), "at", -5 * SECOND - 1)
-    outcome = person.post([frame(person.store.arrive(ME, untimed=1).first_us)], stamped=False)
+    outcome = person.post([frame(arrive(person.store, untimed=1).first_us)], stamped=False)
     assert outcome.restarted
     assert outcome.window.frames == 1
 
@@ -330,45 +339,44 @@ def test_after_a_silence_on_the_servers_clock_the_other_kind_may_begin(person: P
 
 def test_a_single_frame_takes_the_stores_clock_and_no_two_the_same_time(person: Person, redis: Redis) -> None:
     seconds, micros = redis.time()
-    arrivals = [person.store.arrive(ME, untimed=1) for _ in range(5)]
+    arrivals = [arrive(person.store, untimed=1) for _ in range(5)]
     assert 0 <= arrivals[0].first_us - (seconds * SECOND + micros) < SECOND
     assert all(b.first_us - a.first_us >= 1000 for a, b in pairwise(arrivals))
 
 
 def test_a_batch_ends_now_and_the_next_one_continues_it(person: Person) -> None:
-    first = person.store.arrive(ME, untimed=30, interval_us=SECOND / 30)
+    first = arrive(person.store, untimed=30, interval_us=SECOND / 30)
     assert first.first_us + round(29 * SECOND / 30) == pytest.approx(first.now_us, abs=1)
-    second = person.store.arrive(ME, untimed=15, interval_us=SECOND / 30)
+    second = arrive(person.store, untimed=15, interval_us=SECOND / 30)
     assert second.first_us - first.first_us == pytest.approx(SECOND, abs=2)
 
 
 def test_a_batch_that_would_run_ahead_of_the_clock_by_a_second_ends_now(person: Person) -> None:
-    person.store.arrive(ME, untimed=30, interval_us=SECOND / 30)
-    ahead = person.store.arrive(ME, untimed=45, interval_us=SECOND / 30)
+    arrive(person.store, untimed=30, interval_us=SECOND / 30)
+    ahead = arrive(person.store, untimed=45, interval_us=SECOND / 30)
     assert ahead.first_us + round(44 * SECOND / 30) == pytest.approx(ahead.now_us, abs=1)
 
 
 def test_the_active_sessions_of_a_key_are_counted_and_those_of_another_are_not(redis: Redis) -> None:
     store = WindowStore(redis)
-    assert [store.arrive(Session("key1", name)).sessions for name in ("a", "b", "a", "c")] == [1, 2, 2, 3]
-    assert store.arrive(Session("key2", "a")).sessions == 1
-    assert store.arrive(Session("key1", "d"), active=False).sessions == 0
+    assert [active_sessions(store, Session("key1", name)) for name in ("a", "b", "a", "c")] == [1, 2, 2, 3]
+    assert active_sessions(store, Session("key2", "a")) == 1
     redis.zincrby(ME.siblings, -ACTIVE_MS - 1, "b")
-    assert store.arrive(Session("key1", "a")).sessions == 2
+    assert active_sessions(store, Session("key1", "a")) == 2
     store.forget(Session("key1", "c"))
-    assert store.arrive(Session("key1", "a")).sessions == 1
+    assert active_sessions(store, Session("key1", "a")) == 1
 
 
 def test_a_session_that_has_been_measured_leaves_its_share_to_others(person: Person) -> None:
-    person.store.arrive(ME)
+    arrive(person.store)
     for part in batches(stream(10), 50):
         person.post(part)
-    assert person.store.arrive(Session("key1", "next")).sessions == 1
+    assert active_sessions(person.store, Session("key1", "next")) == 1
 
 
 def test_a_server_that_has_lost_the_scripts_gets_them_again(person: Person, redis: Redis) -> None:
     redis.script_flush()
-    assert person.store.arrive(ME).sessions == 1
+    assert active_sessions(person.store, ME) == 1
 
 
 # --- retries
@@ -407,7 +415,7 @@ def test_an_old_request_changes_nothing_even_after_a_restarted_clock(person: Per
 def test_frames_without_timestamps_are_never_a_retry(person: Person) -> None:
     picture = frame(0)[1]
     for count in range(1, 4):
-        at = person.store.arrive(ME, untimed=1).first_us
+        at = arrive(person.store, untimed=1).first_us
         time.sleep(0.02)
         assert person.post([(at, picture)], stamped=False).window.frames == count
 
@@ -556,7 +564,7 @@ def test_the_newest_face_wins(person: Person) -> None:
     person.post(frames[10:20], face=LastFace(frames[19][0], b"newest"))
     outcome = person.post(frames[:10], face=LastFace(frames[9][0], b"older"))
     assert outcome.window.face == LastFace(frames[19][0], b"newest")
-    assert person.store.arrive(ME).face == outcome.window.face
+    assert arrive(person.store).face == outcome.window.face
     sent_again = person.post([frames[18], frames[19]], face=LastFace(frames[19][0], b"followed once more"))
     assert sent_again.window.face == outcome.window.face
     restarted = person.post(
@@ -574,19 +582,19 @@ def test_all_of_a_session_is_forgotten_and_nothing_of_another(person: Person, re
         one.results.point(one.session, claim.measurement_id)
         one.post(stream(21)[110:170])
         one.post(stream(21)[170:], save=False)
-        one.store.arrive(one.session, untimed=1)
+        arrive(one.store, one.session, untimed=1)
     before = {name for name in redis.scan_iter() if b"other" in name}
     person.results.unpoint(person.store.forget(ME))
     shared = {ME.siblings.encode()}
     assert {name for name in redis.scan_iter() if b":measurement" not in name} == before | shared
     assert redis.zrange(ME.siblings, 0, -1) == [b"other"]
     assert len(redis.keys("*:measurement")) == 1
-    assert person.store.peek(ME) is None
+    assert person.store.peek(ME)[1] is None
 
 
 def test_every_key_expires(person: Person, redis: Redis) -> None:
     person.post(stream(10)[:50], face=LastFace(EPOCH, b"face"))
-    person.store.arrive(ME, untimed=1)
+    arrive(person.store, untimed=1)
     person.post(stream(12)[50:], save=False)
     for name in redis.scan_iter():
         assert 0 < redis.pttl(name) <= 1_200_000, name
@@ -615,7 +623,7 @@ def test_thirty_seconds_at_thirty_frames_cost_at_most_250_kb(redis: Redis, size:
             frame_size=(640, 480),
             face=LastFace(part[-1][0], bytes(120)),
         )
-    assert store.peek(ME).frames == len(frames)  # type: ignore[union-attr]
+    assert store.peek(ME)[1].frames == len(frames)  # type: ignore[union-attr]
     assert sum(redis.memory_usage(name) for name in redis.scan_iter()) <= 250_000
 
 
