@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from rppg_core.pace import is_evenly_slow
 from rppg_core.regions import CENTRES, N_REGIONS
@@ -17,18 +18,31 @@ _MOTION = 0.10  # share of the size moved within half a second
 _LOW_RATE_HZ = 12.0
 
 
-def advise(trace: Trace) -> tuple[str, ...]:
-    """Codes of what to change, in a fixed order; empty when all is well or nothing was seen."""
+def advise(trace: Trace, paced_s: ArrayLike | None = None) -> tuple[str, ...]:
+    """Say what to change.
+
+    Parameters
+    ----------
+    trace : Trace
+        What was seen; may be a single frame.
+    paced_s : array_like, shape (n,), optional
+        Capture times in seconds, increasing, that tell the pace where the trace holds too few of them.
+
+    Returns
+    -------
+    tuple of str
+        Codes in a fixed order; none when all is well or nothing was seen.
+    """
     if not len(trace.times_s):
         return ()
     codes = (*_place(trace), *_light(trace))
     if len(trace.times_s) > 2:
-        codes += (*_motion(trace), *_pace(trace))
-    return codes
+        codes += _motion(trace)
+    return codes + _pace(trace.times_s if paced_s is None else np.asarray(paced_s, dtype=np.float64))
 
 
 def _place(trace: Trace) -> tuple[str, ...]:
-    x, y, size = np.median(trace.pose[:, :3], axis=0)
+    x, y, size = np.median(trace.pose[:, :3], axis=0) if len(trace.pose) > 1 else trace.pose[0, :3]
     width, height = trace.frame_size
     if size < _MIN_SIZE_PX:
         return ("FACE_TOO_SMALL",)
@@ -70,10 +84,10 @@ def _motion(trace: Trace) -> tuple[str, ...]:
     return ("MOTION",) if np.quantile(moved, 0.75) > _MOTION else ()
 
 
-def _pace(trace: Trace) -> tuple[str, ...]:
+def _pace(times_s: NDArray[np.float64]) -> tuple[str, ...]:
     codes: tuple[str, ...] = ()
-    if frame_rate_hz(trace.times_s) < _LOW_RATE_HZ:
+    if len(times_s) > 2 and frame_rate_hz(times_s) < _LOW_RATE_HZ:
         codes += ("LOW_FRAME_RATE",)
-    if is_evenly_slow(trace.times_s):
+    if is_evenly_slow(times_s):
         codes += ("EVENLY_SLOW_FRAMES",)
     return codes

@@ -100,7 +100,7 @@ class Measuring:
         reader: FaceReader,
         *,
         analyse: Callable[[Trace], Vitals],
-        advise: Callable[[Trace], tuple[str, ...]],
+        advise: Callable[[Trace, Sequence[float] | None], tuple[str, ...]],
     ) -> None:
         self._windows, self._results, self._reader = windows, results, reader
         self._analyse, self._advise = analyse, advise
@@ -264,11 +264,10 @@ class Measuring:
         `mean_ms` is the pace that the client was told, None if it was told none.
         """
         seen = [(reading.time_us, reading.sample) for reading in read if reading.sample]
-        if len(seen) <= 2 and window.recent_us:
-            # Too few to tell a pace: that of the window, with the newest sample standing for those before it.
-            seen = [(at, seen[-1][1]) for at in window.recent_us]
-        advice = self._advise(_trace_of(seen, face.frame_size if face else (0, 0)))
-        if is_evenly_slow([at / 1e6 for at in window.recent_us]):
+        recent_s = [(at - window.first_us) / 1e6 for at in window.recent_us]
+        few = len(seen) <= 2 and bool(recent_s)  # too few to tell a pace
+        advice = self._advise(_trace_of(seen, face.frame_size if face else (0, 0)), recent_s if few else None)
+        if "EVENLY_SLOW_FRAMES" in advice or (not few and is_evenly_slow(recent_s)):
             advice += ("EVENLY_SLOW_FRAMES",)
         elif mean_ms and pacing.follows(window.recent_hz, mean_ms):
             # It sends what its limit allows, at times that tell a pulse from its aliases.
