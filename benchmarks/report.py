@@ -15,6 +15,19 @@ class Figure(NamedTuple):
     value: float
     unit: str = ""
     at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def target(self) -> str:
+        """What it ought to be; empty if that is nobody's business."""
+        bound, sign = (self.at_most, "<=") if self.at_least is None else (self.at_least, ">=")
+        return "" if bound is None else f"{sign} {bound:g} {self.unit}".rstrip()
+
+    @property
+    def met(self) -> bool:
+        """Whether it is."""
+        low = float("-inf") if self.at_least is None else self.at_least
+        return low <= self.value <= (float("inf") if self.at_most is None else self.at_most)
 
 
 class Verdict(NamedTuple):
@@ -34,7 +47,6 @@ def show(title: str, figures: list[Figure]) -> None:
     """Print a table. A figure beyond its target is marked; it fails nothing, since machines differ."""
     table = Table("what", "measured", "target", "", title=title)
     for figure in figures:
-        target = "" if figure.at_most is None else f"<= {figure.at_most:g} {figure.unit}".rstrip()
-        met = "" if figure.at_most is None else ("met" if figure.value <= figure.at_most else "missed")
-        table.add_row(figure.what, f"{figure.value:.4g} {figure.unit}".rstrip(), target, met)
-    Console(width=110).print(table)
+        met = ("met" if figure.met else "missed") if figure.target else ""
+        table.add_row(figure.what, f"{figure.value:.4g} {figure.unit}".rstrip(), figure.target, met)
+    Console(width=118).print(table)

@@ -28,7 +28,7 @@ import httpx  # noqa: E402
 from benchmarks.ingest import cpu_ms  # noqa: E402
 from benchmarks.material import BATCH, CLIP, FPS, SIZE, encode  # noqa: E402
 from benchmarks.report import Figure, show  # noqa: E402
-from benchmarks.service import Service, processes, running_service  # noqa: E402
+from benchmarks.service.started import Service, processes, running_service  # noqa: E402
 from rppg_core.film import film  # noqa: E402
 from rppg_core.footage import trace_of  # noqa: E402
 from rppg_core.measure import measure  # noqa: E402
