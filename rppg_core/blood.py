@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,9 @@ from rppg_core.methods.pbv import SIGNATURE
 BLOOD_HUE = SIGNATURE - SIGNATURE.mean()
 """Blood's pulse in R, G, B, what all channels share taken out; a change of colour along it is blood's, or looks it."""
 
-_TINT = float(np.linalg.norm(BLOOD_HUE) / SIGNATURE.mean())  # how coloured blood's pulse is
+_HUE_NORM = math.hypot(*BLOOD_HUE.tolist())
+_TINT = float(_HUE_NORM / SIGNATURE.mean())  # how coloured blood's pulse is
+_HUE = BLOOD_HUE.tolist()
 _PALEST = 10.0
 _LESS_SHARED, _OPPOSED = 0.55, 2.5
 
@@ -27,8 +30,8 @@ class PulseColour:
     @property
     def hue(self) -> float:
         """Cosine between the pulse's colour and blood's, what all channels share taken out of both: 1 for blood."""
-        seen = self.strength - self.strength.mean()
-        return float(seen @ BLOOD_HUE / (np.linalg.norm(seen) * np.linalg.norm(BLOOD_HUE) + 1e-30))
+        along, across = self._coloured
+        return along / (across * _HUE_NORM + 1e-30)
 
     @property
     def pallor(self) -> float:
@@ -36,9 +39,18 @@ class PulseColour:
 
         Cameras differ in how far red and blue follow green, so sharing less counts only where red moves against it.
         """
-        tint = abs(float((self.strength - self.strength.mean()) @ BLOOD_HUE)) / float(np.linalg.norm(BLOOD_HUE)) / _TINT
-        excess = float(self.strength.mean()) / (tint + 1e-30) - 1
-        return float(np.clip(max(excess, _OPPOSED * (-excess - _LESS_SHARED)), 0.0, _PALEST))
+        along, _ = self._coloured
+        tint = abs(along) / _HUE_NORM / _TINT
+        excess = sum(self.strength.tolist()) / 3 / (tint + 1e-30) - 1
+        return min(max(excess, _OPPOSED * (-excess - _LESS_SHARED), 0.0), _PALEST)
+
+    @property
+    def _coloured(self) -> tuple[float, float]:
+        """What the channels don't share: its product with blood's, and its own norm. Plain sums: there are three."""
+        red, green, blue = self.strength.tolist()
+        shared = (red + green + blue) / 3
+        seen = (red - shared, green - shared, blue - shared)
+        return sum(s * h for s, h in zip(seen, _HUE, strict=True)), math.hypot(*seen)
 
 
 def pulse_colour(colours: NDArray[np.complex128], pulse: NDArray[np.complex128]) -> PulseColour:
