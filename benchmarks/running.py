@@ -20,7 +20,6 @@ import cv2  # noqa: E402
 
 from beam_api.redis_server import EmbeddedRedis  # noqa: E402
 from beam_api.services.measuring import Measuring, Post  # noqa: E402
-from beam_api.services.running import RunningRates  # noqa: E402
 from beam_api.store.base import connect  # noqa: E402
 from beam_api.store.results import ResultStore  # noqa: E402
 from beam_api.store.windows import Session, WindowStore  # noqa: E402
@@ -34,11 +33,6 @@ SECONDS = 30
 ROUNDS = 3
 
 
-class _Silent(RunningRates):
-    def rate(self, *_: object) -> None:
-        return None
-
-
 def main() -> None:
     """Measure and print."""
     cv2.setNumThreads(1)
@@ -50,7 +44,7 @@ def main() -> None:
             return Measuring(WindowStore(redis), ResultStore(redis), reader, analyse=measure, advise=advise)
 
         telling, silent = service(), service()
-        silent._running = _Silent(WindowStore(redis))
+        silent._look = None
         ratios, extra = [], []
         for turn in range(ROUNDS):
             took = {"telling": 0.0, "silent": 0.0}

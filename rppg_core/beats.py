@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
-from scipy.signal import fftconvolve, find_peaks
+from scipy.signal import find_peaks
 
 FINE_HZ = 250.0
 """Beats are timed on a grid at least this fine, and between its points by a parabola."""
@@ -53,7 +53,9 @@ class Beats:
 _NONE = Beats(np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool), float("inf"))
 
 
-def find_beats(pulse: NDArray[np.float64], known: NDArray[np.bool_], fs: float, rate_hz: float) -> Beats:
+def find_beats(
+    pulse: NDArray[np.float64], known: NDArray[np.bool_], fs: float, rate_hz: float, *, fine_hz: float = FINE_HZ
+) -> Beats:
     """Time the beats of a pulse whose rate is known.
 
     Crests of the pulse within a narrow band give a first guess. The mean beat around them is then slid over the
@@ -69,8 +71,10 @@ def find_beats(pulse: NDArray[np.float64], known: NDArray[np.bool_], fs: float, 
         Sampling rate in Hz.
     rate_hz : float
         Its rate in Hz.
+    fine_hz : float, optional
+        The grid for the beats' times is at least this fine.
     """
-    fine = int(np.ceil(FINE_HZ / fs))
+    fine = int(np.ceil(fine_hz / fs))
     rate = fine * fs
     narrow = _filtered(pulse, fs, fine, (0.55 * rate_hz, 1.7 * rate_hz))
     wide = _filtered(pulse, fs, fine, (0.5 * rate_hz, min(max(5 * rate_hz, 4.0), 8.0, 0.45 * fs)))
@@ -83,13 +87,13 @@ def find_beats(pulse: NDArray[np.float64], known: NDArray[np.bool_], fs: float, 
     reach_time = np.arange(-reach, reach + 1)
     taper = np.hanning(2 * reach + 3)[1:-1]
     times, shape = crests.astype(np.float64), taper
+    matching = _Matching(wide, len(taper))
     for _ in range(3):
         segments = _segments(wide, times, reach_time)
         typical = np.median(segments, axis=0) if len(times) < 8 else _trimmed_mean(segments)
         shape = (typical - typical.mean()) * taper
         shape -= taper * shape.sum() / taper.sum()
-        match = fftconvolve(wide, shape[::-1], mode="same")
-        times = _summits(match, times, int(0.25 / rate_hz * rate))
+        times = _summits(matching.with_shape(shape), times, int(0.25 / rate_hz * rate))
     times = times[np.concatenate([[True], np.diff(times) > 0.3 / rate_hz * rate])]
     inside = (times > 0.7 * reach) & (times < len(wide) - 1 - 0.7 * reach)  # of the others too little is seen
     times = times[inside]
@@ -129,6 +133,21 @@ def _filtered(pulse: NDArray[np.float64], fs: float, fine: int, band_hz: tuple[f
     return np.asarray(smooth[edge * fine : (edge + n - 1) * fine + 1])
 
 
+class _Matching:
+    """A signal, ready to be correlated with shapes of `width` samples: its own transform is made once."""
+
+    def __init__(self, signal: NDArray[np.float64], width: int) -> None:
+        self._n, self._width = len(signal), width
+        self._n_fft = next_fast_len(len(signal) + width - 1, real=True)
+        self._spectrum = rfft(signal, self._n_fft)
+
+    def with_shape(self, shape: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How well the shape (width,) fits around each sample, shape (n,)."""
+        whole = irfft(self._spectrum * rfft(shape[::-1], self._n_fft), self._n_fft)
+        start = (self._width - 1) // 2
+        return np.asarray(whole[start : start + self._n])
+
+
 def _segments(signal: NDArray[np.float64], times: NDArray[np.float64], around: NDArray[np.intp]) -> NDArray[np.float64]:
     """Stretches of `signal` around `times` (in samples, rounded), shape (n_beats, len(around)); the ends repeat."""
     index = np.rint(times).astype(np.intp)[:, None] + around
@@ -138,7 +157,8 @@ def _segments(signal: NDArray[np.float64], times: NDArray[np.float64], around: N
 def _trimmed_mean(segments: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean of the segments nearest to their median: a quarter may be anything."""
     away = np.sum((segments - np.median(segments, axis=0)) ** 2, axis=1)
-    return np.asarray(segments[away <= np.quantile(away, 0.75)].mean(axis=0))
+    nearest = np.argsort(away)[: (3 * len(away) + 1) // 4]
+    return np.asarray(segments[nearest].mean(axis=0))
 
 
 def _summits(match: NDArray[np.float64], times: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
@@ -176,7 +196,7 @@ def _timing_sigma(
     residual = np.divide(residual, weight, out=np.zeros_like(residual), where=weight > 0)
     slope, typical_slope = np.gradient(shape), np.gradient(typical)
     power = abs(float(slope @ typical_slope))
-    shifts = fftconvolve(residual, slope[::-1], mode="same") / (power + 1e-30)
+    shifts = _Matching(residual, len(slope)).with_shape(slope) / (power + 1e-30)
     spacing = float(np.median(np.diff(times)))
     place = np.arange(len(signal))
     after = np.searchsorted(times, place)
@@ -198,7 +218,7 @@ def _harmonic_sigma(
     The harmonics and the rate have noise of their own; what bends the pulse without looking like noise parts them too.
     """
     typical = _segments(signal, times, around).mean(axis=0) * taper
-    apart = _summits(fftconvolve(signal, typical[::-1], mode="same"), times, reach) - times
+    apart = _summits(_Matching(signal, len(typical)).with_shape(typical), times, reach) - times
     return float(1.4826 * np.median(np.abs(apart - np.median(apart)))) / _HARMONIC_SHARE
 
 

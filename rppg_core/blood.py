@@ -31,7 +31,7 @@ class PulseColour:
     def hue(self) -> float:
         """Cosine between the pulse's colour and blood's, what all channels share taken out of both: 1 for blood."""
         along, across = self._coloured
-        return along / (across * _HUE_NORM + 1e-30)
+        return float(along / (across * _HUE_NORM + 1e-30))
 
     @property
     def pallor(self) -> float:

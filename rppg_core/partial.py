@@ -31,6 +31,7 @@ TAIL_S = 5.0
 """How much of the pulse is told."""
 
 _ENOUGH_HZ = 15.0  # holds the second harmonic of all but the fastest hearts
+_FINE_HZ = 100.0  # no beat is told, so their times need not be finer
 _MOST_APART_S = 1.0  # a longer pause among so few seconds leaves too little
 _ANCHORS = np.array(  # in the canonical frame: brow, nose, cheeks by the nose, outside and below, chin
     [
@@ -75,7 +76,7 @@ def partial(trace: Trace) -> Partial | None:
         return _sparse(_newest(whole, SPARSE_SPAN_S))
     if np.diff(times).max() > _MOST_APART_S:
         return Partial(None, 0.0, frame_rate_hz(times), np.zeros(0))
-    pulse = find_pulse(_folded(_joined(trace)))
+    pulse = find_pulse(_folded(_joined(trace)), fine_hz=_FINE_HZ)
     if pulse is None:
         return Partial(None, 0.0, frame_rate_hz(times), np.zeros(0))
     sure, fs = confidence(heart_rate_quality(pulse.evidence)), pulse.even.fs
@@ -102,9 +103,12 @@ def _joined(trace: Trace) -> Trace:
     if colours.shape[1] != N_REGIONS:
         return trace
     seen = np.isfinite(colours).all(axis=(0, 2))
-    groups = [np.flatnonzero(seen & (anchor == _JOINED)) for anchor in range(len(_ANCHORS))]
-    joined = [colours[:, group].mean(axis=1) for group in groups if len(group)]
-    return Trace(trace.times_s, np.stack(joined, axis=1), trace.pose, trace.frame_size) if joined else trace
+    groups = (np.arange(len(_ANCHORS))[:, None] == _JOINED[seen]).astype(np.float64)
+    groups = groups[groups.any(axis=1)]
+    if not len(groups):
+        return trace
+    joined = groups / groups.sum(axis=1, keepdims=True) @ colours[:, seen]
+    return Trace(trace.times_s, joined, trace.pose, trace.frame_size)
 
 
 def _folded(trace: Trace) -> Trace:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rppg_core.beats import Beats, find_beats
+from rppg_core.beats import FINE_HZ, Beats, find_beats
 from rppg_core.blood import BLOOD_HUE, PulseColour, pulse_colour, unison
 from rppg_core.flicker import remove_flicker
 from rppg_core.fusion import (
@@ -65,8 +65,8 @@ class Pulse:
         return by_beats if sound else by_spectrum
 
 
-def find_pulse(trace: Trace) -> Pulse | None:
-    """Clean the colours, run the methods, fuse them for the likeliest rate, and time the beats."""
+def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ) -> Pulse | None:
+    """Clean the colours, run the methods, fuse them for the likeliest rate, and time the beats to `fine_hz`."""
     even = _skin_alone(resample(trace), trace.colours.shape[1])
     n, n_used = len(even.times_s), len(even.regions)
     if not n_used:
@@ -93,7 +93,7 @@ def find_pulse(trace: Trace) -> Pulse | None:
     rate_hz = rate.rate_bpm / 60
     if n_used >= MIN_REGIONS:
         wave = refined_wave(wave, _components(changes, wave), even.fs, rate_hz)
-    beats = find_beats(wave, even.known, even.fs, rate_hz)
+    beats = find_beats(wave, even.known, even.fs, rate_hz, fine_hz=fine_hz)
     moves = [hz for hz in (rate_hz, rate_hz / 2) if hz >= _SWAY_HZ]
     evidence = Evidence(
         n_regions=n_used,

@@ -16,11 +16,11 @@ from beam_api.services.pacing import Allowance
 from beam_api.services.running import LOOK, running_rate
 from beam_api.store.asking import Question
 from beam_api.store.results import ResultStore
-from beam_api.store.windows import Appended, Arrival, Claim, Entry, LastFace, OpenWindow, Session, WindowStore
+from beam_api.store.windows import Appended, Arrival, Claim, Entry, LastFace, Look, OpenWindow, Session, WindowStore
 from rppg_core.errors import NoFaceDetected
 from rppg_core.pace import is_evenly_slow
 from rppg_core.reader import FaceReader, FaceState, Frame, Reading
-from rppg_core.traces import Sample, Trace
+from rppg_core.traces import Sample, Trace, pack
 from rppg_core.vitals import Vitals
 
 PATIENCE_S = 2.0  # how long a retry waits for an analysis under way elsewhere
@@ -104,6 +104,7 @@ class Measuring:
     ) -> None:
         self._windows, self._results, self._reader = windows, results, reader
         self._analyse, self._advise = analyse, advise
+        self._look: Look | None = LOOK
 
     def arriving(self, post: Post) -> tuple[Question[Arrival], Question[int]]:
         """What to ask of the store when a request has come in whole."""
@@ -157,9 +158,8 @@ class Measuring:
             finally:
                 # The traceback holds this frame: none of its names may hold the failure, or the images stay in a cycle.
                 del first, failures, read, readings
-        entries = [
-            Entry(at, mark, reading.sample.to_bytes()) for (at, mark), reading in readings.items() if reading.sample
-        ]
+        seen = {key: reading.sample for key, reading in readings.items() if reading.sample}
+        entries = [Entry(*key, sample) for key, sample in zip(seen, pack(list(seen.values())), strict=True)]
         face = max((reading.face for reading in read if reading.face), key=lambda face: face.time_us, default=None)
         appended = self._windows.append(
             post.session,
@@ -169,7 +169,7 @@ class Measuring:
             raw=post.include_raw,
             frame_size=face.frame_size if face else None,
             face=LastFace(face.time_us, face.to_bytes()) if face else None,
-            look=LOOK,
+            look=self._look,
         )
         request = replace(
             request,
