@@ -60,15 +60,15 @@ class Settings:
     """Every setting of the service. In code, override with `dataclasses.replace`."""
 
     data_dir: Path
-    redis_url: str | None = None
+    redis_url: str | None = field(default=None, repr=False)
     landmarks: str = "5"
     trusted_proxies: int = 0
     log_level: str = "INFO"
     workers: int = 1
     signup: str = "open"
     playground: str = "on"
-    queue_redis_url: str | None = None
-    spool_url: str | None = None
+    queue_redis_url: str | None = field(default=None, repr=False)
+    spool_url: str | None = field(default=None, repr=False)
     session_ttl_s: int = 3600
     secret_key: str | None = field(default=None, repr=False)
     webhook_allow: tuple[str, ...] = ()

@@ -79,4 +79,5 @@ def test_variables_are_read(monkeypatch, tmp_path):
         webhook_allow=("localhost:8080", "10.0.0.0/8"),
         cors_origins=("https://app.example.com",),
     )
-    assert "a secret" not in repr(settings)
+    for secret in ("a secret", "redis.example", "queue.example", "bucket"):  # these URLs may hold passwords
+        assert secret not in repr(settings)
