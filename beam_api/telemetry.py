@@ -14,7 +14,8 @@ import time
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, got_request_exception, request
+from flask import Flask, Response, current_app, g, got_request_exception, request
+from werkzeug.exceptions import MethodNotAllowed
 
 _SECRET = re.compile(r"(?:beam_sk_|rppg_live_|whsec_)\w+")
 _LONG = re.compile(r"[^/]{25,}")  # in a path that leads nowhere: perhaps a key, by mistake
@@ -115,12 +116,23 @@ def _end(response: Response) -> Response:
         "request",
         request_id=request_id(),
         method=request.method,
-        path=request.url_rule.rule if request.url_rule else _LONG.sub("[...]", request.path),
+        path=_route(),
         status=response.status_code,
         ms=processing_ms(),
         key_id=key.key_id if key else None,
     )
     return response
+
+
+def _route() -> str:
+    """The route of the request; of a path that leads nowhere its beginning, without what may be a key or a name."""
+    if request.url_rule:
+        return request.url_rule.rule
+    if isinstance(error := request.routing_exception, MethodNotAllowed) and error.valid_methods:
+        rule, _ = current_app.url_map.bind("").match(request.path, next(iter(error.valid_methods)), return_rule=True)
+        return rule.rule
+    pieces = request.path.split("/")
+    return _LONG.sub("[...]", "/".join(pieces[:4])) + ("/[...]" if pieces[4:] else "")
 
 
 def _no_second_log(_exc_info: object) -> None:

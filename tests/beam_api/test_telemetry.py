@@ -65,12 +65,16 @@ def test_the_log_has_the_route_and_not_the_person(client, parts, log_lines):
     headers = {"X-API-Key": parts.keys.create("o").key}
     client.get("/api/rppg/sessions/anna-schmidt", headers=headers)
     client.get("/v1/scan-session/sess_1/vitals", headers=headers)
+    client.put("/api/rppg/sessions/anna-schmidt", headers=headers)
+    client.get("/api/rppg/session/anna-schmidt", headers=headers)
     client.get("/api/nowhere/" + "x" * 30 + "/end")
     paths = [line["path"] for line in log_lines()]
     assert paths == [
         "/api/rppg/sessions/<session_id>",
         "/v1/scan-session/<session_id>/vitals",
-        "/api/nowhere/[...]/end",
+        "/api/rppg/sessions/<session_id>",
+        "/api/rppg/session/[...]",
+        "/api/nowhere/[...]/[...]",
     ]
 
 
