@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -40,6 +41,7 @@ VARIABLES = (
     ),
     Variable("BEAM_LANDMARKS", "5", "Landmark model: 5, 68, or the path of a dlib shape predictor."),
     Variable("BEAM_TRUSTED_PROXIES", "0", "How many proxies' X-Forwarded-For to believe."),
+    Variable("BEAM_CORS_ORIGINS", "none", "Origins whose pages may call the APIs, such as https://app.example.com."),
     Variable("BEAM_SIGNUP", "open", "open: anybody may have a free sandbox key; closed: only beam keys makes keys."),
     Variable("BEAM_PLAYGROUND", "on", "on or off: the page that measures whoever opens it; no key needed."),
     Variable("BEAM_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
@@ -47,6 +49,9 @@ VARIABLES = (
 )
 
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
+"""As browsers write it: no path, no upper case. No `*` either."""
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -55,18 +60,19 @@ class Settings:
     """Every setting of the service. In code, override with `dataclasses.replace`."""
 
     data_dir: Path
-    redis_url: str | None = None
+    redis_url: str | None = field(default=None, repr=False)
     landmarks: str = "5"
     trusted_proxies: int = 0
     log_level: str = "INFO"
     workers: int = 1
     signup: str = "open"
     playground: str = "on"
-    queue_redis_url: str | None = None
-    spool_url: str | None = None
+    queue_redis_url: str | None = field(default=None, repr=False)
+    spool_url: str | None = field(default=None, repr=False)
     session_ttl_s: int = 3600
     secret_key: str | None = field(default=None, repr=False)
     webhook_allow: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
 
     @property
     def log_level_number(self) -> int:
@@ -98,6 +104,7 @@ class Settings:
                 spool_url=env.str("BEAM_SPOOL_URL", default="") or None,
                 session_ttl_s=env.int("BEAM_SESSION_TTL_S", default=3600, validate=validate.Range(1, 30 * 24 * 3600)),
                 secret_key=env.str("BEAM_SECRET_KEY", default="") or None,
+                cors_origins=_origins(env.str("BEAM_CORS_ORIGINS", default="", validate=_origins)),
                 webhook_allow=_allowed_hosts(env.str("BEAM_WEBHOOK_ALLOW", default="", validate=_allowed_hosts)),
             )
         except EnvError as error:
@@ -122,6 +129,13 @@ def _allowed_hosts(value: str) -> tuple[str, ...]:
         except ValueError as error:
             raise ValidationError("must be host names, addresses or networks, separated by commas") from error
     return hosts
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(value.replace(",", " ").split())
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValidationError("must be origins such as https://app.example.com:8443, separated by commas")
+    return origins
 
 
 def _landmarks(value: str) -> None:

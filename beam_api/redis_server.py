@@ -143,6 +143,19 @@ class EmbeddedRedis:
         self._spawn()
         return True
 
+    def compact(self) -> None:
+        """Have the server write its append-only file anew, so that what was deleted is gone from the disk as well.
+
+        It does so beside its work. One that is away, or at it already, is left alone: there is a next time.
+        """
+        client = redis.Redis.from_url(self.url, socket_timeout=1)
+        try:
+            client.bgrewriteaof()
+        except (redis.exceptions.RedisError, OSError) as error:
+            structlog.get_logger().warning("append-only file not rewritten", reason=type(error).__name__)
+        finally:
+            client.close()
+
     def stop(self) -> None:
         """Let the server write what it holds and end; then give the directory up."""
         if self._process is not None:

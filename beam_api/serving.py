@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from beam_api.serving_worker import WorkerProcess
 
 WATCH_S = 0.2
 REVIVE_PAUSE_S = 1.0
+COMPACT_S = 3600.0
+"""What was deleted or has expired stays so long in the embedded server's append-only file, at most."""
+
 GRACE_S = 35.0  # gunicorn's own graceful timeout, and a little
 
 
@@ -89,6 +93,7 @@ def _watch(
     gunicorn: subprocess.Popen[bytes], worker: WorkerProcess, server: EmbeddedRedis | None, stop: threading.Event
 ) -> int:
     """Keep the rest up until a signal comes (0) or gunicorn ends by itself (its exit status, at least 1)."""
+    compact_at = time.monotonic()  # at once: a service that is often started again may never see the hour pass
     try:
         while gunicorn.poll() is None:
             worker.keep_alive()
@@ -96,6 +101,9 @@ def _watch(
                 return 0
             if server is not None:
                 _keep_alive(server, stop)
+                if time.monotonic() >= compact_at:
+                    compact_at = time.monotonic() + COMPACT_S
+                    server.compact()
         return gunicorn.returncode or 1
     finally:
         worker.ask_to_stop()

@@ -37,7 +37,7 @@ class SecretVersionStore:
     def rotate(self, key_id: str) -> int:
         """Go on to the next version, and return it."""
         with store_errors():
-            return int(cast(int, self._rotate(keys=_names(key_id), args=[_MOST_REPLACED])))
+            return int(cast(int, self._rotate(keys=_names(key_id), args=[_MOST_REPLACED, OVERLAP_S])))
 
 
 def _names(key_id: str) -> list[str]:

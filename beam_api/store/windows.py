@@ -317,7 +317,7 @@ class WindowStore:
         return now_us, OpenWindow(int(frames), int(first), int(duration), _times(tail), _face(face))
 
     def forget(self, session: Session) -> list[str]:
-        """Delete all of a session. Returns the ids of the measurements deleted."""
+        """Delete all of a session. Returns the ids of the measurements deleted, made or still to be made."""
         kinds = ("closed", "results", "result", "window", "index", "samples", "last", "seen", "seen-before", "done")
         keys = [session.name(kind) for kind in (*kinds, "before", "face", "clock")]
         with store_errors():

@@ -64,6 +64,7 @@ def test_variables_are_read(monkeypatch, tmp_path):
         "BEAM_SESSION_TTL_S": "60",
         "BEAM_SECRET_KEY": "a secret",
         "BEAM_WEBHOOK_ALLOW": "localhost:8080, 10.0.0.0/8",
+        "BEAM_CORS_ORIGINS": "https://app.example.com",
     }
     assert set(values) == {v.name for v in VARIABLES}
     for name, value in values.items():
@@ -76,5 +77,7 @@ def test_variables_are_read(monkeypatch, tmp_path):
         session_ttl_s=60,
         secret_key="a secret",
         webhook_allow=("localhost:8080", "10.0.0.0/8"),
+        cors_origins=("https://app.example.com",),
     )
-    assert "a secret" not in repr(settings)
+    for secret in ("a secret", "redis.example", "queue.example", "bucket"):  # these URLs may hold passwords
+        assert secret not in repr(settings)

@@ -102,6 +102,39 @@ def test_a_server_that_dies_is_started_again_with_its_data(tmp_path):
         assert client.get("kept") == b"yes"
 
 
+def test_what_was_deleted_goes_from_the_disk_when_the_file_is_written_anew(tmp_path):
+    with EmbeddedRedis(tmp_path) as server:
+        client = connect(server.url)
+        client.set("kept", "still here")
+        client.set("person", "anna schmidt")
+        client.delete("person")
+        assert wait_until(lambda: b"anna schmidt" in on_disk(tmp_path))
+        server.compact()
+        assert wait_until(lambda: b"anna schmidt" not in on_disk(tmp_path))
+        client.set("later", "too")
+        server.compact()
+        server.compact()  # at it already
+    with EmbeddedRedis(tmp_path) as server:
+        assert connect(server.url).mget("kept", "person", "later") == [b"still here", None, b"too"]
+
+
+def on_disk(folder):
+    found = b""
+    for path in folder.rglob("*"):
+        try:
+            found += path.read_bytes() if path.is_file() else b""
+        except FileNotFoundError:  # a draft that has become the file
+            continue
+    return found
+
+
+def test_a_server_that_is_away_is_not_asked_to_write(tmp_path):
+    with EmbeddedRedis(tmp_path) as server:
+        os.kill(server.pid, signal.SIGKILL)
+        assert wait_until(lambda: server.pid is None)
+        server.compact()
+
+
 def test_a_server_that_cannot_start_says_why(tmp_path):
     server = EmbeddedRedis(tmp_path, ServerBinary(Path("/bin/false"), "PATH", "redis", "6.2"))
     with pytest.raises(RedisNotRunning, match="did not start"):
