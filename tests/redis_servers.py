@@ -100,7 +100,7 @@ class Server:
                 file.write_text(self.sentinel)
             command += [str(file), "--sentinel"]
             options.pop("save")
-        command += [part for name, value in options.items() for part in (f"--{name}", value)]
+        command += [part for name, value in options.items() for part in (f"--{name}", *(value.split() or [""]))]
         self.process = subprocess.Popen(command, cwd=self.folder, preexec_fn=die_with_parent(signal.SIGKILL))  # noqa: PLW1509
         assert wait_until(self.answers, START_S), (self.folder / "server.log").read_text()
         return self
@@ -111,6 +111,12 @@ class Server:
                 return bool(client.ping())
         except theirs.RedisError:
             return False
+
+    def copied(self) -> bool:
+        """Whether its replica has all that it has."""
+        with self.client() as client:
+            said = client.info("replication")
+        return said["connected_slaves"] == 1 and said["slave0"]["offset"] == said["master_repl_offset"]
 
     def kill(self) -> None:
         """As a power cut does."""
@@ -139,6 +145,13 @@ class ClusterServers:
     @property
     def url(self) -> str:
         return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[:3])
+
+    def home_of(self, key: str) -> Server:
+        """The primary that serves a key."""
+        with self.nodes[0].client() as client:
+            slot = client.cluster("KEYSLOT", key)
+            (port,) = (primary[1] for low, high, primary, *_ in client.cluster("SLOTS") if low <= slot <= high)
+        return next(node for node in self.nodes if node.port == port)
 
     def settled(self, replicas: int = 0) -> bool:
         """Whether all running nodes know of each other, and all slots are served."""

@@ -82,12 +82,13 @@ def ask_each(client: redis.Redis, *questions: Question[Any]) -> list[Any]:
         with store_errors():
             return [only.read(only.script(keys=only.keys, args=only.args))]
     commands = [("EVALSHA", q.script.sha, len(q.keys), *q.keys, *q.args) for q in questions]
-    replies = _send(client, commands)
+    with store_errors():
+        replies = _send(client, commands)
     for i, question in enumerate(questions):
         if isinstance(replies[i], theirs.NoScriptError):
             try:
                 replies[i] = client.eval(question.script.text, len(question.keys), *question.keys, *question.args)
-            except theirs.RedisError as error:
+            except (theirs.RedisError, theirs.RedisClusterException) as error:
                 replies[i] = error
     return [_answer(question, reply) for question, reply in zip(questions, replies, strict=True)]
 
