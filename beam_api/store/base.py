@@ -14,7 +14,7 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.cluster import ClusterNode
 from redis.connection import SSLConnection
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelManagedSSLConnection
+from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.redis_urls import RedisUrl
@@ -101,6 +101,21 @@ def text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
+class _PrimaryConnection(SentinelManagedConnection):
+    """A connection that is dropped when a reply was not read to its end, as all others of redis-py are.
+
+    Else the next one to have it could be given the answer to another's question.
+    """
+
+    def read_response(self, disable_decoding: bool = False, **options: Any) -> Any:
+        """Read a reply."""
+        return super().read_response(disable_decoding, **{"disconnect_on_error": True, **options})
+
+
+class _PrimarySSLConnection(_PrimaryConnection, SentinelManagedSSLConnection):
+    """The same, over TLS."""
+
+
 def _primary(address: RedisUrl, limits: dict[str, Any]) -> redis.Redis:
     """A client of whichever server is the primary of a service when a connection is made."""
     options = address.options
@@ -108,8 +123,9 @@ def _primary(address: RedisUrl, limits: dict[str, Any]) -> redis.Redis:
     of_sentinels: dict[str, Any] = dict(address.sentinel_options)
     of_sentinels |= {"socket_timeout": SENTINEL_TIMEOUT_S, "socket_connect_timeout": SENTINEL_TIMEOUT_S}
     of_sentinels["retry"] = Retry(NoBackoff(), 0)
-    if options.pop("connection_class", None) is SSLConnection:
-        options["connection_class"] = SentinelManagedSSLConnection
+    tls = options.pop("connection_class", None) is SSLConnection
+    options["connection_class"] = _PrimarySSLConnection if tls else _PrimaryConnection
+    if tls:
         of_sentinels |= {"ssl": True} | {name: value for name, value in options.items() if name.startswith("ssl_")}
     sentinel = Sentinel(list(address.nodes), sentinel_kwargs=of_sentinels)
     return cast(redis.Redis, sentinel.master_for(address.service, **options, **limits))
