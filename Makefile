@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed-$(shell pwd | sha256sum | cut -c1-16)-$(INPUTS)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install run demo chromium test lint bench bench-accuracy clean
+.PHONY: help install run demo chromium servers test lint bench bench-accuracy clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
@@ -49,7 +49,12 @@ chromium:
 	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
 		|| (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends chromium fonts-dejavu-core)
 
-test: lint chromium
+# The store is tested on Debian's Redis too, beside those that come from PyPI; skipped without a redis-server on the PATH.
+servers:
+	@command -v redis-server >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
+		|| (apt-get -qq update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends redis-server)
+
+test: lint chromium servers
 	$(BIN)/python -m pytest $(TESTS)
 
 bench: install

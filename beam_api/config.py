@@ -12,6 +12,7 @@ from typing import NamedTuple
 from environs import Env, EnvError, validate
 from marshmallow import ValidationError
 
+from beam_api.redis_urls import RedisUrl
 from beam_api.webhook_targets import AllowedHost
 
 
@@ -29,9 +30,15 @@ class Variable(NamedTuple):
 
 VARIABLES = (
     Variable("BEAM_DATA_DIR", "~/.beam", "Folder of the embedded Redis: its data, socket and lock."),
-    Variable("BEAM_REDIS_URL", "unset", "Your own Redis (redis://, rediss://, unix://) instead of the embedded one."),
     Variable(
-        "BEAM_QUEUE_REDIS_URL", "that of BEAM_REDIS_URL", "Another Redis for the queue of video jobs; no cluster."
+        "BEAM_REDIS_URL",
+        "unset",
+        "Your own Redis instead of the embedded one: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://.",
+    ),
+    Variable(
+        "BEAM_QUEUE_REDIS_URL",
+        "that of BEAM_REDIS_URL",
+        "Another Redis for the queue of video jobs; no cluster, and needed beside one.",
     ),
     Variable("BEAM_SPOOL_URL", "spool in BEAM_DATA_DIR", "Where uploads wait: a folder, or s3://bucket/folder."),
     Variable("BEAM_SESSION_TTL_S", "3600", "Seconds that a scan session lives after its last step."),
@@ -48,7 +55,6 @@ VARIABLES = (
     Variable("WEB_CONCURRENCY", "number of cores", "Worker processes."),
 )
 
-REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
 """As browsers write it: no path, no upper case. No `*` either."""
 
@@ -73,6 +79,14 @@ class Settings:
     secret_key: str | None = field(default=None, repr=False)
     webhook_allow: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for settings that don't go together."""
+        if self.redis_url and not self.queue_redis_url and RedisUrl.parse(self.redis_url).kind == "cluster":
+            raise SettingsError(
+                "BEAM_QUEUE_REDIS_URL must be set when BEAM_REDIS_URL is a cluster: the queue of video jobs needs a "
+                "single Redis or Valkey, or one with Sentinels."
+            )
 
     @property
     def log_level_number(self) -> int:
@@ -100,7 +114,7 @@ class Settings:
                 workers=env.int("WEB_CONCURRENCY", default=cores(), validate=validate.Range(1, 1024)),
                 signup=env.str("BEAM_SIGNUP", default="open", validate=validate.OneOf(("open", "closed"))),
                 playground=env.str("BEAM_PLAYGROUND", default="on", validate=validate.OneOf(("on", "off"))),
-                queue_redis_url=env.str("BEAM_QUEUE_REDIS_URL", default="", validate=_redis_url) or None,
+                queue_redis_url=env.str("BEAM_QUEUE_REDIS_URL", default="", validate=_queue_url) or None,
                 spool_url=env.str("BEAM_SPOOL_URL", default="") or None,
                 session_ttl_s=env.int("BEAM_SESSION_TTL_S", default=3600, validate=validate.Range(1, 30 * 24 * 3600)),
                 secret_key=env.str("BEAM_SECRET_KEY", default="") or None,
@@ -117,8 +131,17 @@ def cores() -> int:
 
 
 def _redis_url(value: str) -> None:
-    if value and not value.startswith(REDIS_SCHEMES):
-        raise ValidationError("must begin with " + ", ".join(REDIS_SCHEMES))
+    if value:
+        try:
+            RedisUrl.parse(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+def _queue_url(value: str) -> None:
+    _redis_url(value)
+    if value and RedisUrl.parse(value).kind == "cluster":
+        raise ValidationError("must not be a cluster: the queue of video jobs doesn't run on one")
 
 
 def _allowed_hosts(value: str) -> tuple[str, ...]:

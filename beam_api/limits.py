@@ -19,8 +19,9 @@ from limits import RateLimitItemPerMinute
 from limits.storage import RedisStorage
 
 from beam_api.exceptions import StoreUnavailable
-from beam_api.store.asking import Question, ask
+from beam_api.store.asking import Question, Script, ask, tell
 from beam_api.store.base import PREFIX, store_errors
+from beam_api.store.cluster import Command
 from beam_api.store.usage import day_field, month_name, today
 
 WINDOW_S = 60
@@ -127,7 +128,7 @@ class Limiter:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        self._hit = client.register_script(_HIT)
+        self._hit = Script(client, _HIT)
 
     def hit(self, bucket: Bucket) -> Standing:
         """Take a place in a bucket that is nobody's key. One round trip. Raises StoreUnavailable."""
@@ -141,11 +142,11 @@ class Limiter:
         """Undo a place that was taken for a request that came to nothing. Does nothing while Redis is away."""
         bucket = standing.bucket
         try:
-            with store_errors(), self._redis.pipeline(transaction=False) as pipe:
-                pipe.lrem(bucket.redis_name, 1, f"{standing.place:.17g}")
-                if bucket.key_id:
-                    pipe.hincrby(month_name(bucket.key_id, standing.day), day_field(standing.day), -1)
-                pipe.execute()
+            undo: list[Command] = [("LREM", bucket.redis_name, 1, f"{standing.place:.17g}")]
+            if bucket.key_id:
+                undo.append(("HINCRBY", month_name(bucket.key_id, standing.day), day_field(standing.day), -1))
+            with store_errors():
+                tell(self._redis, *undo)
         except StoreUnavailable:
             pass
 

@@ -36,6 +36,9 @@ def test_an_empty_environment_gives_the_defaults_of_the_table():
         ("WEB_CONCURRENCY", "0"),
         ("WEB_CONCURRENCY", "many"),
         ("BEAM_QUEUE_REDIS_URL", "http://user:hunter2@example"),
+        ("BEAM_QUEUE_REDIS_URL", "redis+cluster://user:hunter2@one,two"),
+        ("BEAM_REDIS_URL", "redis+sentinel://user:hunter2@one,two"),
+        ("BEAM_REDIS_URL", "redis+cluster://user:hunter2@one:hunter2"),
         ("BEAM_SESSION_TTL_S", "0"),
         ("BEAM_WEBHOOK_ALLOW", "10.0.0.0/99"),
     ],
@@ -81,3 +84,11 @@ def test_variables_are_read(monkeypatch, tmp_path):
     )
     for secret in ("a secret", "redis.example", "queue.example", "bucket"):  # these URLs may hold passwords
         assert secret not in repr(settings)
+
+
+def test_a_cluster_needs_a_queue_elsewhere(monkeypatch):
+    monkeypatch.setenv("BEAM_REDIS_URL", "redis+cluster://one,two,three")
+    with pytest.raises(SettingsError, match="BEAM_QUEUE_REDIS_URL must be set"):
+        Settings.from_environment()
+    monkeypatch.setenv("BEAM_QUEUE_REDIS_URL", "redis+sentinel://four,five/beam")
+    assert Settings.from_environment().queue_redis_url == "redis+sentinel://four,five/beam"
