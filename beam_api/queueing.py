@@ -14,6 +14,7 @@ from rq.serializers import JSONSerializer
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.store.base import RETRIES, TIMEOUT_S, store_errors, text
+from beam_api.store.breaker import Guarded
 
 NAME = "beam-videos"
 TIME_LIMIT_S = 100
@@ -28,12 +29,13 @@ class QueueUnavailable(Exception):
 
 
 def connect_queue(url: str, *, for_worker: bool = False) -> redis.Redis:
-    """A client of the queue's Redis. A worker's waits for jobs, so it has no time limit of its own."""
+    """A client of the queue's Redis. A worker's waits for jobs; RQ gives it a longer time limit."""
+    backoff = ExponentialBackoff(cap=0.2, base=0.05)
     return redis.Redis.from_url(
         url,
         socket_timeout=None if for_worker else TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES),
+        retry=Retry(backoff, RETRIES) if for_worker else Guarded(backoff, RETRIES),
     )
 
 

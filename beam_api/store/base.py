@@ -9,14 +9,15 @@ from typing import Any
 import redis
 from redis import exceptions as theirs
 from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
 
 from beam_api.exceptions import StoreUnavailable
+from beam_api.store.breaker import Guarded
 
 PREFIX = "beam"
 
 # A store that is away must be a quick 503 and not a thread held for long. What is refused is tried again, with pauses
-# (0.1 + 0.2 + 0.2 s) in which the embedded server restarts; a server that is silent for TIMEOUT_S is not.
+# (0.1 + 0.2 + 0.2 s) in which the embedded server restarts; a server that is silent for TIMEOUT_S is not. After either
+# the breaker spares other requests the wait.
 TIMEOUT_S = 2.0
 RETRIES = 3
 POOL = 16  # connections a process; more than its threads, so that nobody waits for one
@@ -42,7 +43,7 @@ def connect(url: str) -> redis.Redis:
         timeout=TIMEOUT_S,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES, supported_errors=(theirs.ConnectionError,)),
+        retry=Guarded(ExponentialBackoff(cap=0.2, base=0.05), RETRIES),
     )
     return redis.Redis(connection_pool=pool)
 
