@@ -32,6 +32,11 @@ VARIABLES = (
     Variable(
         "BEAM_QUEUE_REDIS_URL", "that of BEAM_REDIS_URL", "Another Redis for the queue of video jobs; no cluster."
     ),
+    Variable(
+        "BEAM_REDIS_FSYNC",
+        "everysec",
+        "When the embedded Redis flushes to the disk: everysec may lose the last second in a crash, always nothing.",
+    ),
     Variable("BEAM_SPOOL_URL", "spool in BEAM_DATA_DIR", "Where uploads wait: a folder, or s3://bucket/folder."),
     Variable("BEAM_SESSION_TTL_S", "3600", "Seconds that a scan session lives after its last step."),
     Variable("BEAM_SECRET_KEY", "made, and kept in BEAM_DATA_DIR", "What webhook secrets derive from."),
@@ -47,6 +52,7 @@ VARIABLES = (
 )
 
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+FSYNC = ("everysec", "always")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -63,6 +69,7 @@ class Settings:
     signup: str = "open"
     playground: str = "on"
     queue_redis_url: str | None = None
+    redis_fsync: str = "everysec"
     spool_url: str | None = None
     session_ttl_s: int = 3600
     secret_key: str | None = field(default=None, repr=False)
@@ -95,6 +102,7 @@ class Settings:
                 signup=env.str("BEAM_SIGNUP", default="open", validate=validate.OneOf(("open", "closed"))),
                 playground=env.str("BEAM_PLAYGROUND", default="on", validate=validate.OneOf(("on", "off"))),
                 queue_redis_url=env.str("BEAM_QUEUE_REDIS_URL", default="", validate=_redis_url) or None,
+                redis_fsync=env.str("BEAM_REDIS_FSYNC", default="everysec", validate=validate.OneOf(FSYNC)),
                 spool_url=env.str("BEAM_SPOOL_URL", default="") or None,
                 session_ttl_s=env.int("BEAM_SESSION_TTL_S", default=3600, validate=validate.Range(1, 30 * 24 * 3600)),
                 secret_key=env.str("BEAM_SECRET_KEY", default="") or None,
