@@ -18,7 +18,7 @@ import redis
 
 from beam_api.redis_server import running_url
 from tests.faults.conftest import make_key, web_workers
-from tests.faults.proxy import proxied
+from tests.faults.proxy import Proxy, proxied
 from tests.faults.traffic import Book, Crowd, Person
 from tests.integration.conftest import Service
 from tests.processes import wait_until
@@ -27,15 +27,15 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 
 WINDOWS = int(os.environ.get("BEAM_FAULT_WINDOWS", "64"))
 AT_ONCE = 16
-PAUSE_S = 0.5  # from one fault to the next
+REQUESTS = 15  # answered from one fault to the next, so that a slow machine sees no more of them
 
 
 class Wrecker(threading.Thread):
     """Breaks one thing after another, at random and until it is stopped."""
 
-    def __init__(self, service: Service, proxy) -> None:
+    def __init__(self, service: Service, proxy: Proxy, book: Book) -> None:
         super().__init__()
-        self._service, self._proxy = service, proxy
+        self._service, self._proxy, self._book = service, proxy, book
         self._draw, self._stop_asked = random.Random(7), threading.Event()
         self.done: Counter[str] = Counter()
         self.failure: BaseException | None = None
@@ -44,9 +44,13 @@ class Wrecker(threading.Thread):
         faults = [self.worker_killed] * 4 + [self.redis_killed, self.redis_restarted]
         faults += [self.clients_cut, self.redis_clients_cut]
         try:
-            while not self._stop_asked.wait(PAUSE_S * self._draw.uniform(0.5, 1.5)):
+            after = 0
+            while not self._stop_asked.wait(0.02):
+                if self._book.requests < after:
+                    continue
                 fault = self._draw.choice(faults)
                 fault()
+                after = self._book.requests + self._draw.randint(1, 2 * REQUESTS)
                 self.done[fault.__name__.replace("_", " ")] += 1
         except BaseException as failure:
             self.failure = failure
@@ -62,12 +66,10 @@ class Wrecker(threading.Thread):
             os.kill(self._draw.choice(workers), signal.SIGKILL)
 
     def redis_killed(self) -> None:
-        os.kill(self._service.redis_pid(), signal.SIGKILL)
-        assert wait_until(self._redis_answers)
+        self._end_redis(signal.SIGKILL)
 
     def redis_restarted(self) -> None:
-        os.kill(self._service.redis_pid(), signal.SIGTERM)
-        assert wait_until(self._redis_answers)
+        self._end_redis(signal.SIGTERM)
 
     def clients_cut(self) -> None:
         self._proxy.cut()
@@ -75,6 +77,12 @@ class Wrecker(threading.Thread):
     def redis_clients_cut(self) -> None:
         with redis.Redis.from_url(running_url(self._service.data_dir)) as client:
             client.client_kill_filter(_type="normal", skipme=True)
+
+    def _end_redis(self, number: int) -> None:
+        before = self._service.redis_pids()
+        for pid in before:
+            os.kill(pid, number)
+        assert wait_until(lambda: self._service.redis_pids() not in ([], before) and self._redis_answers(), 20)
 
     def _redis_answers(self) -> bool:
         try:
@@ -90,11 +98,14 @@ def test_every_window_is_measured_once_whatever_is_killed_or_cut(start_service, 
     each = -(-WINDOWS // AT_ONCE)
     with proxied(urlsplit(service.url).port) as proxy:
         people = [Person(f"http://127.0.0.1:{proxy.port}", key, f"person-{i}", book) for i in range(AT_ONCE)]
-        wrecker = Wrecker(service, proxy)
+        wrecker = Wrecker(service, proxy, book)
         with Crowd(people, each):
             wrecker.start()
         wrecker.stop()
     windows = each * AT_ONCE
+    with capsys.disabled():
+        broken = ", ".join(f"{count} x {fault}" for fault, count in sorted(wrecker.done.items()))
+        print(f"\n{book.line()}; faults: {broken}; slowest 503 {book.slowest_503_s:.2f} s")
     book.check(windows)
     assert {"worker killed"} < set(wrecker.done)
 
@@ -108,6 +119,3 @@ def test_every_window_is_measured_once_whatever_is_killed_or_cut(start_service, 
         assert sum(1 for _ in client.scan_iter("beam:*:result:*", count=1000)) == windows
         assert not list(client.scan_iter("beam:*:closed*", count=1000))
     assert service.end() == 0
-    with capsys.disabled():
-        broken = ", ".join(f"{count} x {fault}" for fault, count in sorted(wrecker.done.items()))
-        print(f"\n{book.line()}; faults: {broken}; slowest 503 {book.slowest_503_s:.2f} s")

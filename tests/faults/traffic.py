@@ -109,7 +109,11 @@ class Person:
         except BaseException as failure:
             self.book.failures.append(failure)
         finally:
-            self._http.close()
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
 
     def measure(self, window: int) -> None:
         """Send a window, its answers checked, and write its result in the book."""
