@@ -27,7 +27,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 
 WINDOWS = int(os.environ.get("BEAM_FAULT_WINDOWS", "64"))
 AT_ONCE = 16
-REQUESTS = 15  # answered from one fault to the next, so that a slow machine sees no more of them
+REQUESTS = (
+    15 if WINDOWS < 500 else 30
+)  # answered from one fault to the next, so that a slow machine sees no more of them
 
 
 class Wrecker(threading.Thread):
