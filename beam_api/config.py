@@ -40,6 +40,11 @@ VARIABLES = (
         "that of BEAM_REDIS_URL",
         "Another Redis for the queue of video jobs; no cluster, and needed beside one.",
     ),
+    Variable(
+        "BEAM_REDIS_FSYNC",
+        "everysec",
+        "When the embedded Redis flushes to the disk: everysec may lose the last second in a crash, always nothing.",
+    ),
     Variable("BEAM_SPOOL_URL", "spool in BEAM_DATA_DIR", "Where uploads wait: a folder, or s3://bucket/folder."),
     Variable("BEAM_SESSION_TTL_S", "3600", "Seconds that a scan session lives after its last step."),
     Variable("BEAM_SECRET_KEY", "made, and kept in BEAM_DATA_DIR", "What webhook secrets derive from."),
@@ -58,6 +63,7 @@ VARIABLES = (
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
 """As browsers write it: no path, no upper case. No `*` either."""
 
+FSYNC = ("everysec", "always")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -74,6 +80,7 @@ class Settings:
     signup: str = "open"
     playground: str = "on"
     queue_redis_url: str | None = field(default=None, repr=False)
+    redis_fsync: str = "everysec"
     spool_url: str | None = field(default=None, repr=False)
     session_ttl_s: int = 3600
     secret_key: str | None = field(default=None, repr=False)
@@ -115,6 +122,7 @@ class Settings:
                 signup=env.str("BEAM_SIGNUP", default="open", validate=validate.OneOf(("open", "closed"))),
                 playground=env.str("BEAM_PLAYGROUND", default="on", validate=validate.OneOf(("on", "off"))),
                 queue_redis_url=env.str("BEAM_QUEUE_REDIS_URL", default="", validate=_queue_url) or None,
+                redis_fsync=env.str("BEAM_REDIS_FSYNC", default="everysec", validate=validate.OneOf(FSYNC)),
                 spool_url=env.str("BEAM_SPOOL_URL", default="") or None,
                 session_ttl_s=env.int("BEAM_SESSION_TTL_S", default=3600, validate=validate.Range(1, 30 * 24 * 3600)),
                 secret_key=env.str("BEAM_SECRET_KEY", default="") or None,

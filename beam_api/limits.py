@@ -28,6 +28,9 @@ WINDOW_S = 60
 TICKS_PER_S = 64
 """Times are kept in whole 1/64 s: exact in few digits, so that a place is found again by the text Lua made of it."""
 
+CLOCK_SLACK_S = 5
+"""By how much the clocks of two web machines may differ."""
+
 ADDRESS_LIMIT = 600
 """Requests a minute without a valid key that one address may send. It spares the store; a key can't be guessed."""
 
@@ -39,7 +42,10 @@ local function theirs_stats(KEYS, ARGV)
 {RedisStorage.SCRIPT_MOVING_WINDOW.decode()}
 end
 -- Take a place in a bucket: 1 or 0, then time of the oldest request in it and their number, nothing if it is empty.
+-- A bucket whose newest request is yet to come was filled before the clock was set back: it would stay full as long.
 local function take(bucket, now, limit, window)
+  local newest = redis.call('LINDEX', bucket, 0)
+  if newest and newest - now > {CLOCK_SLACK_S} then redis.call('DEL', bucket) end
   local taken = theirs_take({{ bucket }}, {{ now, limit, window, 1 }})
   local stats = theirs_stats({{ bucket }}, {{ now - window, limit }}) or {{}}
   return {{ taken and 1 or 0, stats[1], stats[2] }}

@@ -26,7 +26,7 @@ class QueueUnavailable(Exception):
 
 
 def connect_queue(url: str, *, for_worker: bool = False) -> redis.Redis:
-    """A client of the queue's Redis. A worker's waits for jobs, so it has no time limit of its own."""
+    """A client of the queue's Redis. A worker's waits for jobs; RQ gives it a longer time limit."""
     return connect(url, silence_s=None if for_worker else TIMEOUT_S)
 
 

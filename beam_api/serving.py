@@ -65,7 +65,11 @@ def serve(settings: Settings, address: Address, on_start: Callable[[str, str], N
     stop = _stop_on_signals()
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(address))
-        server = None if settings.redis_url else stack.enter_context(EmbeddedRedis(settings.data_dir))
+        server = (
+            None
+            if settings.redis_url
+            else stack.enter_context(EmbeddedRedis(settings.data_dir, fsync=settings.redis_fsync))
+        )
         redis_url = settings.redis_url or (server.url if server else "")
         on_start(_url(address, listener), redis_url)
         if stop.is_set():

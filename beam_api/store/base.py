@@ -18,12 +18,14 @@ from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedS
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.redis_urls import RedisUrl
+from beam_api.store.breaker import Guarded
 from beam_api.store.cluster import Cluster, ClusterClient
 
 PREFIX = "beam"
 
 # A store that is away must be a quick 503 and not a thread held for long. What is refused is tried again, with pauses
-# (0.1 + 0.2 + 0.2 s) in which the embedded server restarts; a server that is silent for TIMEOUT_S is not.
+# (0.1 + 0.2 + 0.2 s) in which the embedded server restarts; a server that is silent for TIMEOUT_S is not. After either
+# the breaker spares other requests the wait.
 TIMEOUT_S = 2.0
 RETRIES = 3
 POOL = 16  # connections a process; more than its threads, so that nobody waits for one
@@ -66,7 +68,9 @@ def connect(url: str, *, silence_s: float | None = TIMEOUT_S) -> redis.Redis:
     }
     if address.kind == "cluster":
         return cast(redis.Redis, _cluster(address, limits))
-    limits["retry"] = Retry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES, supported_errors=(theirs.ConnectionError,))
+    backoff = ExponentialBackoff(cap=0.2, base=0.05)
+    # Who waits for something to happen takes nobody's thread, and should find out by itself when Redis is back.
+    limits["retry"] = Guarded(backoff, RETRIES) if silence_s else Retry(backoff, RETRIES)
     if address.kind == "sentinel":
         return _primary(address, limits)
     pool = redis.BlockingConnectionPool.from_url(address.plain, timeout=TIMEOUT_S, **limits)

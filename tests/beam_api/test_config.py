@@ -20,6 +20,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_table():
     assert settings.trusted_proxies == int(defaults["BEAM_TRUSTED_PROXIES"])
     assert settings.log_level == defaults["BEAM_LOG_LEVEL"]
     assert (settings.signup, settings.playground) == (defaults["BEAM_SIGNUP"], defaults["BEAM_PLAYGROUND"])
+    assert settings.redis_fsync == defaults["BEAM_REDIS_FSYNC"]
     assert settings.workers >= 1
 
 
@@ -32,6 +33,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_table():
         ("BEAM_TRUSTED_PROXIES", "two"),
         ("BEAM_LOG_LEVEL", "LOUD"),
         ("BEAM_SIGNUP", "perhaps"),
+        ("BEAM_REDIS_FSYNC", "no"),
         ("BEAM_PLAYGROUND", "1"),
         ("WEB_CONCURRENCY", "0"),
         ("WEB_CONCURRENCY", "many"),
@@ -63,6 +65,7 @@ def test_variables_are_read(monkeypatch, tmp_path):
         "BEAM_LOG_LEVEL": "DEBUG",
         "WEB_CONCURRENCY": "3",
         "BEAM_QUEUE_REDIS_URL": "redis://queue.example/2",
+        "BEAM_REDIS_FSYNC": "always",
         "BEAM_SPOOL_URL": "s3://bucket/uploads",
         "BEAM_SESSION_TTL_S": "60",
         "BEAM_SECRET_KEY": "a secret",
@@ -76,6 +79,7 @@ def test_variables_are_read(monkeypatch, tmp_path):
     assert settings == Settings(
         *(tmp_path, "rediss://redis.example/1", str(model), 2, "DEBUG", 3, "closed", "off"),
         queue_redis_url="redis://queue.example/2",
+        redis_fsync="always",
         spool_url="s3://bucket/uploads",
         session_ttl_s=60,
         secret_key="a secret",

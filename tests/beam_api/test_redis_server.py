@@ -47,6 +47,11 @@ def test_it_is_reached_by_a_private_socket_alone(redis_server):
     assert (config["appendonly"], config["appendfsync"]) == ("yes", "everysec")
 
 
+def test_it_can_be_told_to_flush_before_it_answers(tmp_path):
+    with EmbeddedRedis(tmp_path, fsync="always") as server:
+        assert connect(server.url).config_get("appendfsync") == {"appendfsync": "always"}
+
+
 def test_a_deep_data_directory_gets_a_short_socket_path(tmp_path):
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     with EmbeddedRedis(deep) as server:

@@ -54,7 +54,11 @@ class Service:
         return {p: _command(p) for p in found if running(p)}
 
     def redis_pid(self) -> int:
-        return next(p for p, command in self.processes().items() if "redis-server" in command)
+        return self.redis_pids()[0]
+
+    def redis_pids(self) -> list[int]:
+        """Empty in the moment between a server that died and the next one."""
+        return [p for p, command in self.processes().items() if "redis-server" in command]
 
     def get(self, path: str, **options: object) -> httpx.Response:
         headers = {"X-API-Key": self.key} if self.key else {}
