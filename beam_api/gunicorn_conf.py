@@ -14,6 +14,7 @@ from flask import Flask
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
+from beam_api.balancing import Balancing  # noqa: E402
 from beam_api.config import Settings  # noqa: E402
 from beam_api.redis_server import RedisNotRunning, die_with_parent  # noqa: E402
 from beam_api.telemetry import stdlib_logging  # noqa: E402
@@ -60,3 +61,16 @@ def post_fork(server: Any, worker: Any) -> None:
 
     _die_with_master()
     cv2.setNumThreads(1)
+
+
+_balancing = Balancing()  # of each worker its own, from the fork on
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    """Count it, and let its connection move to another worker if this one is crowded."""
+    _balancing.begin(request)
+
+
+def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
+    """It is answered, or given up."""
+    _balancing.end()

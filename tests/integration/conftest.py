@@ -80,6 +80,7 @@ def start_service() -> Iterator[Callable[..., Service]]:
         log = data_dir.parent / f"{data_dir.name}.log"
         env = {k: v for k, v in os.environ.items() if not k.startswith("BEAM_")}
         env |= {"BEAM_DATA_DIR": str(data_dir), "PYTHONPATH": str(Path(__file__).parents[2]), **environment}
+        workers = int(options[options.index("--workers") + 1]) if "--workers" in options else 2
         command = [sys.executable, "-m", "beam_api.cli", "serve", "--port", "0", "--workers", "2", *options]
         with log.open("w") as stderr:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=env, text=True)
@@ -96,8 +97,8 @@ def start_service() -> Iterator[Callable[..., Service]]:
             except httpx.TransportError:
                 return False
             return (
-                answers and sum("-m gunicorn" in c for c in service.processes().values()) == 3
-            )  # a master, two workers
+                answers and sum("-m gunicorn" in c for c in service.processes().values()) == 1 + workers
+            )  # and a master
 
         assert wait_until(ready, START_S), log.read_text()
         os.set_blocking(process.stdout.fileno(), False)
