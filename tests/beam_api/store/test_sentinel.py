@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from redis import Redis
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.store.base import connect, ping, store_errors
+from beam_api.store.breaker import PAUSE_S
 from tests import redis_servers
 from tests.processes import wait_until
 from tests.redis_servers import Watched
@@ -40,6 +42,7 @@ def test_an_answer_that_came_too_late_is_not_given_to_the_next_question(servers:
     servers.primary.process.send_signal(signal.SIGSTOP)
     with pytest.raises(StoreUnavailable), store_errors():
         client.get("one's")
+    time.sleep(PAUSE_S)  # for so long the breaker lets nobody ask
     found: list[bytes | None] = []
     asker = threading.Thread(target=lambda: found.append(client.get("another's")))
     asker.start()
