@@ -11,11 +11,12 @@ import re
 import secrets
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, g, got_request_exception, request
-from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 _SECRET = re.compile(r"(?:beam_sk_|rppg_live_|whsec_)\w+")
 _LONG = re.compile(r"[^/]{25,}")  # in a path that leads nowhere: perhaps a key, by mistake
@@ -129,8 +130,9 @@ def _route() -> str:
     if request.url_rule:
         return request.url_rule.rule
     if isinstance(error := request.routing_exception, MethodNotAllowed) and error.valid_methods:
-        rule, _ = current_app.url_map.bind("").match(request.path, next(iter(error.valid_methods)), return_rule=True)
-        return rule.rule
+        method = next(iter(error.valid_methods))
+        with suppress(HTTPException):  # a redirect, from // to /
+            return current_app.url_map.bind("").match(request.path, method, return_rule=True)[0].rule
     pieces = request.path.split("/")
     return _LONG.sub("[...]", "/".join(pieces[:4])) + ("/[...]" if pieces[4:] else "")
 

@@ -19,6 +19,7 @@ from beam_api.context import EXTENSION, Parts
 from beam_api.redis_server import EmbeddedRedis
 from beam_api.services import keys as keys_module
 from beam_api.services.keys import Token
+from beam_api.store import keys as store_keys
 from beam_api.store.base import connect
 from rppg_core.reader import FaceReader
 from tests.processes import wait_until
@@ -196,6 +197,21 @@ def test_secrets_are_compared_in_constant_time_and_equally_often(
         assert token
         assert not token.proves(parts.keys._store.get(token.key_id)), why
         assert compared == [(64, 64)], why  # whole digests, whatever is known of the key
+
+
+def test_a_record_that_is_not_there_is_taken_apart_like_one_that_is(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an id that exists would be told by some microseconds (`python -m benchmarks.refusals`)."""
+    read: list[int] = []
+    monkeypatch.setattr(store_keys, "text", lambda value: read.append(1) or value.decode())
+    counts = []
+    for key_id in (parts.keys.create("o").record.key_id, "a" * 16):
+        read.clear()
+        found = parts.keys._store.get(key_id)
+        counts.append(len(read))
+        assert (found is None) is (key_id == "a" * 16)
+    assert counts[0] == counts[1] > 10
 
 
 def test_a_digest_is_made_of_the_whole_key(parts: Parts) -> None:

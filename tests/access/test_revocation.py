@@ -9,14 +9,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from flask import Flask
 from redis import Redis
 
+from beam_api.context import Parts
 from beam_api.redis_server import EmbeddedRedis, running_url
 from beam_api.services.admission import Admission
-from beam_api.services.keys import Keys, NewKey
+from beam_api.services.keys import Keys, NewKey, Token
 from beam_api.store.base import connect
 from beam_api.store.keys import KeyStore
 from tests.access.conftest import Service
+from tests.access.test_routes import START_MS, Customer
 from tests.integration.test_races import cpu_ticks
 
 pytestmark = pytest.mark.integration
@@ -105,5 +108,18 @@ def test_a_revoked_key_stays_revoked_when_redis_comes_back(tmp_path: Path) -> No
         keys.revoke(revoked.record.key_id)
     with EmbeddedRedis(tmp_path) as server:
         admission = Admission(connect(server.url))
-        assert admission.admit(kept.key, "192.0.2.1").record
-        assert admission.admit(revoked.key, "192.0.2.1").record is None
+        records = [admission.admit(Token.parse(made.key), "192.0.2.1")[0].record for made in (kept, revoked)]
+        assert [record is not None for record in records] == [True, False]
+
+
+def test_frames_sent_with_a_dead_secret_change_nothing(app: Flask, parts: Parts) -> None:
+    """Not even in a process that knew the key, and reads the frames before it knows that the key is dead."""
+    made = parts.keys.create("o")
+    customer = Customer(app.test_client(), made.key, {"X-API-Key": made.key})
+    assert customer.measure("anna", frames=2).status_code == 202
+    new = customer.ask("POST", "/api/keys/me/rotate").json["data"]["key"]
+    for start in (0, 4000, 8000):
+        assert customer.measure("anna", START_MS + start).status_code == 401
+    customer.headers = {"X-API-Key": new}
+    window = customer.ask("GET", "/api/rppg/sessions/anna").json["data"]
+    assert (window["frames"], window["last_measurement_id"]) == (2, None)

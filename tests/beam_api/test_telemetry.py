@@ -67,6 +67,7 @@ def test_the_log_has_the_route_and_not_the_person(client, parts, log_lines):
     client.get("/v1/scan-session/sess_1/vitals", headers=headers)
     client.put("/api/rppg/sessions/anna-schmidt", headers=headers)
     client.get("/api/rppg/session/anna-schmidt", headers=headers)
+    assert client.put("/api//rppg/measure", headers=headers).status_code == 405
     client.get("/api/nowhere/" + "x" * 30 + "/end")
     paths = [line["path"] for line in log_lines()]
     assert paths == [
@@ -74,6 +75,7 @@ def test_the_log_has_the_route_and_not_the_person(client, parts, log_lines):
         "/v1/scan-session/<session_id>/vitals",
         "/api/rppg/sessions/<session_id>",
         "/api/rppg/session/[...]",
+        "/api//rppg/[...]",
         "/api/nowhere/[...]/[...]",
     ]
 
