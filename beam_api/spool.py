@@ -17,16 +17,10 @@ from beam_api.exceptions import StoreUnavailable
 
 _PART_BYTES = 5 * 1024 * 1024  # what an object store's client holds at a time: the least that S3 takes
 
-# An object store that is away must not hold a thread for a minute, as the client's own limits would.
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "s3": {
-        "config_kwargs": {
-            "connect_timeout": 3,
-            "read_timeout": 15,
-            "retries": {"mode": "standard", "total_max_attempts": 2},
-        }
-    }
-}
+# An object store that is silent must be a 503 within half a minute. By its client's own limits a thread would be held
+# for half an hour: it tries five times, with five tries of 60 s in each.
+_S3_LIMITS = {"connect_timeout": 3, "read_timeout": 6, "retries": {"total_max_attempts": 1}}
+_S3_TRIES = 2
 
 
 class Spool:
@@ -93,8 +87,22 @@ class Spool:
         return found
 
     def _open_root(self) -> tuple[Any, str]:
-        fs, root = fsspec.core.url_to_fs(self._url, **_OPTIONS.get(self._url.partition("://")[0], {}))
+        if self._url.startswith("s3:"):
+            fs, root = fsspec.core.url_to_fs(self._url, config_kwargs=_S3_LIMITS)
+            _limit_waits(fs)
+        else:
+            fs, root = fsspec.core.url_to_fs(self._url)
         return fs, root.rstrip("/")
+
+
+def _limit_waits(fs: Any) -> None:
+    """Have the client of S3 give up in time. Done again it changes nothing."""
+    from botocore.handlers import add_expect_header
+
+    fs.retries = _S3_TRIES
+    fs.connect()  # to nothing yet
+    # It would wait without any limit to be told that it may go on.
+    fs.s3.meta.events.unregister("before-call.s3", add_expect_header)
 
 
 @contextmanager

@@ -1,7 +1,11 @@
 """Uploads in a folder and in an object store; the latter is played by fsspec's own, in memory."""
 
+import socket
+import time
+
 import pytest
 
+import beam_api.spool as spool_module
 from beam_api.exceptions import StoreUnavailable
 from beam_api.spool import Spool, session_of
 
@@ -62,3 +66,16 @@ def test_a_full_disk_is_told_as_a_store_that_is_away(tmp_path):
 def test_what_is_not_there_can_not_be_opened(spool):
     with pytest.raises(OSError), spool.open("nothing") as file:  # noqa: PT011 - whichever the store raises
         (file.read_bytes if hasattr(file, "read_bytes") else file.read)()
+
+
+def test_an_object_store_that_is_silent_is_unavailable_in_bounded_time(monkeypatch):
+    monkeypatch.setitem(spool_module._S3_LIMITS, "read_timeout", 1)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "made-up")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connects, and says nothing
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        start = time.monotonic()
+        spool = Spool(f"s3://bucket/{time.time_ns()}")
+        with pytest.raises(StoreUnavailable), spool.create("sess_1") as (_, file):
+            file.write(b"something")
+        assert time.monotonic() - start < 30  # three tries of a second or two, and as many to delete it again
