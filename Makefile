@@ -50,10 +50,10 @@ chromium:
 	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
 		|| (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends chromium fonts-dejavu-core)
 
-# The store is tested on Debian's Redis too, beside those that come from PyPI; skipped without a redis-server on the PATH.
+# Debian's Redis, beside those that come from PyPI, and a load balancer: what needs them is skipped where they are not.
 servers:
-	@command -v redis-server >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
-		|| (apt-get -qq update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends redis-server)
+	@command -v redis-server >/dev/null && [ -x /usr/sbin/nginx ] || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
+		|| (apt-get -qq update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends redis-server nginx-light)
 
 test: lint chromium servers
 	$(BIN)/python -m pytest $(TESTS)

@@ -37,6 +37,8 @@ class Script:
     def __call__(self, *, keys: Sequence[str], args: Sequence[EncodableT] = ()) -> Any:
         """Run it: one round trip. Returns its reply as Redis gives it."""
         try:
+            if isinstance(self.client, ClusterClient):
+                return tell(self.client, ("EVALSHA", self.sha, len(keys), *keys, *args))[0]
             return self.client.evalsha(self.sha, len(keys), *keys, *args)
         except theirs.NoScriptError:
             return self.client.eval(self.text, len(keys), *keys, *args)

@@ -24,6 +24,10 @@ _AWAY = (theirs.ConnectionError, theirs.TimeoutError)
 T = TypeVar("T")
 
 
+class AwayLately(theirs.ConnectionError):
+    """The question was not asked."""
+
+
 class Breaker:
     """What this process knows of one Redis. Threads share it without a lock: a race lets one question more through."""
 
@@ -42,34 +46,36 @@ class Breaker:
 
         Raises
         ------
-        redis.exceptions.ConnectionError
+        AwayLately
             If Redis was away a moment ago.
         """
         if getattr(self._inside, "yes", False):
             yield False
             return
-        self._let_through()
+        self.let_through()
         self._inside.yes = True
         try:
             yield True
-        except _AWAY:
-            self._until = self._clock() + PAUSE_S
-            raise
-        except theirs.RedisError:  # a live server's answer
-            self._until = None
+        except theirs.RedisError as error:
+            self.note(error)
             raise
         else:
-            self._until = None
+            self.note(None)
         finally:
             self._inside.yes = False
 
-    def _let_through(self) -> None:
+    def let_through(self) -> None:
+        """Raise AwayLately if this question is not to be asked; `note` what becomes of one that is."""
         until = self._until
         if until is None:
             return
         if self._clock() < until:
-            raise theirs.ConnectionError("Redis was away a moment ago.")
+            raise AwayLately("Redis was away a moment ago.")
         self._until = self._clock() + PROBE_S
+
+    def note(self, failure: Exception | None) -> None:
+        """What came of a question: nothing, a live server's answer, be it an error, or none at all."""
+        self._until = self._clock() + PAUSE_S if isinstance(failure, _AWAY) else None
 
 
 class Guarded(Retry):

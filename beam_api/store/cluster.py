@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -10,11 +11,14 @@ from redis import exceptions as theirs
 from redis.cluster import NodeCommands, PipelineCommand, RedisCluster
 from redis.typing import EncodableT
 
+from beam_api.store.breaker import AwayLately, Breaker
+
 Command = Sequence[EncodableT]
 
 # What a node may answer, or not, when it isn't the one to ask any more. The client's own way of asking knows how to go
 # on. A node that is silent is not waited for a second time.
 _ELSEWHERE = (theirs.AskError, theirs.TryAgainError, theirs.ClusterDownError, theirs.ConnectionError)
+_LOST = (theirs.ConnectionError, theirs.TimeoutError)
 
 
 class Cluster(RedisCluster):
@@ -31,12 +35,14 @@ class ClusterClient:
     """Stands for the client of a cluster in place of the one of a single server.
 
     redis-py's asks the cluster for its nodes when it is made. This one is made without, and makes the other when it
-    is first used: a service starts while its store is away, and a forked process has connections of its own.
+    is first used: a service starts while its store is away, and a forked process has connections of its own. Every node
+    has a breaker, for the questions that `send` takes there.
     """
 
     def __init__(self, make: Callable[[], RedisCluster]) -> None:
         self._make = make
         self._made: RedisCluster | None = None
+        self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cluster(), name)
@@ -54,7 +60,7 @@ class ClusterClient:
         parts: dict[str, list[PipelineCommand]] = {}
         for command in queued:
             parts.setdefault(cluster.get_node_from_key(_key(command.args)).name, []).append(command)
-        _exchange(cluster, parts)
+        _exchange(cluster, parts, self._breakers)
         for name, part in parts.items():
             _follow_up(cluster, name, part)
         return [command.result for command in queued]
@@ -88,7 +94,9 @@ def _key(command: Command) -> EncodableT:
     return command[3] if command[0] == "EVALSHA" else command[1]
 
 
-def _exchange(cluster: RedisCluster, parts: dict[str, list[PipelineCommand]]) -> None:
+def _exchange(
+    cluster: RedisCluster, parts: dict[str, list[PipelineCommand]], breakers: defaultdict[str, Breaker]
+) -> None:
     """Write to all nodes, then read from all."""
     open_parts: list[NodeCommands] = []
     unread: list[NodeCommands] = []
@@ -96,8 +104,9 @@ def _exchange(cluster: RedisCluster, parts: dict[str, list[PipelineCommand]]) ->
         for name, part in parts.items():
             client = cluster.get_redis_connection(cluster.get_node(node_name=name))
             try:
+                breakers[name].let_through()
                 connection = client.connection_pool.get_connection()
-            except (theirs.ConnectionError, theirs.TimeoutError) as error:
+            except _LOST as error:
                 for command in part:
                     command.result = error
                 continue
@@ -111,9 +120,14 @@ def _exchange(cluster: RedisCluster, parts: dict[str, list[PipelineCommand]]) ->
             node.read()
             unread.remove(node)
     finally:
+        for name, part in parts.items():
+            failure = next((c.result for c in part if isinstance(c.result, _LOST)), None)
+            if not isinstance(failure, AwayLately):
+                breakers[name].note(failure)
         for node in open_parts:
-            failed = any(isinstance(c.result, theirs.ConnectionError | theirs.TimeoutError) for c in node.commands)
-            if node in unread or failed:  # the next one to have it must not read our replies
+            if node in unread or any(
+                isinstance(c.result, _LOST) for c in node.commands
+            ):  # the next one to have it must not read our replies
                 node.connection.disconnect()
             node.connection_pool.release(node.connection)
 
@@ -121,8 +135,9 @@ def _exchange(cluster: RedisCluster, parts: dict[str, list[PipelineCommand]]) ->
 def _follow_up(cluster: RedisCluster, name: str, part: list[PipelineCommand]) -> None:
     """Ask again, one by one and in order, what the node of that name was not the one to ask."""
     results = [command.result for command in part]
-    lost = any(isinstance(result, theirs.ConnectionError | theirs.TimeoutError) for result in results)
-    if lost:
+    if any(isinstance(result, AwayLately) for result in results):  # nor now
+        return
+    if any(isinstance(result, _LOST) for result in results):
         with suppress(theirs.RedisError, theirs.RedisClusterException):  # asking again will tell
             cluster.nodes_manager.initialize(last_failed_node_name=name)
     away: Exception | None = None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -16,14 +14,13 @@ from beam_api.services.keys import Keys
 from beam_api.store.base import connect
 from beam_api.store.keys import KeyStore
 from beam_api.store.usage import UsageStore
-from tests import redis_servers, videos
+from tests import deployment, redis_servers, videos
+from tests.integration.machines import START_S, Machine
 from tests.processes import wait_until
 from tests.redis_servers import Server
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[2]
-START_S = 60.0
 _S3 = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 
@@ -90,33 +87,6 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-class Machine:
-    """What runs on one of several machines: its own data folder, and no file of another's."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder, self._processes = folder, []
-        own = {k: v for k, v in os.environ.items() if not k.startswith(("BEAM_", "AWS_"))}
-        self._environment = own | {"BEAM_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT), **environment}
-
-    def run(self, *command: str) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "log").open("a") as log:
-            process = subprocess.Popen([sys.executable, "-m", *command], env=self._environment, stderr=log, stdout=log)
-        self._processes.append(process)
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text()[-4000:]
-
-    def stop(self) -> None:
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            process.wait(40)
-
-    def files(self) -> list[str]:
-        return sorted(path.name for path in self.folder.rglob("*") if path.is_file())
-
-
 @pytest.fixture(scope="module")
 def machine(
     redis_server: Server, object_store: ObjectStore, tmp_path_factory: pytest.TempPathFactory
@@ -138,10 +108,7 @@ class Web:
     def __init__(self, machine: Machine, redis_url: str) -> None:
         self.machine, port = machine, redis_servers.free_port()
         self._url = f"http://127.0.0.1:{port}"
-        machine.run(
-            *("gunicorn", "-c", "python:beam_api.gunicorn_conf", "--bind", f"127.0.0.1:{port}", "--workers", "1")
-        )
-        assert wait_until(self._ready, START_S), machine.log()
+        machine.serve(port)
         store = connect(redis_url)
         self._key = Keys(KeyStore(store), UsageStore(store)).create("t", tier="enterprise").key
 
@@ -157,12 +124,6 @@ class Web:
 
     def status(self, session: str) -> str:
         return str(self.ask("GET", f"/{session}/vitals").json()["status"])
-
-    def _ready(self) -> bool:
-        try:
-            return httpx.get(f"{self._url}/ready").status_code == 200
-        except httpx.TransportError:
-            return False
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +149,7 @@ def test_a_video_goes_by_way_of_the_object_store_to_a_worker_elsewhere(
     assert {web.status(session) for session in sessions} == {"processing"}
 
     elsewhere = machine("elsewhere")
-    elsewhere.run("beam_api.cli", "worker")
+    elsewhere.run(*deployment.command("worker"))
     assert wait_until(lambda: {web.status(session) for session in sessions} == {"completed"}, 120), elsewhere.log()
     for session in sessions:
         vitals = web.ask("GET", f"/{session}/vitals").json()["vitals"]

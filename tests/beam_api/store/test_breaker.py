@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from beam_api.exceptions import StoreUnavailable
 from beam_api.redis_server import EmbeddedRedis
 from beam_api.store.base import TIMEOUT_S, connect, ping
-from beam_api.store.breaker import PAUSE_S, Breaker, Guarded
+from beam_api.store.breaker import PAUSE_S, AwayLately, Breaker, Guarded
 
 
 class Redis:
@@ -75,7 +75,7 @@ def test_one_question_at_a_time_finds_out_whether_it_is_back():
         return "answer"
 
     assert Guarded(NoBackoff(), 2, redis.breaker).call_with_retry(ask_beside, lambda _error: None) == "answer"
-    assert [type(error) for error in refused] == [theirs.ConnectionError]
+    assert [type(error) for error in refused] == [AwayLately]
     redis.failure = None
     assert redis.ask() == "answer"
 

@@ -8,13 +8,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from redis import Redis
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.store.base import connect, ping, store_errors
 from beam_api.store.breaker import PAUSE_S
 from tests import redis_servers
-from tests.processes import wait_until
 from tests.redis_servers import Watched
 
 
@@ -42,7 +40,7 @@ def test_an_answer_that_came_too_late_is_not_given_to_the_next_question(servers:
     servers.primary.process.send_signal(signal.SIGSTOP)
     with pytest.raises(StoreUnavailable), store_errors():
         client.get("one's")
-    time.sleep(PAUSE_S)  # for so long the breaker lets nobody ask
+    time.sleep(PAUSE_S + 0.1)  # until then nobody asks
     found: list[bytes | None] = []
     asker = threading.Thread(target=lambda: found.append(client.get("another's")))
     asker.start()
@@ -63,29 +61,3 @@ def test_without_a_sentinel_the_store_is_away(servers: Watched) -> None:
 def test_sentinels_that_are_dead_are_passed_over(servers: Watched) -> None:
     url = servers.url().replace("://", f"://127.0.0.1:{redis_servers.free_port()},")
     ping(connect(url))
-
-
-def test_the_client_follows_a_primary_that_steps_down(servers: Watched) -> None:
-    """The last test: afterwards the roles are changed."""
-    client: Redis = connect(servers.url())
-    client.set("kept", "yes")
-    assert wait_until(servers.primary.copied)
-    with servers.sentinels[0].client() as sentinel:
-        assert wait_until(lambda: sentinel.sentinel_slaves("beam")[0]["slave-priority"] > 0)
-        sentinel.execute_command("SENTINEL FAILOVER", "beam")
-
-    def moved() -> bool:
-        with servers.replica.client() as replica:
-            return bool(replica.info("replication")["role"] == "master")
-
-    assert wait_until(moved, 60)
-
-    def written() -> bool:
-        try:
-            with store_errors():
-                return bool(client.set("after", "yes"))
-        except StoreUnavailable:
-            return False
-
-    with servers.replica.client() as replica:  # until the old primary knows, it takes what will be lost
-        assert wait_until(lambda: written() and replica.mget("kept", "after") == ["yes", "yes"], 60)
