@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from typing import NamedTuple
 from environs import Env, EnvError, validate
 from marshmallow import ValidationError
 
+from beam_api.machine import default_workers
 from beam_api.webhook_targets import AllowedHost
 
 
@@ -43,7 +43,7 @@ VARIABLES = (
     Variable("BEAM_SIGNUP", "open", "open: anybody may have a free sandbox key; closed: only beam keys makes keys."),
     Variable("BEAM_PLAYGROUND", "on", "on or off: the page that measures whoever opens it; no key needed."),
     Variable("BEAM_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
-    Variable("WEB_CONCURRENCY", "number of cores", "Worker processes."),
+    Variable("WEB_CONCURRENCY", "cores and memory allowed", "Worker processes."),
 )
 
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -91,7 +91,7 @@ class Settings:
                 landmarks=env.str("BEAM_LANDMARKS", default="5", validate=_landmarks),
                 trusted_proxies=env.int("BEAM_TRUSTED_PROXIES", default=0, validate=validate.Range(0, 16)),
                 log_level=env.str("BEAM_LOG_LEVEL", default="INFO", validate=validate.OneOf(LOG_LEVELS)),
-                workers=env.int("WEB_CONCURRENCY", default=cores(), validate=validate.Range(1, 1024)),
+                workers=env.int("WEB_CONCURRENCY", default=default_workers(), validate=validate.Range(1, 1024)),
                 signup=env.str("BEAM_SIGNUP", default="open", validate=validate.OneOf(("open", "closed"))),
                 playground=env.str("BEAM_PLAYGROUND", default="on", validate=validate.OneOf(("on", "off"))),
                 queue_redis_url=env.str("BEAM_QUEUE_REDIS_URL", default="", validate=_redis_url) or None,
@@ -102,11 +102,6 @@ class Settings:
             )
         except EnvError as error:
             raise SettingsError(str(error)) from None
-
-
-def cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _redis_url(value: str) -> None:

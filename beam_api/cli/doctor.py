@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from beam_api.cli.common import failures_as_messages, json_option, open_store, print_json, read_settings
-from beam_api.config import Settings, cores
+from beam_api.config import Settings
+from beam_api.machine import cores
 from beam_api.redis_server import RedisNotRunning, find_binary
 from beam_api.store.base import ping, store_errors, text
 
@@ -122,7 +123,7 @@ def _open_files(_settings: Settings) -> tuple[str, str]:
 
 def _workers(settings: Settings) -> tuple[str, str]:
     found = f"{settings.workers} workers on {cores()} cores"
-    return found, "" if settings.workers <= 2 * cores() else "set WEB_CONCURRENCY to the number of cores"
+    return found, "" if settings.workers <= 2 * cores() else "unset WEB_CONCURRENCY, or set it to the number of cores"
 
 
 CHECKS: dict[str, Callable[[Settings], tuple[str, str]]] = {
