@@ -42,6 +42,7 @@ VARIABLES = (
     Variable("BEAM_TRUSTED_PROXIES", "0", "How many proxies' X-Forwarded-For to believe."),
     Variable("BEAM_SIGNUP", "open", "open: anybody may have a free sandbox key; closed: only beam keys makes keys."),
     Variable("BEAM_PLAYGROUND", "on", "on or off: the page that measures whoever opens it; no key needed."),
+    Variable("BEAM_METRICS_TOKEN", "unset", "Who sends it as a bearer token may read /metrics from elsewhere."),
     Variable("BEAM_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
     Variable("WEB_CONCURRENCY", "cores and memory allowed", "Worker processes."),
 )
@@ -67,6 +68,7 @@ class Settings:
     session_ttl_s: int = 3600
     secret_key: str | None = field(default=None, repr=False)
     webhook_allow: tuple[str, ...] = ()
+    metrics_token: str | None = field(default=None, repr=False)
 
     @property
     def log_level_number(self) -> int:
@@ -98,6 +100,7 @@ class Settings:
                 spool_url=env.str("BEAM_SPOOL_URL", default="") or None,
                 session_ttl_s=env.int("BEAM_SESSION_TTL_S", default=3600, validate=validate.Range(1, 30 * 24 * 3600)),
                 secret_key=env.str("BEAM_SECRET_KEY", default="") or None,
+                metrics_token=env.str("BEAM_METRICS_TOKEN", default="").strip() or None,
                 webhook_allow=_allowed_hosts(env.str("BEAM_WEBHOOK_ALLOW", default="", validate=_allowed_hosts)),
             )
         except EnvError as error:

@@ -22,6 +22,7 @@ from types import FrameType
 
 import structlog
 
+from beam_api import metrics_folder
 from beam_api.config import Settings
 from beam_api.redis_server import EmbeddedRedis, RedisNotRunning, die_with_parent
 from beam_api.serving_worker import WorkerProcess
@@ -56,6 +57,8 @@ def serve(settings: Settings, address: Address, on_start: Callable[[str, str], N
         If the port can't be had.
     RedisNotRunning
         If the embedded server can't be started.
+    NotOurFolder
+        If there is no folder for the counts.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would put images on the disk
     stop = _stop_on_signals()
@@ -63,6 +66,7 @@ def serve(settings: Settings, address: Address, on_start: Callable[[str, str], N
         listener = stack.enter_context(_listen(address))
         server = None if settings.redis_url else stack.enter_context(EmbeddedRedis(settings.data_dir))
         redis_url = settings.redis_url or (server.url if server else "")
+        stack.callback(metrics_folder.remove_if_unused, metrics_folder.prepare(settings.data_dir))
         on_start(_url(address, listener), redis_url)
         if stop.is_set():
             return 0

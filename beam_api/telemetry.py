@@ -1,7 +1,7 @@
 """Logs as JSON lines, and the id by which a request is found in them.
 
-What is logged of a request: id, method, path, status, milliseconds and the key's public id. Never a key, a query, a
-header, a body or an address.
+What is logged of a request: id, method, route, path, status, milliseconds and the key's public id. Never a key, a
+query, a header, a body or an address.
 """
 
 from __future__ import annotations
@@ -72,6 +72,11 @@ def request_id() -> str:
     return str(g.request_id)
 
 
+def route() -> str:
+    """The template of the current request's path; of few values, whatever clients ask for."""
+    return request.url_rule.rule if request.url_rule else "unmatched"
+
+
 def elapsed_ms() -> float:
     """Milliseconds since the current request began."""
     return 1000 * (time.perf_counter() - float(g.started))
@@ -100,6 +105,7 @@ def _end(response: Response) -> Response:
         "request",
         request_id=request_id(),
         method=request.method,
+        route=route(),
         path=_KEY.sub("[key]", request.path),
         status=response.status_code,
         ms=processing_ms(),

@@ -63,6 +63,7 @@ def test_variables_are_read(monkeypatch, tmp_path):
         "BEAM_SPOOL_URL": "s3://bucket/uploads",
         "BEAM_SESSION_TTL_S": "60",
         "BEAM_SECRET_KEY": "a secret",
+        "BEAM_METRICS_TOKEN": "another secret",
         "BEAM_WEBHOOK_ALLOW": "localhost:8080, 10.0.0.0/8",
     }
     assert set(values) == {v.name for v in VARIABLES}
@@ -75,6 +76,7 @@ def test_variables_are_read(monkeypatch, tmp_path):
         spool_url="s3://bucket/uploads",
         session_ttl_s=60,
         secret_key="a secret",
+        metrics_token="another secret",
         webhook_allow=("localhost:8080", "10.0.0.0/8"),
     )
-    assert "a secret" not in repr(settings)
+    assert "secret" not in repr(settings)
