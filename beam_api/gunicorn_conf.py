@@ -27,7 +27,7 @@ metrics_folder.prepare(_settings.data_dir)  # before anything counts
 wsgi_app = "beam_api.gunicorn_conf:load()"
 bind = "127.0.0.1:8000"
 workers = _settings.workers  # dlib holds the GIL: processes scale
-worker_class = "gthread"  # sync has no keep-alive, and a client sends a request every second
+worker_class = "beam_api.web_worker.WebWorker"  # threads: sync has no keep-alive, and clients send every second
 threads = 4  # they overlap the reading of bodies and the waiting for Redis
 preload_app = True  # the model's memory is shared
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 # a heartbeat must not wait for a disk
@@ -66,3 +66,10 @@ def post_fork(server: Any, worker: Any) -> None:
     _die_with_master()
     cv2.setNumThreads(1)
     metrics.slot.begin("web")
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Tell `beam serve` that this worker serves, now that it has all it needs."""
+    from beam_api.web_worker import WebWorker
+
+    WebWorker.handover.say_ready()

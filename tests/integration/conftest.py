@@ -71,14 +71,20 @@ def start_service() -> Iterator[Callable[..., Service]]:
     """Start a service: `start_service(data_dir, *options, **environment)`. All of them are ended with the session."""
     started: list[Service] = []
 
-    def start(data_dir: Path, *options: str, verify: ssl.SSLContext | bool = True, **environment: str) -> Service:
+    def start(
+        data_dir: Path,
+        *options: str,
+        verify: ssl.SSLContext | bool = True,
+        cwd: Path | None = None,
+        **environment: str,
+    ) -> Service:
         data_dir.mkdir(parents=True, exist_ok=True)
         log = data_dir.parent / f"{data_dir.name}.log"
         env = {k: v for k, v in os.environ.items() if not k.startswith("BEAM_")}
         env |= {"BEAM_DATA_DIR": str(data_dir), "PYTHONPATH": str(Path(__file__).parents[2]), **environment}
         command = [sys.executable, "-m", "beam_api.cli", "serve", "--port", "0", "--workers", "2", *options]
         with log.open("w") as stderr:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=env, text=True)
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=env, cwd=cwd, text=True)
         service = Service(process, "", "", data_dir, log, verify)
         started.append(service)
         assert process.stdout
