@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed-$(shell pwd | sha256sum | cut -c1-16)-$(INPUTS)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install run demo chromium test lint bench bench-accuracy clean
+.PHONY: help install run demo chromium promtool test lint bench bench-accuracy clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
@@ -49,7 +49,14 @@ chromium:
 	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
 		|| (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends chromium fonts-dejavu-core)
 
-test: lint chromium
+# Prometheus's own checks of deploy/monitoring, from Debian's package, of which nothing else is wanted.
+promtool: install
+	@command -v promtool >/dev/null || [ -x $(BIN)/promtool ] || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
+		|| (apt-get -qq update && mkdir -p $(VENV)/deb && cd $(VENV)/deb \
+		&& apt-get -qq -o APT::Sandbox::User=root download prometheus \
+		&& dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C ../bin --strip-components=3 ./usr/bin/promtool; rm -rf $(CURDIR)/$(VENV)/deb)
+
+test: lint chromium promtool
 	$(BIN)/python -m pytest $(TESTS)
 
 bench: install

@@ -78,6 +78,8 @@ for _outcome in ("accepted", "NO_FACE_DETECTED", "INVALID_IMAGE", "UNSUPPORTED_I
     _frames.labels(_outcome)
 for _event in ("completed", "replayed", "restarted"):
     _windows.labels(_event)
+for _vital in ("heart_rate", "hrv", "spo2", "stress_index", "respiration_rate"):
+    _vitals.labels(_vital, "given")
 for _outcome in ("completed", "unusable", "crashed", "interrupted", "too_long"):
     _scans.labels(_outcome)
 for _outcome in ("delivered", "refused", "unreachable", "given_up"):
