@@ -11,12 +11,13 @@ INSTALLED := $(VENV)/.installed-$(shell pwd | sha256sum | cut -c1-16)-$(INPUTS)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install run demo chromium promtool test lint bench bench-accuracy clean
+.PHONY: help install run demo chromium promtool lock test lint bench bench-accuracy clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
 	@echo "make demo    the service, measured through HTTP on a face whose pulse is known"
 	@echo "make test    lint, types and every test"
+	@echo "make lock    requirements.lock anew after a change of pyproject.toml; UPGRADE=--upgrade for the newest of all"
 	@echo "make bench   speed and memory, measured here; make bench-accuracy writes docs/accuracy.md"
 
 $(DEPENDENCIES):
@@ -43,6 +44,11 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What the image installs: each version with its hashes, for the image's Python and platform.
+lock: install
+	$(BIN)/uv pip compile pyproject.toml --extra s3 --python-version 3.12 --python-platform x86_64-manylinux_2_28 \
+		--only-binary :all: --generate-hashes --no-header --quiet $(UPGRADE) --output-file requirements.lock
 
 # Browser tests drive Debian's Chromium; elsewhere they need a chromium on the PATH, and are skipped without one.
 chromium:
