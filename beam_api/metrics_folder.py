@@ -29,16 +29,20 @@ class NotOurFolder(Exception):
 
 
 def prepare(data_dir: Path) -> Path:
-    """Make the folder of the service that has this data directory, and let this process and its children use it.
+    """`make` the folder of the service that has this data directory, and let this process and its children use it."""
+    folder = make(folder_of(data_dir))
+    os.environ[VARIABLE] = str(folder)
+    return folder
 
-    What earlier processes left there is cleared, unless some of them still run.
+
+def make(folder: Path) -> Path:
+    """Make a folder for counts. What earlier processes left there is cleared, unless some of them still run.
 
     Raises
     ------
     NotOurFolder
         If the folder can't be had.
     """
-    folder = Path(os.environ.setdefault(VARIABLE, str(default(data_dir))))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not folder.is_dir() or folder.is_symlink() or folder.stat().st_uid != os.geteuid():
@@ -165,7 +169,9 @@ def _guard(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def default(data_dir: Path) -> Path:
-    """The folder of a service: in memory where that can be, and the same one each time."""
+def folder_of(data_dir: Path) -> Path:
+    """The folder that is set, else one in memory where that can be, always the same for a data directory."""
+    if VARIABLE in os.environ:
+        return Path(os.environ[VARIABLE])
     parent = _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
     return parent / f"beam-metrics-{os.geteuid()}-{sha256(str(data_dir).encode()).hexdigest()[:12]}"

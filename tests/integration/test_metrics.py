@@ -113,7 +113,7 @@ def test_a_proxy_on_the_same_machine_gets_nothing_without_the_token(counted):
 
 
 def test_without_a_folder_named_it_has_one_for_its_data_directory(service):
-    assert list(metrics_folder.default(service.data_dir).glob("counter_*.db"))
+    assert list(metrics_folder.folder_of(service.data_dir).glob("counter_*.db"))
 
 
 def test_a_service_that_has_ended_leaves_no_counts_behind(counted):
