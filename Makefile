@@ -11,14 +11,15 @@ INSTALLED := $(VENV)/.installed-$(shell pwd | sha256sum | cut -c1-16)-$(INPUTS)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install run demo chromium promtool lock test lint bench bench-accuracy clean
+.PHONY: help install run demo chromium servers ffmpeg promtool lock test lint bench bench-accuracy bench-load bench-peers clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
 	@echo "make demo    the service, measured through HTTP on a face whose pulse is known"
 	@echo "make test    lint, types and every test"
 	@echo "make lock    requirements.lock anew after a change of pyproject.toml; UPGRADE=--upgrade for the newest of all"
-	@echo "make bench   speed and memory, measured here; make bench-accuracy writes docs/accuracy.md"
+	@echo "make bench   speed and memory, measured here; it writes docs/capacity.md"
+	@echo "make bench-accuracy writes docs/accuracy.md, bench-peers benchmarks/peers.md; bench-load lets a day pass"
 
 $(DEPENDENCIES):
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed") if not (3, 11) <= sys.version_info < (3, 14) else None'
@@ -62,7 +63,12 @@ promtool: install
 		&& apt-get -qq -o APT::Sandbox::User=root download prometheus \
 		&& dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C ../bin --strip-components=3 ./usr/bin/promtool; rm -rf $(CURDIR)/$(VENV)/deb)
 
-test: lint chromium promtool
+# The store is tested on Debian's Redis too, beside those that come from PyPI; skipped without a redis-server on the PATH.
+servers:
+	@command -v redis-server >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
+		|| (apt-get -qq update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends redis-server)
+
+test: lint chromium servers promtool
 	$(BIN)/python -m pytest $(TESTS)
 
 bench: install
@@ -70,9 +76,23 @@ bench: install
 	$(BIN)/python -m benchmarks.running
 	$(BIN)/python -m benchmarks.service
 	$(BIN)/python -m benchmarks.video
+	$(BIN)/python -m benchmarks.capacity
 
 bench-accuracy: install
 	$(BIN)/python -m benchmarks.accuracy
+
+# LOAD='--seconds 600 --people 40', or --host and --key of a service that runs.
+bench-load: install
+	$(BIN)/python -m benchmarks.load $(LOAD)
+
+# One of the peers reads videos by the command ffmpeg.
+ffmpeg:
+	@command -v ffmpeg >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
+		|| (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends ffmpeg)
+
+# CLIP=path of a video of one face; its true rate with PEERS='--rate 70'.
+bench-peers: install ffmpeg
+	$(BIN)/python -m benchmarks.peers $(CLIP) $(PEERS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -41,7 +41,7 @@ def create_app(
         If the landmark model can't be loaded.
     """
     # Imported here: `beam keys` and the parent of `beam serve` need none of it, and OpenCV and dlib are large.
-    from beam_api import auth, draining, errors, headers, metrics, openapi, telemetry
+    from beam_api import auth, draining, errors, headers, metrics, openapi, origins, telemetry
     from beam_api.context import EXTENSION, Parts
     from beam_api.exposition import Exposition
     from beam_api.limits import Limiter
@@ -99,6 +99,7 @@ def create_app(
     telemetry.init_app(app)
     headers.init_app(app)
     draining.init_app(app)
+    origins.init_app(app, settings.cors_origins)
     auth.init_app(app)
     errors.init_app(app)
     api = openapi.init_app(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from environs import Env, EnvError, validate
 from marshmallow import ValidationError
 
 from beam_api.machine import default_workers
+from beam_api.redis_urls import RedisUrl
 from beam_api.webhook_targets import AllowedHost
 
 
@@ -28,9 +30,20 @@ class Variable(NamedTuple):
 
 VARIABLES = (
     Variable("BEAM_DATA_DIR", "~/.beam", "Folder of the embedded Redis: its data, socket and lock."),
-    Variable("BEAM_REDIS_URL", "unset", "Your own Redis (redis://, rediss://, unix://) instead of the embedded one."),
     Variable(
-        "BEAM_QUEUE_REDIS_URL", "that of BEAM_REDIS_URL", "Another Redis for the queue of video jobs; no cluster."
+        "BEAM_REDIS_URL",
+        "unset",
+        "Your own Redis instead of the embedded one: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://.",
+    ),
+    Variable(
+        "BEAM_QUEUE_REDIS_URL",
+        "that of BEAM_REDIS_URL",
+        "Another Redis for the queue of video jobs; no cluster, and needed beside one.",
+    ),
+    Variable(
+        "BEAM_REDIS_FSYNC",
+        "everysec",
+        "When the embedded Redis flushes to the disk: everysec may lose the last second in a crash, always nothing.",
     ),
     Variable("BEAM_SPOOL_URL", "spool in BEAM_DATA_DIR", "Where uploads wait: a folder, or s3://bucket/folder."),
     Variable("BEAM_SESSION_TTL_S", "3600", "Seconds that a scan session lives after its last step."),
@@ -40,6 +53,7 @@ VARIABLES = (
     ),
     Variable("BEAM_LANDMARKS", "5", "Landmark model: 5, 68, or the path of a dlib shape predictor."),
     Variable("BEAM_TRUSTED_PROXIES", "0", "How many proxies' X-Forwarded-For to believe."),
+    Variable("BEAM_CORS_ORIGINS", "none", "Origins whose pages may call the APIs, such as https://app.example.com."),
     Variable("BEAM_SIGNUP", "open", "open: anybody may have a free sandbox key; closed: only beam keys makes keys."),
     Variable("BEAM_PLAYGROUND", "on", "on or off: the page that measures whoever opens it; no key needed."),
     Variable("BEAM_METRICS_TOKEN", "unset", "Who sends it as a bearer token may read /metrics from elsewhere."),
@@ -47,7 +61,10 @@ VARIABLES = (
     Variable("WEB_CONCURRENCY", "cores and memory allowed", "Worker processes."),
 )
 
-REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
+"""As browsers write it: no path, no upper case. No `*` either."""
+
+FSYNC = ("everysec", "always")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -56,19 +73,29 @@ class Settings:
     """Every setting of the service. In code, override with `dataclasses.replace`."""
 
     data_dir: Path
-    redis_url: str | None = None
+    redis_url: str | None = field(default=None, repr=False)
     landmarks: str = "5"
     trusted_proxies: int = 0
     log_level: str = "INFO"
     workers: int = 1
     signup: str = "open"
     playground: str = "on"
-    queue_redis_url: str | None = None
-    spool_url: str | None = None
+    queue_redis_url: str | None = field(default=None, repr=False)
+    redis_fsync: str = "everysec"
+    spool_url: str | None = field(default=None, repr=False)
     session_ttl_s: int = 3600
     secret_key: str | None = field(default=None, repr=False)
     webhook_allow: tuple[str, ...] = ()
     metrics_token: str | None = field(default=None, repr=False)
+    cors_origins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for settings that don't go together."""
+        if self.redis_url and not self.queue_redis_url and RedisUrl.parse(self.redis_url).kind == "cluster":
+            raise SettingsError(
+                "BEAM_QUEUE_REDIS_URL must be set when BEAM_REDIS_URL is a cluster: the queue of video jobs needs a "
+                "single Redis or Valkey, or one with Sentinels."
+            )
 
     @property
     def log_level_number(self) -> int:
@@ -96,11 +123,13 @@ class Settings:
                 workers=env.int("WEB_CONCURRENCY", default=default_workers(), validate=validate.Range(1, 1024)),
                 signup=env.str("BEAM_SIGNUP", default="open", validate=validate.OneOf(("open", "closed"))),
                 playground=env.str("BEAM_PLAYGROUND", default="on", validate=validate.OneOf(("on", "off"))),
-                queue_redis_url=env.str("BEAM_QUEUE_REDIS_URL", default="", validate=_redis_url) or None,
+                queue_redis_url=env.str("BEAM_QUEUE_REDIS_URL", default="", validate=_queue_url) or None,
+                redis_fsync=env.str("BEAM_REDIS_FSYNC", default="everysec", validate=validate.OneOf(FSYNC)),
                 spool_url=env.str("BEAM_SPOOL_URL", default="") or None,
                 session_ttl_s=env.int("BEAM_SESSION_TTL_S", default=3600, validate=validate.Range(1, 30 * 24 * 3600)),
                 secret_key=env.str("BEAM_SECRET_KEY", default="") or None,
                 metrics_token=env.str("BEAM_METRICS_TOKEN", default="").strip() or None,
+                cors_origins=_origins(env.str("BEAM_CORS_ORIGINS", default="", validate=_origins)),
                 webhook_allow=_allowed_hosts(env.str("BEAM_WEBHOOK_ALLOW", default="", validate=_allowed_hosts)),
             )
         except EnvError as error:
@@ -108,8 +137,17 @@ class Settings:
 
 
 def _redis_url(value: str) -> None:
-    if value and not value.startswith(REDIS_SCHEMES):
-        raise ValidationError("must begin with " + ", ".join(REDIS_SCHEMES))
+    if value:
+        try:
+            RedisUrl.parse(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+def _queue_url(value: str) -> None:
+    _redis_url(value)
+    if value and RedisUrl.parse(value).kind == "cluster":
+        raise ValidationError("must not be a cluster: the queue of video jobs doesn't run on one")
 
 
 def _allowed_hosts(value: str) -> tuple[str, ...]:
@@ -120,6 +158,13 @@ def _allowed_hosts(value: str) -> tuple[str, ...]:
         except ValueError as error:
             raise ValidationError("must be host names, addresses or networks, separated by commas") from error
     return hosts
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(value.replace(",", " ").split())
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValidationError("must be origins such as https://app.example.com:8443, separated by commas")
+    return origins
 
 
 def _landmarks(value: str) -> None:

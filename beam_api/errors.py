@@ -22,6 +22,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     ours.MissingApiKey: HTTPStatus.UNAUTHORIZED,
     ours.InvalidApiKey: HTTPStatus.UNAUTHORIZED,
     ours.SignupClosed: HTTPStatus.FORBIDDEN,
+    ours.CrossSiteRequest: HTTPStatus.FORBIDDEN,
     ours.NotFound: HTTPStatus.NOT_FOUND,
     ours.Conflict: HTTPStatus.CONFLICT,
     ours.Unprocessable: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -69,6 +69,13 @@ class SignupClosed(BeamError):
     message = "This service gives no keys to the public. Ask its operator for one."
 
 
+class CrossSiteRequest(BeamError):
+    """A page of another site asked for something in the name of whoever looks at it."""
+
+    code = "CROSS_SITE_REQUEST"
+    message = "Pages of other sites can't ask for this."
+
+
 class NotFound(BeamError):
     """No such thing, or not one of this key's."""
 

@@ -15,6 +15,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 from beam_api import metrics_folder  # noqa: E402
+from beam_api.balancing import Balancing  # noqa: E402
 from beam_api.config import Settings  # noqa: E402
 from beam_api.redis_server import RedisNotRunning, die_with_parent  # noqa: E402
 from beam_api.telemetry import stdlib_logging  # noqa: E402
@@ -27,7 +28,7 @@ metrics_folder.prepare(_settings.data_dir)  # before anything counts
 wsgi_app = "beam_api.gunicorn_conf:load()"
 bind = "127.0.0.1:8000"
 workers = _settings.workers  # dlib holds the GIL: processes scale
-worker_class = "beam_api.web_worker.WebWorker"  # threads: sync has no keep-alive, and clients send every second
+worker_class = "beam_api.gunicorn_worker.Worker"  # gthread: sync has no keep-alive, and clients come every second
 threads = 4  # they overlap the reading of bodies and the waiting for Redis
 preload_app = True  # the model's memory is shared
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 # a heartbeat must not wait for a disk
@@ -68,8 +69,19 @@ def post_fork(server: Any, worker: Any) -> None:
     metrics.slot.begin("web")
 
 
-def post_worker_init(_worker: Any) -> None:
+def post_worker_init(worker: Any) -> None:
     """Tell `beam serve` that this worker serves, now that it has all it needs."""
-    from beam_api.web_worker import WebWorker
+    worker.handover.say_ready()
 
-    WebWorker.handover.say_ready()
+
+_balancing = Balancing()  # of each worker its own, from the fork on
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    """Count it, and let its connection move to another worker if this one is crowded."""
+    _balancing.begin(request)
+
+
+def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
+    """It is answered, or given up."""
+    _balancing.end()

@@ -19,13 +19,17 @@ from limits import RateLimitItemPerMinute
 from limits.storage import RedisStorage
 
 from beam_api.exceptions import StoreUnavailable
-from beam_api.store.asking import Question, ask
+from beam_api.store.asking import Question, Script, ask, tell
 from beam_api.store.base import PREFIX, store_errors
+from beam_api.store.cluster import Command
 from beam_api.store.usage import day_field, month_name, today
 
 WINDOW_S = 60
 TICKS_PER_S = 64
 """Times are kept in whole 1/64 s: exact in few digits, so that a place is found again by the text Lua made of it."""
+
+CLOCK_SLACK_S = 5
+"""By how much the clocks of two web machines may differ."""
 
 ADDRESS_LIMIT = 600
 """Requests a minute without a valid key that one address may send. It spares the store; a key can't be guessed."""
@@ -38,7 +42,10 @@ local function theirs_stats(KEYS, ARGV)
 {RedisStorage.SCRIPT_MOVING_WINDOW.decode()}
 end
 -- Take a place in a bucket: 1 or 0, then time of the oldest request in it and their number, nothing if it is empty.
+-- A bucket whose newest request is yet to come was filled before the clock was set back: it would stay full as long.
 local function take(bucket, now, limit, window)
+  local newest = redis.call('LINDEX', bucket, 0)
+  if newest and newest - now > {CLOCK_SLACK_S} then redis.call('DEL', bucket) end
   local taken = theirs_take({{ bucket }}, {{ now, limit, window, 1 }})
   local stats = theirs_stats({{ bucket }}, {{ now - window, limit }}) or {{}}
   return {{ taken and 1 or 0, stats[1], stats[2] }}
@@ -127,7 +134,7 @@ class Limiter:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        self._hit = client.register_script(_HIT)
+        self._hit = Script(client, _HIT)
 
     def hit(self, bucket: Bucket) -> Standing:
         """Take a place in a bucket that is nobody's key. One round trip. Raises StoreUnavailable."""
@@ -141,11 +148,11 @@ class Limiter:
         """Undo a place that was taken for a request that came to nothing. Does nothing while Redis is away."""
         bucket = standing.bucket
         try:
-            with store_errors(), self._redis.pipeline(transaction=False) as pipe:
-                pipe.lrem(bucket.redis_name, 1, f"{standing.place:.17g}")
-                if bucket.key_id:
-                    pipe.hincrby(month_name(bucket.key_id, standing.day), day_field(standing.day), -1)
-                pipe.execute()
+            undo: list[Command] = [("LREM", bucket.redis_name, 1, f"{standing.place:.17g}")]
+            if bucket.key_id:
+                undo.append(("HINCRBY", month_name(bucket.key_id, standing.day), day_field(standing.day), -1))
+            with store_errors():
+                tell(self._redis, *undo)
         except StoreUnavailable:
             pass
 

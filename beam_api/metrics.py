@@ -95,7 +95,8 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def count(response: Response) -> Response:
-        count_request(telemetry.route(), request.method, response.status_code, telemetry.elapsed_ms() / 1000)
+        route = request.url_rule.rule if request.url_rule else "unmatched"  # few, whatever clients ask for
+        count_request(route, request.method, response.status_code, telemetry.elapsed_ms() / 1000)
         return response
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from beam_api.exceptions import InvalidParameter, Unprocessable
+from beam_api.exceptions import InvalidParameter, StoreUnavailable, Unprocessable
 from beam_api.probe_child import TIME_S
 
 SHORTEST_S, LONGEST_S = 5.0, 300.0
@@ -31,8 +31,13 @@ def probe_upload(location: str) -> None:
         If it is no video.
     Unprocessable
         If it is a video, but has no picture that can be measured, or is too short or too long.
+    StoreUnavailable
+        If an object store has it and is away.
     """
     found = _ask_child(location)
+    if "away" in found:
+        structlog.get_logger().error("object store unavailable", reason=found["away"])
+        raise StoreUnavailable
     if error := found.get("error"):
         raise Unprocessable(error) if found["unusable"] else InvalidParameter("file", _as_rule(error))
     duration_s = found["duration_s"]

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import redis
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from beam_api.exceptions import StoreUnavailable
-from beam_api.store.base import RETRIES, TIMEOUT_S, store_errors, text
+from beam_api.store.base import TIMEOUT_S, connect, store_errors, text
 
 NAME = "beam-videos"
 TIME_LIMIT_S = 100
@@ -32,13 +30,8 @@ class QueueUnavailable(Exception):
 
 
 def connect_queue(url: str, *, for_worker: bool = False) -> redis.Redis:
-    """A client of the queue's Redis. A worker's waits for jobs, so it has no time limit of its own."""
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=None if for_worker else TIMEOUT_S,
-        socket_connect_timeout=TIMEOUT_S,
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES),
-    )
+    """A client of the queue's Redis. A worker's waits for jobs; RQ gives it a longer time limit."""
+    return connect(url, silence_s=None if for_worker else TIMEOUT_S)
 
 
 def open_queue(client: redis.Redis) -> Queue:

@@ -96,9 +96,14 @@ def running_url(data_dir: Path) -> str:
 class EmbeddedRedis:
     """Starts, watches and stops the server of one data directory. Use it from the main thread only."""
 
-    def __init__(self, data_dir: Path, binary: ServerBinary | None = None, *, announce: bool = True) -> None:
-        """`binary`: by default what `find_binary` finds, or raises. `announce`: let `running_url` find the server."""
-        self._announce = announce
+    def __init__(
+        self, data_dir: Path, binary: ServerBinary | None = None, *, announce: bool = True, fsync: str = "everysec"
+    ) -> None:
+        """`binary`: by default what `find_binary` finds, or raises. `announce`: let `running_url` find the server.
+
+        `fsync`: when what was written must be on the disk, "everysec" or "always" (before the answer).
+        """
+        self._announce, self._fsync = announce, fsync
         self.data_dir = data_dir
         self.binary = binary or find_binary()
         self.socket = _socket_path(data_dir)
@@ -143,6 +148,19 @@ class EmbeddedRedis:
         self._spawn()
         return True
 
+    def compact(self) -> None:
+        """Have the server write its append-only file anew, so that what was deleted is gone from the disk as well.
+
+        It does so beside its work. One that is away, or at it already, is left alone: there is a next time.
+        """
+        client = redis.Redis.from_url(self.url, socket_timeout=1)
+        try:
+            client.bgrewriteaof()
+        except (redis.exceptions.RedisError, OSError) as error:
+            structlog.get_logger().warning("append-only file not rewritten", reason=type(error).__name__)
+        finally:
+            client.close()
+
     def stop(self) -> None:
         """Let the server write what it holds and end; then give the directory up."""
         if self._process is not None:
@@ -180,7 +198,7 @@ class EmbeddedRedis:
             "unixsocketperm": "700",
             "dir": str(folder),
             "appendonly": "yes",
-            "appendfsync": "everysec",
+            "appendfsync": self._fsync,
             "save": "",
             "daemonize": "no",
             "loglevel": "warning",

@@ -12,6 +12,7 @@ import resource
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from beam_api.serving_worker import WorkerProcess
 
 WATCH_S = 0.2
 REVIVE_PAUSE_S = 1.0
+COMPACT_S = 3600.0
+"""What was deleted or has expired stays so long in the embedded server's append-only file, at most."""
 
 
 class AddressInUse(Exception):
@@ -62,19 +65,24 @@ def serve(settings: Settings, address: Address, on_start: Callable[[str, str], N
     orders = Orders()
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(address))
-        server = None if settings.redis_url else stack.enter_context(EmbeddedRedis(settings.data_dir))
+        server = (
+            None
+            if settings.redis_url
+            else stack.enter_context(EmbeddedRedis(settings.data_dir, fsync=settings.redis_fsync))
+        )
         redis_url = settings.redis_url or (server.url if server else "")
         stack.callback(metrics_folder.remove_if_unused, metrics_folder.prepare(settings.data_dir))
         on_start(_url(address, listener), redis_url)
         if orders.stop.is_set():
             return 0
         options = ["--certfile", str(address.tls_cert), "--keyfile", str(address.tls_key)] if address.tls_cert else []
-        web = WebProcesses(lambda: Gunicorn(options, settings.workers, redis_url, listener))
+        web = WebProcesses(lambda: Gunicorn(options, settings.workers, redis_url, listener), listener)
         return _watch(web, WorkerProcess(redis_url), server, orders)
 
 
 def _watch(web: WebProcesses, worker: WorkerProcess, server: EmbeddedRedis | None, orders: Orders) -> int:
     """Keep the rest up until a signal comes (0) or gunicorn ends by itself (its exit status, at least 1)."""
+    compact_at = time.monotonic()  # at once: a service that is often started again may never see the hour pass
     try:
         while web.exit_status is None:
             worker.keep_alive()
@@ -87,6 +95,9 @@ def _watch(web: WebProcesses, worker: WorkerProcess, server: EmbeddedRedis | Non
                 return 0
             if server is not None:
                 _keep_alive(server, orders.stop)
+                if time.monotonic() >= compact_at:
+                    compact_at = time.monotonic() + COMPACT_S
+                    server.compact()
         return web.exit_status or 1
     finally:
         worker.ask_to_stop()

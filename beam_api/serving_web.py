@@ -87,8 +87,8 @@ class Gunicorn:
 class WebProcesses:
     """The gunicorn that serves, the next one while it starts, and former ones while they finish."""
 
-    def __init__(self, start: Callable[[], Gunicorn]) -> None:
-        self._start = start
+    def __init__(self, start: Callable[[], Gunicorn], listener: socket.socket) -> None:
+        self._start, self._listener = start, listener
         self._serving = start()
         self._next: Gunicorn | None = None
         self._leaving: list[Gunicorn] = []
@@ -129,7 +129,8 @@ class WebProcesses:
         return True
 
     def end(self) -> None:
-        """End all of them, the requests in flight answered first."""
+        """End all of them, the requests in flight answered first. Close the port: nobody shall wait for nobody."""
+        self._listener.close()
         if self._next is not None:
             self._leaving.append(self._next)
         all_of_them = [self._serving, *self._leaving]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -15,6 +16,17 @@ from fsspec.implementations.local import LocalFileSystem
 from beam_api.exceptions import StoreUnavailable
 
 _PART_BYTES = 5 * 1024 * 1024  # what an object store's client holds at a time: the least that S3 takes
+
+# An object store that is away must not hold a thread for a minute, as the client's own limits would.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "s3": {
+        "config_kwargs": {
+            "connect_timeout": 3,
+            "read_timeout": 15,
+            "retries": {"mode": "standard", "total_max_attempts": 2},
+        }
+    }
+}
 
 
 class Spool:
@@ -38,7 +50,7 @@ class Spool:
         try:
             if isinstance(fs, LocalFileSystem):
                 Path(root).mkdir(mode=0o700, parents=True, exist_ok=True)
-            with fs.open(f"{root}/{name}", "wb", block_size=_PART_BYTES) as file:
+            with _as_os_errors(), fs.open(f"{root}/{name}", "wb", block_size=_PART_BYTES) as file:
                 yield name, cast(BinaryIO, file)
         except BaseException as error:
             with suppress(Exception):
@@ -54,7 +66,7 @@ class Spool:
         if isinstance(fs, LocalFileSystem):
             yield Path(root, name)
             return
-        with fs.open(f"{root}/{name}", "rb", block_size=_PART_BYTES, cache_type="bytes") as file:
+        with _as_os_errors(), fs.open(f"{root}/{name}", "rb", block_size=_PART_BYTES, cache_type="bytes") as file:
             yield cast(BinaryIO, file)
 
     def location(self, name: str) -> str:
@@ -65,14 +77,14 @@ class Spool:
     def delete(self, name: str) -> None:
         """Delete an upload; one that isn't there is no error. Raises OSError."""
         fs, root = self._open_root()
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), _as_os_errors():
             fs.rm_file(f"{root}/{name}")
 
     def uploads(self) -> list[tuple[str, datetime]]:
         """Name and time of last change of every upload. Raises OSError."""
         fs, root = self._open_root()
         found = []
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), _as_os_errors():
             fs.invalidate_cache(root)
             for path in fs.ls(root, detail=False):
                 with suppress(FileNotFoundError):
@@ -81,8 +93,19 @@ class Spool:
         return found
 
     def _open_root(self) -> tuple[Any, str]:
-        fs, root = fsspec.core.url_to_fs(self._url)
+        fs, root = fsspec.core.url_to_fs(self._url, **_OPTIONS.get(self._url.partition("://")[0], {}))
         return fs, root.rstrip("/")
+
+
+@contextmanager
+def _as_os_errors() -> Iterator[None]:
+    """Raise as OSError what the client of S3 raises that is none: that nobody answers, or that we may not."""
+    theirs = sys.modules.get("botocore.exceptions")
+    kinds = (theirs.BotoCoreError, theirs.ClientError) if theirs else ()
+    try:
+        yield
+    except kinds as error:
+        raise OSError(f"the object store fails: {type(error).__name__}") from error
 
 
 def session_of(name: str) -> str:

@@ -1,11 +1,12 @@
 """Logs as JSON lines, and the id by which a request is found in them.
 
-What is logged of a request: id, method, route, path, status, milliseconds and the key's public id. Never a key, a
-query, a header, a body or an address.
+What is logged of a request: id, method, route, status, milliseconds and the key's public id. Never a key, a query, a
+header, a body, an address, or the name of a person: of `/api/rppg/sessions/anna` the log has the route.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import sys
@@ -13,9 +14,11 @@ import time
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, got_request_exception, request
+from flask import Flask, Response, current_app, g, got_request_exception, request
+from werkzeug.exceptions import MethodNotAllowed
 
-_KEY = re.compile(r"(?:beam_sk_|rppg_live_)\w+")  # in a path only by mistake, and then above all not in the log
+_SECRET = re.compile(r"(?:beam_sk_|rppg_live_|whsec_)\w+")
+_LONG = re.compile(r"[^/]{25,}")  # in a path that leads nowhere: perhaps a key, by mistake
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -37,6 +40,17 @@ def configure_logging(level: int) -> None:
     )
 
 
+class Discreet(logging.Filter):
+    """Takes out of the web server's own lines what requests and addresses they are about."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass records on, some with fewer words; drop the one that tells a request's path alone."""
+        for beginning in ("Invalid request", "Error handling request"):
+            if str(record.msg).startswith(beginning):
+                record.msg, record.args = beginning, ()
+        return not (record.name == "gunicorn.error" and record.msg == "%s %s")
+
+
 def stdlib_logging(level: str) -> dict[str, Any]:
     """A `logging` configuration by which the web server's own lines look like ours."""
     formatter = {
@@ -48,7 +62,8 @@ def stdlib_logging(level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": formatter},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "filters": {"discreet": {"()": Discreet}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["discreet"]}},
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {
             "gunicorn.error": {"level": level, "handlers": ["stderr"], "propagate": False},
@@ -72,11 +87,6 @@ def request_id() -> str:
     return str(g.request_id)
 
 
-def route() -> str:
-    """The template of the current request's path; of few values, whatever clients ask for."""
-    return request.url_rule.rule if request.url_rule else "unmatched"
-
-
 def elapsed_ms() -> float:
     """Milliseconds since the current request began."""
     return 1000 * (time.perf_counter() - float(g.started))
@@ -95,7 +105,8 @@ def meta(**more: Any) -> dict[str, Any]:
 def _begin() -> None:
     g.started = time.perf_counter()
     sent = request.headers.get("X-Request-Id", "")
-    g.request_id = sent if _SANE_ID.fullmatch(sent) else f"req_{secrets.token_hex(12)}"
+    is_sane = _SANE_ID.fullmatch(sent) and not _SECRET.search(sent)
+    g.request_id = sent if is_sane else f"req_{secrets.token_hex(12)}"
 
 
 def _end(response: Response) -> Response:
@@ -105,13 +116,23 @@ def _end(response: Response) -> Response:
         "request",
         request_id=request_id(),
         method=request.method,
-        route=route(),
-        path=_KEY.sub("[key]", request.path),
+        path=_route(),
         status=response.status_code,
         ms=processing_ms(),
         key_id=key.key_id if key else None,
     )
     return response
+
+
+def _route() -> str:
+    """The route of the request; of a path that leads nowhere its beginning, without what may be a key or a name."""
+    if request.url_rule:
+        return request.url_rule.rule
+    if isinstance(error := request.routing_exception, MethodNotAllowed) and error.valid_methods:
+        rule, _ = current_app.url_map.bind("").match(request.path, next(iter(error.valid_methods)), return_rule=True)
+        return rule.rule
+    pieces = request.path.split("/")
+    return _LONG.sub("[...]", "/".join(pieces[:4])) + ("/[...]" if pieces[4:] else "")
 
 
 def _no_second_log(_exc_info: object) -> None:

@@ -25,11 +25,11 @@ def simulated_frames(n_frames: int) -> list[bytes]:
     return [face.jpeg(i) for i in range(n_frames)]
 
 
-def clip_frames(n_frames: int) -> list[bytes]:
+def clip_frames(n_frames: int, clip: Path = CLIP) -> list[bytes]:
     """The real clip, compressed again as a client would; empty where it isn't there."""
-    if not CLIP.exists():
+    if not clip.exists():
         return []
-    return [encode(image) for _, image in islice(read_video(CLIP), n_frames)]
+    return [encode(image) for _, image in islice(read_video(clip), n_frames)]
 
 
 def wall_frame() -> bytes:

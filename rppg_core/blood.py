@@ -42,7 +42,7 @@ class PulseColour:
         along, _ = self._coloured
         tint = abs(along) / _HUE_NORM / _TINT
         excess = sum(self.strength.tolist()) / 3 / (tint + 1e-30) - 1
-        return min(max(excess, _OPPOSED * (-excess - _LESS_SHARED), 0.0), _PALEST)
+        return float(min(max(excess, _OPPOSED * (-excess - _LESS_SHARED), 0.0), _PALEST))
 
     @property
     def _coloured(self) -> tuple[float, float]:

@@ -1,8 +1,12 @@
-"""The real parts, small: one embedded Redis a session, one empty database a test, one landmark model for all."""
+"""The real parts, small: one embedded Redis a session, one empty database a test, one landmark model for all.
+
+`pytest --redis KIND` puts another server in its place, or a cluster (`tests.redis_servers.KINDS`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,11 @@ from beam_api.context import EXTENSION, Parts
 from beam_api.redis_server import EmbeddedRedis
 from beam_api.store.base import connect
 from rppg_core.reader import FaceReader
+from tests import redis_servers
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--redis", choices=redis_servers.KINDS, help="what the store runs on [bundled]")
 
 
 @pytest.fixture(scope="session")
@@ -25,18 +34,62 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedR
         yield server
 
 
+@pytest.fixture(scope="session")
+def redis_url_of(
+    redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], str]]:
+    """The URL of a server of some kind, which is started when it is first asked for."""
+    urls = {"bundled": redis_server.url}
+    with ExitStack() as stack:
+
+        def url_of(kind: str) -> str:
+            if kind not in urls:
+                start = redis_servers.cluster if kind == "cluster" else redis_servers.single
+                folder = tmp_path_factory.mktemp(kind)
+                urls[kind] = stack.enter_context(start(redis_servers.binary(kind), folder)).url
+            return urls[kind]
+
+        yield url_of
+
+
 @pytest.fixture
-def redis(redis_server: EmbeddedRedis) -> Iterator[Redis]:
+def redis_kind(pytestconfig: pytest.Config) -> str:
+    """What the store of a test runs on."""
+    return str(pytestconfig.getoption("--redis") or "bundled")
+
+
+@pytest.fixture
+def redis_url(redis_kind: str, redis_url_of: Callable[[str], str]) -> str:
+    return redis_url_of(redis_kind)
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
     """A client as the service makes it, on an empty database."""
-    client = connect(redis_server.url)
+    client = connect(redis_url)
     client.flushdb()
+    yield client
+    if hasattr(client, "connection_pool"):
+        client.connection_pool.disconnect()
+    else:
+        client.disconnect_connection_pools()
+
+
+@pytest.fixture
+def queue_redis(settings: Settings) -> Iterator[Redis]:
+    """A client of the Redis in which the queue is."""
+    client = connect(settings.queue_redis_url or settings.redis_url or "")
     yield client
     client.connection_pool.disconnect()
 
 
 @pytest.fixture
-def settings(tmp_path: Path, redis_server: EmbeddedRedis) -> Settings:
-    return Settings(data_dir=tmp_path, redis_url=redis_server.url, log_level="ERROR")
+def settings(tmp_path: Path, redis_url: str, redis_server: EmbeddedRedis, redis: Redis) -> Settings:
+    """With a queue of its own beside a cluster."""
+    queue = redis_server.url if redis_url.startswith("redis+cluster") else None
+    if queue:
+        connect(queue).flushdb()
+    return Settings(data_dir=tmp_path, redis_url=redis_url, queue_redis_url=queue, log_level="ERROR")
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +125,8 @@ def api_key(parts: Parts) -> str:
 @pytest.fixture
 def sent_commands(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The names of the commands that `redis` has sent, one list for each round trip. Clear it to begin."""
+    if not hasattr(redis, "connection_pool"):
+        pytest.skip("a cluster has connections to every node")
     sent: list[list[str]] = []
     kind = redis.connection_pool.connection_class
     send_one, pack_many = kind.send_command, kind.pack_commands

@@ -45,7 +45,7 @@ def open_store(settings: Settings) -> Iterator[Redis]:
     try:
         url = running_url(settings.data_dir)
     except RedisNotRunning:
-        server = EmbeddedRedis(settings.data_dir, announce=False)
+        server = EmbeddedRedis(settings.data_dir, announce=False, fsync=settings.redis_fsync)
         try:
             server.start()
         except DataDirInUse:  # a service has come up meanwhile

@@ -27,6 +27,7 @@ ERRORS = (
     ErrorRow(401, "MISSING_API_KEY", "No key was sent."),
     ErrorRow(401, "INVALID_API_KEY", "The key is unknown, revoked or expired."),
     ErrorRow(403, "SIGNUP_CLOSED", "This service gives no keys to the public."),
+    ErrorRow(403, "CROSS_SITE_REQUEST", "A page of another site asked for a key."),
     ErrorRow(404, "NOT_FOUND", "No such route, measurement or session."),
     ErrorRow(405, "METHOD_NOT_ALLOWED", "See the header Allow."),
     ErrorRow(413, "PAYLOAD_TOO_LARGE", "A frame is over 8 MB, or all together over 32 MB."),

@@ -77,7 +77,7 @@ class MeasureFormSchema(Schema):
     session_id = fields.String(
         load_default="default",
         validate=validate.Regexp(r"[A-Za-z0-9._-]{1,64}\Z", error="must be 1 to 64 of A-Z a-z 0-9 . _ -"),
-        metadata={"description": "Which person is measured."},
+        metadata={"description": "Which person is measured.", "pattern": "^[A-Za-z0-9._-]{1,64}$"},  # as others read it
     )
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import redis
 
+from beam_api.exceptions import StoreUnavailable
 from beam_api.limits import TAKE, WINDOW_S, Bucket, Limiter, Standing, this_tick
 from beam_api.services.keys import Token, digest_of
-from beam_api.store.asking import Question, ask
+from beam_api.store.asking import Question, ask_each, load_script
 from beam_api.store.keys import FIELDS, KeyRecord, read, record_name
 from beam_api.store.usage import KEEP_S, day_field, month_name, today
 
@@ -38,8 +38,7 @@ class Admission:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
         self._limiter = Limiter(client)
-        lua = resources.files("beam_api.store") / "lua" / "admit.lua"
-        self._admit = client.register_script(TAKE + lua.read_text("utf-8"))
+        self._admit = load_script(client, "admit", before=TAKE)
         # By the digest of the secret: who knows only a key's public id is not known.
         self._good: OrderedDict[str, None] = OrderedDict()
 
@@ -75,12 +74,20 @@ class Admission:
         """
         if token is None:
             return Admitted(None, self._limiter.hit(Bucket.of_address(address))), []
-        (record, standing), *answers = ask(self._redis, self._question(token, visitor), *also)
+        admission, *answers = ask_each(self._redis, self._question(token, visitor), *also)
+        if isinstance(admission, StoreUnavailable):
+            raise admission
+        record, standing = admission
         if record is None or standing is None:
             self._good.pop(token.digest, None)
             return Admitted(None, self._limiter.hit(Bucket.of_address(address))), []
         self._remember(token.digest)
-        return Admitted(record, standing), answers
+        admitted = Admitted(record, standing)
+        for answer in answers:
+            if isinstance(answer, StoreUnavailable):  # another node of a cluster, which is away
+                self.give_back(admitted)
+                raise answer
+        return admitted, answers
 
     def give_back(self, admitted: Admitted) -> None:
         """The request came to nothing for a reason of ours: it doesn't count."""

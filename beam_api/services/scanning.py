@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, NoReturn
@@ -89,7 +90,8 @@ class Scanning:
             if accepted != "accepted":
                 self._refuse(accepted)
         except BaseException:
-            self._spool.delete(name)
+            with suppress(OSError):  # a sweep clears it
+                self._spool.delete(name)
             raise
         self._upkeep.enqueue(session_id, last_attempt)
 

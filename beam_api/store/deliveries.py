@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, cast
 
 import redis
 
+from beam_api.store.asking import load_script
 from beam_api.store.base import PREFIX, store_errors, text
 from beam_api.store.scans import delivery_name, session_name
 
@@ -35,10 +35,7 @@ class DeliveryStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        lua = resources.files("beam_api.store") / "lua"
-        self._take, self._log = (
-            client.register_script((lua / f"delivery_{name}.lua").read_text("utf-8")) for name in ("take", "log")
-        )
+        self._take, self._log = (load_script(client, f"delivery_{name}") for name in ("take", "log"))
 
     def attempts(self, session_id: str, delivery_id: str) -> int | None:
         """How many attempts have begun; None if the delivery is done."""

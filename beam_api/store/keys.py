@@ -10,12 +10,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime
-from importlib import resources
 from typing import Any
 
 import redis
 
+from beam_api.store.asking import load_script, tell, tell_at_once
 from beam_api.store.base import PREFIX, store_errors, text
+from beam_api.store.cluster import Command
 
 INDEX = f"{PREFIX}:keys"
 EXPIRING = f"{PREFIX}:keys:expiring"
@@ -70,10 +71,7 @@ class KeyStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        lua = resources.files("beam_api.store") / "lua"
-        self._rotate, self._revoke = (
-            client.register_script((lua / f"{name}.lua").read_text("utf-8")) for name in ("rotate", "revoke")
-        )
+        self._rotate, self._revoke = load_script(client, "rotate"), load_script(client, "revoke")
 
     def add(self, record: KeyRecord) -> None:
         """Keep a new key. Listed before it is written: a failure between the two leaves no working key unlisted.
@@ -84,11 +82,9 @@ class KeyStore:
         with store_errors():
             if not record.visitor:
                 self._list(record.key_id, expires_ms)
-            with self._redis.pipeline() as pipe:
-                pipe.hset(name, mapping={f: str(getattr(record, f)) for f in FIELDS})
-                if expires_ms:
-                    pipe.pexpireat(name, expires_ms)
-                pipe.execute()
+            values = [part for f in FIELDS for part in (f, str(getattr(record, f)))]
+            expiry: list[Command] = [("PEXPIREAT", name, expires_ms)] if expires_ms else []
+            tell_at_once(self._redis, ("HSET", name, *values), *expiry)
 
     def get(self, key_id: str) -> KeyRecord | None:
         """The key of that id, revoked or not."""
@@ -121,16 +117,13 @@ class KeyStore:
         if not expires_ms:
             self._redis.sadd(INDEX, key_id)
             return
-        with self._redis.pipeline() as pipe:
-            pipe.zadd(EXPIRING, {key_id: expires_ms})
-            pipe.zremrangebyscore(EXPIRING, "-inf", 1000 * time.time())
-            pipe.execute()
+        expired = ("ZREMRANGEBYSCORE", EXPIRING, "-inf", 1000 * time.time())
+        tell(self._redis, ("ZADD", EXPIRING, expires_ms, key_id), expired)
 
     def _get_many(self, ids: list[str]) -> list[KeyRecord | None]:
-        with store_errors(), self._redis.pipeline(transaction=False) as pipe:
-            for key_id in ids:
-                pipe.hmget(record_name(key_id), FIELDS)
-            return [read(reply) for reply in pipe.execute()]
+        with store_errors():
+            replies = tell(self._redis, *(("HMGET", record_name(key_id), *FIELDS) for key_id in ids))
+        return [read(reply) for reply in replies]
 
 
 def _unix_ms(at: str) -> int:

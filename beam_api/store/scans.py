@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Literal, cast
 
 import redis
 
+from beam_api.store.asking import load_script, tell_at_once
 from beam_api.store.base import PREFIX, store_errors, text
 
 OPEN = f"{PREFIX}:scans:open"
@@ -92,19 +92,20 @@ class ScanStore:
 
     def __init__(self, client: redis.Redis, *, lifetime_s: int) -> None:
         self._redis, self._lifetime_ms = client, 1000 * lifetime_s
-        lua = resources.files("beam_api.store") / "lua"
         self._accept, self._claim, self._renew, self._lapse, self._finish = (
-            client.register_script((lua / f"scan_{name}.lua").read_text("utf-8"))
-            for name in ("accept", "claim", "renew", "lapse", "finish")
+            load_script(client, f"scan_{name}") for name in ("accept", "claim", "renew", "lapse", "finish")
         )
 
     def create(self, session_id: str, *, key_id: str, owner: str, created_at: str, webhook_url: str) -> None:
         """Keep a new session, pending."""
-        values: Any = {"key_id": key_id, "status": "pending", "created_at": created_at, "owner": owner}
-        with store_errors(), self._redis.pipeline() as pipe:
-            pipe.hset(session_name(session_id), mapping={**values, "webhook_url": webhook_url})
-            pipe.pexpire(session_name(session_id), self._lifetime_ms)
-            pipe.execute()
+        name = session_name(session_id)
+        values = ["key_id", key_id, "status", "pending", "created_at", created_at, "owner", owner]
+        with store_errors():
+            tell_at_once(
+                self._redis,
+                ("HSET", name, *values, "webhook_url", webhook_url),
+                ("PEXPIRE", name, self._lifetime_ms),
+            )
 
     def get(self, session_id: str) -> ScanRecord | None:
         """A session; None if there is none, or no more."""

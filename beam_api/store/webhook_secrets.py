@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import cast
 
 import redis
 
+from beam_api.store.asking import load_script, tell_at_once
 from beam_api.store.base import PREFIX, store_errors, text
 
 OVERLAP_S = 24 * 3600
@@ -20,24 +20,23 @@ class SecretVersionStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        lua = resources.files("beam_api.store") / "lua"
-        self._rotate = client.register_script((lua / "rotate_secret.lua").read_text("utf-8"))
+        self._rotate = load_script(client, "rotate_secret")
 
     def versions(self, key_id: str) -> list[int]:
         """The versions that sign now, the newest first."""
         version_name, replaced_name = _names(key_id)
         with store_errors():
             now_s = self._redis.time()[0]
-            with self._redis.pipeline() as pipe:
-                pipe.get(version_name)
-                pipe.zrangebyscore(replaced_name, f"({now_s - OVERLAP_S}", "+inf")
-                current, replaced = pipe.execute()
+            since = f"({now_s - OVERLAP_S}"
+            current, replaced = tell_at_once(
+                self._redis, ("GET", version_name), ("ZRANGEBYSCORE", replaced_name, since, "+inf")
+            )
         return [int(current or 0), *sorted((int(text(version)) for version in replaced), reverse=True)]
 
     def rotate(self, key_id: str) -> int:
         """Go on to the next version, and return it."""
         with store_errors():
-            return int(cast(int, self._rotate(keys=_names(key_id), args=[_MOST_REPLACED])))
+            return int(cast(int, self._rotate(keys=_names(key_id), args=[_MOST_REPLACED, OVERLAP_S])))
 
 
 def _names(key_id: str) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 import redis
 
 from beam_api.exceptions import InvalidParameter
-from beam_api.store.asking import Question, ask, load_script
+from beam_api.store.asking import Question, ask, load_script, tell_at_once
 from beam_api.store.base import PREFIX, store_errors, text
 
 _TIME = struct.Struct(">Q")
@@ -306,18 +306,20 @@ class WindowStore:
     def peek(self, session: Session) -> tuple[int, OpenWindow | None]:
         """The store's time in us, and the window: empty if only a full one is there, None if no frame is buffered."""
         now_us = ask(self._redis, self.arriving(session)[0])[0].now_us
-        with store_errors(), self._redis.pipeline() as pipe:
-            pipe.hmget(session.name("window"), ("n", "first", "duration"))
-            pipe.getrange(session.name("index"), -_RECENT * _ENTRY.size, -1)
-            pipe.get(session.name("face"))
-            pipe.exists(session.name("closed"))
-            (frames, first, duration), tail, face, closed = pipe.execute()
+        with store_errors():
+            (frames, first, duration), tail, face, closed = tell_at_once(
+                self._redis,
+                ("HMGET", session.name("window"), "n", "first", "duration"),
+                ("GETRANGE", session.name("index"), -_RECENT * _ENTRY.size, -1),
+                ("GET", session.name("face")),
+                ("EXISTS", session.name("closed")),
+            )
         if frames is None or not tail:
             return now_us, OpenWindow(0, 0, 1, (), _face(face)) if closed else None
         return now_us, OpenWindow(int(frames), int(first), int(duration), _times(tail), _face(face))
 
     def forget(self, session: Session) -> list[str]:
-        """Delete all of a session. Returns the ids of the measurements deleted."""
+        """Delete all of a session. Returns the ids of the measurements deleted, made or still to be made."""
         kinds = ("closed", "results", "result", "window", "index", "samples", "last", "seen", "seen-before", "done")
         keys = [session.name(kind) for kind in (*kinds, "before", "face", "clock")]
         with store_errors():

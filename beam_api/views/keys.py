@@ -24,7 +24,7 @@ bp = Blueprint("keys", __name__, url_prefix="/api/keys", description="API keys. 
 @bp.doc(security=[], requestBody={"required": False, "content": {"application/json": {"schema": SignupSchema}}})
 @bp.alt_response(201, schema=NewKeyAnswerSchema, description="A sandbox key. It is shown only here.")
 @bp.alt_response(400, schema=ErrorEnvelopeSchema, description="The name won't do, or the body is no JSON.")
-@bp.alt_response(403, schema=ErrorEnvelopeSchema, description="This service gives no keys to the public.")
+@bp.alt_response(403, schema=ErrorEnvelopeSchema, description="No keys for the public, or none by way of another site.")
 @bp.alt_response(413, schema=ErrorEnvelopeSchema, description="The body is larger than any name.")
 @bp.alt_response(415, schema=ErrorEnvelopeSchema, description="The body is not JSON.")
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="This address has had its share of keys for the hour.")

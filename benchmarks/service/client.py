@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from typing import Any
 
 from benchmarks.material import FPS
 from benchmarks.service.started import Service
@@ -22,20 +23,23 @@ class Client:
         self._headers = headers(service.key)
         self._head = head(session, duration_ms)
         self.sent = 0
-        self.body_bytes = 0  # of the last request
+        self.up_bytes = self.down_bytes = 0  # bodies of requests and of answers
+        self.answer: dict[str, Any] = {}  # to the last request: its `data`
 
     def post(self, frames: list[bytes]) -> float:
         """Send a request; seconds until its answer, 202 or 200, has been read."""
         body = self._head + b"".join(frame_part(data, self.sent + i) for i, data in enumerate(frames)) + END
         self.sent += len(frames)
-        self.body_bytes = len(body)
         start = time.perf_counter()
         self._connection.request("POST", PATH, body=body, headers=self._headers)
         answer = self._connection.getresponse()
         content = answer.read()
         passed = time.perf_counter() - start
+        self.up_bytes += len(body)
+        self.down_bytes += len(content)
         assert answer.status in (200, 202), content
-        assert json.loads(content)["data"]["rejected"] == []
+        self.answer = json.loads(content)["data"]
+        assert self.answer["rejected"] == []
         return passed
 
     def close(self) -> None:

@@ -57,10 +57,8 @@ def send(service: Service, frames: list[bytes], load: Load, name: str) -> Outcom
 
 class _Person:
     def __init__(self, address: str, key: str, session: str, frames: list[bytes], per_request: int) -> None:
-        host, _, port = address.rpartition(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=_STUCK_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.setblocking(False)
+        self._address = address
+        self._connect()
         self._start = (
             f"POST {PATH} HTTP/1.1\r\nHost: {address}\r\nX-API-Key: {key}\r\n"
             f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: "
@@ -71,6 +69,12 @@ class _Person:
         self._left = memoryview(b"")
         self._got = b""
         self.due = 0.0
+
+    def _connect(self) -> None:
+        host, _, port = self._address.rpartition(":")
+        self.socket = socket.create_connection((host, int(port)), timeout=_STUCK_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setblocking(False)
 
     def begin(self) -> None:
         """Compose the next request; `write` sends it."""
@@ -106,6 +110,9 @@ class _Person:
             return False
         assert start.split(b" ", 2)[1] == b"202", body
         assert b'"rejected":[]' in body.replace(b" ", b""), body
+        if b"\r\nconnection: close" in start.lower():
+            self.socket.close()
+            self._connect()
         return True
 
 

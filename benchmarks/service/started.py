@@ -37,19 +37,19 @@ class Service:
 
 
 @contextmanager
-def running_service(workers: int = WORKERS) -> Iterator[Service]:
-    """A service on a data folder of its own, with a key that no limit stops; all gone at the end."""
+def running_service(workers: int = WORKERS, limit: int = LIMIT) -> Iterator[Service]:
+    """A service on a data folder of its own, with a key of some requests a minute; all gone at the end."""
     with tempfile.TemporaryDirectory(prefix="beam-bench-") as folder:
         env = _environment(folder)
         process, address = _spawn(env, workers)
         try:
             wait_until_ready(address)
-            yield Service(process, address, make_key(env), Path(folder))
+            yield Service(process, address, make_key(env, limit), Path(folder))
         finally:
             _end(process)
 
 
-def make_key(env: dict[str, str], limit: int = LIMIT) -> str:
+def make_key(env: dict[str, str], limit: int) -> str:
     """A key of the service that this environment leads to."""
     make = [*_BEAM, "keys", "create", "--owner", "bench", "--tier", "enterprise", "--limit", str(limit), "--quiet"]
     return subprocess.run(make, env=env, capture_output=True, text=True, check=True).stdout.split()[-1]

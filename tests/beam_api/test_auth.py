@@ -86,6 +86,8 @@ def test_a_revoked_key_gets_the_answer_of_an_unknown_one_at_once(client, parts):
 
 
 def test_unknown_and_revoked_keys_ask_the_store_the_same(parts, redis):
+    if not hasattr(redis, "connection_pool"):
+        pytest.skip("the commands of one server are counted")
     made = parts.keys.create("o")
     parts.keys.revoke(made.record.key_id)
     admission = Admission(redis)
@@ -179,9 +181,11 @@ def test_forwarded_addresses_are_believed_from_trusted_proxies_alone(settings, r
     assert answer.text == address
 
 
-def test_the_buckets_are_those_of_the_limits_library(redis, redis_server):
+def test_the_buckets_are_those_of_the_limits_library(redis, redis_url):
     limiter, bucket = Limiter(redis), Bucket.of_key("id", 5)
-    theirs = MovingWindowRateLimiter(RedisStorage(redis_server.url, key_prefix="beam"))
+    if not hasattr(redis, "connection_pool"):
+        pytest.skip("the library's class for clusters names nothing otherwise")
+    theirs = MovingWindowRateLimiter(RedisStorage(redis_url, key_prefix="beam"))
     item = RateLimitItemPerMinute(5)
     for expected in (4, 3, 2):
         standing = limiter.hit(bucket)

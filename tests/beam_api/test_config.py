@@ -20,6 +20,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_table():
     assert settings.trusted_proxies == int(defaults["BEAM_TRUSTED_PROXIES"])
     assert settings.log_level == defaults["BEAM_LOG_LEVEL"]
     assert (settings.signup, settings.playground) == (defaults["BEAM_SIGNUP"], defaults["BEAM_PLAYGROUND"])
+    assert settings.redis_fsync == defaults["BEAM_REDIS_FSYNC"]
     assert settings.workers >= 1
 
 
@@ -32,10 +33,14 @@ def test_an_empty_environment_gives_the_defaults_of_the_table():
         ("BEAM_TRUSTED_PROXIES", "two"),
         ("BEAM_LOG_LEVEL", "LOUD"),
         ("BEAM_SIGNUP", "perhaps"),
+        ("BEAM_REDIS_FSYNC", "no"),
         ("BEAM_PLAYGROUND", "1"),
         ("WEB_CONCURRENCY", "0"),
         ("WEB_CONCURRENCY", "many"),
         ("BEAM_QUEUE_REDIS_URL", "http://user:hunter2@example"),
+        ("BEAM_QUEUE_REDIS_URL", "redis+cluster://user:hunter2@one,two"),
+        ("BEAM_REDIS_URL", "redis+sentinel://user:hunter2@one,two"),
+        ("BEAM_REDIS_URL", "redis+cluster://user:hunter2@one:hunter2"),
         ("BEAM_SESSION_TTL_S", "0"),
         ("BEAM_WEBHOOK_ALLOW", "10.0.0.0/99"),
     ],
@@ -60,11 +65,13 @@ def test_variables_are_read(monkeypatch, tmp_path):
         "BEAM_LOG_LEVEL": "DEBUG",
         "WEB_CONCURRENCY": "3",
         "BEAM_QUEUE_REDIS_URL": "redis://queue.example/2",
+        "BEAM_REDIS_FSYNC": "always",
         "BEAM_SPOOL_URL": "s3://bucket/uploads",
         "BEAM_SESSION_TTL_S": "60",
         "BEAM_SECRET_KEY": "a secret",
         "BEAM_METRICS_TOKEN": "another secret",
         "BEAM_WEBHOOK_ALLOW": "localhost:8080, 10.0.0.0/8",
+        "BEAM_CORS_ORIGINS": "https://app.example.com",
     }
     assert set(values) == {v.name for v in VARIABLES}
     for name, value in values.items():
@@ -73,10 +80,21 @@ def test_variables_are_read(monkeypatch, tmp_path):
     assert settings == Settings(
         *(tmp_path, "rediss://redis.example/1", str(model), 2, "DEBUG", 3, "closed", "off"),
         queue_redis_url="redis://queue.example/2",
+        redis_fsync="always",
         spool_url="s3://bucket/uploads",
         session_ttl_s=60,
         secret_key="a secret",
         metrics_token="another secret",
         webhook_allow=("localhost:8080", "10.0.0.0/8"),
+        cors_origins=("https://app.example.com",),
     )
-    assert "secret" not in repr(settings)
+    for secret in ("secret", "redis.example", "queue.example", "bucket"):  # these URLs may hold passwords
+        assert secret not in repr(settings)
+
+
+def test_a_cluster_needs_a_queue_elsewhere(monkeypatch):
+    monkeypatch.setenv("BEAM_REDIS_URL", "redis+cluster://one,two,three")
+    with pytest.raises(SettingsError, match="BEAM_QUEUE_REDIS_URL must be set"):
+        Settings.from_environment()
+    monkeypatch.setenv("BEAM_QUEUE_REDIS_URL", "redis+sentinel://four,five/beam")
+    assert Settings.from_environment().queue_redis_url == "redis+sentinel://four,five/beam"

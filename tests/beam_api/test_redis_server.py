@@ -47,6 +47,11 @@ def test_it_is_reached_by_a_private_socket_alone(redis_server):
     assert (config["appendonly"], config["appendfsync"]) == ("yes", "everysec")
 
 
+def test_it_can_be_told_to_flush_before_it_answers(tmp_path):
+    with EmbeddedRedis(tmp_path, fsync="always") as server:
+        assert connect(server.url).config_get("appendfsync") == {"appendfsync": "always"}
+
+
 def test_a_deep_data_directory_gets_a_short_socket_path(tmp_path):
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     with EmbeddedRedis(deep) as server:
@@ -100,6 +105,39 @@ def test_a_server_that_dies_is_started_again_with_its_data(tmp_path):
         assert server.pid != first
         assert not server.revive()
         assert client.get("kept") == b"yes"
+
+
+def test_what_was_deleted_goes_from_the_disk_when_the_file_is_written_anew(tmp_path):
+    with EmbeddedRedis(tmp_path) as server:
+        client = connect(server.url)
+        client.set("kept", "still here")
+        client.set("person", "anna schmidt")
+        client.delete("person")
+        assert wait_until(lambda: b"anna schmidt" in on_disk(tmp_path))
+        server.compact()
+        assert wait_until(lambda: b"anna schmidt" not in on_disk(tmp_path))
+        client.set("later", "too")
+        server.compact()
+        server.compact()  # at it already
+    with EmbeddedRedis(tmp_path) as server:
+        assert connect(server.url).mget("kept", "person", "later") == [b"still here", None, b"too"]
+
+
+def on_disk(folder):
+    found = b""
+    for path in folder.rglob("*"):
+        try:
+            found += path.read_bytes() if path.is_file() else b""
+        except FileNotFoundError:  # a draft that has become the file
+            continue
+    return found
+
+
+def test_a_server_that_is_away_is_not_asked_to_write(tmp_path):
+    with EmbeddedRedis(tmp_path) as server:
+        os.kill(server.pid, signal.SIGKILL)
+        assert wait_until(lambda: server.pid is None)
+        server.compact()
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path):

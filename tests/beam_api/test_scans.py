@@ -58,8 +58,8 @@ def spooled(settings):
     return list(folder.iterdir()) if folder.exists() else []
 
 
-def queued(redis):
-    return [job.decode() for job in redis.lrange(f"rq:queue:{NAME}", 0, -1)]
+def queued(queue_redis):
+    return [job.decode() for job in queue_redis.lrange(f"rq:queue:{NAME}", 0, -1)]
 
 
 @pytest.mark.parametrize("prefix", BOTH)
@@ -109,7 +109,7 @@ def test_a_private_webhook_can_be_allowed(settings, redis, reader, bearer):
 
 
 @pytest.mark.parametrize("prefix", BOTH)
-def test_a_video_is_accepted_once_and_queued(client, bearer, session, settings, redis, prefix):
+def test_a_video_is_accepted_once_and_queued(client, bearer, session, settings, queue_redis, prefix):
     answer = upload(client, bearer, session, videos.encoded(), prefix=prefix)
     assert answer.status_code == 202
     assert answer.json == {
@@ -120,19 +120,19 @@ def test_a_video_is_accepted_once_and_queued(client, bearer, session, settings, 
     (kept,) = spooled(settings)
     assert kept.read_bytes() == videos.encoded()
     assert kept.parent.stat().st_mode & 0o777 == 0o700
-    assert queued(redis) == [f"{session}_1"]
+    assert queued(queue_redis) == [f"{session}_1"]
     found = client.get(f"{prefix}/scan-session/{session}/vitals", headers=bearer)
     assert found.json == {"status": "processing", "session_id": session, "progress": 0.0}
 
     again = upload(client, bearer, session, videos.encoded())
     assert (again.status_code, set(again.json)) == (409, {"detail"})
     assert spooled(settings) == [kept]
-    assert queued(redis) == [f"{session}_1"]
+    assert queued(queue_redis) == [f"{session}_1"]
 
 
-def test_nothing_that_is_queued_is_pickled_or_tells_more_than_names(client, bearer, session, redis):
+def test_nothing_that_is_queued_is_pickled_or_tells_more_than_names(client, bearer, session, queue_redis):
     upload(client, bearer, session, videos.encoded())
-    job = rq.job.Job.fetch(f"{session}_1", connection=redis, serializer=rq.serializers.JSONSerializer)
+    job = rq.job.Job.fetch(f"{session}_1", connection=queue_redis, serializer=rq.serializers.JSONSerializer)
     assert job.args == [session, 1]
     assert b"pickle" not in job.data
 
@@ -159,14 +159,16 @@ def test_a_pending_session_says_so(client, bearer, session):
     ],
     ids=["empty", "zip", "jpeg", "truncated", "playlist", "sound", "no frames", "one pixel", "short", "long"],
 )
-def test_what_can_not_be_measured_is_refused_and_not_kept(client, bearer, session, settings, redis, data, status, said):
+def test_what_can_not_be_measured_is_refused_and_not_kept(
+    client, bearer, session, settings, queue_redis, data, status, said
+):
     answer = upload(client, bearer, session, data)
     assert answer.status_code == status, answer.json
     assert set(answer.json) == {"detail"}
     assert said in answer.json["detail"]
     assert str(settings.data_dir) not in answer.text
     assert spooled(settings) == []
-    assert queued(redis) == []
+    assert queued(queue_redis) == []
     assert client.get(f"/v1/scan-session/{session}/vitals", headers=bearer).json["status"] == "pending"
 
 

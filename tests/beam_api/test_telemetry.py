@@ -61,6 +61,30 @@ def test_the_log_has_the_id_of_the_key_and_nothing_secret(client, parts, log_lin
     assert "picture" not in written
 
 
+def test_the_log_has_the_route_and_not_the_person(client, parts, log_lines):
+    headers = {"X-API-Key": parts.keys.create("o").key}
+    client.get("/api/rppg/sessions/anna-schmidt", headers=headers)
+    client.get("/v1/scan-session/sess_1/vitals", headers=headers)
+    client.put("/api/rppg/sessions/anna-schmidt", headers=headers)
+    client.get("/api/rppg/session/anna-schmidt", headers=headers)
+    client.get("/api/nowhere/" + "x" * 30 + "/end")
+    paths = [line["path"] for line in log_lines()]
+    assert paths == [
+        "/api/rppg/sessions/<session_id>",
+        "/v1/scan-session/<session_id>/vitals",
+        "/api/rppg/sessions/<session_id>",
+        "/api/rppg/session/[...]",
+        "/api/nowhere/[...]/[...]",
+    ]
+
+
+def test_an_id_that_a_client_gives_may_be_no_secret(client, api_key, log_lines):
+    for secret in (api_key, "whsec_c2VjcmV0"):
+        answer = client.get("/health", headers={"X-Request-Id": secret})
+        assert answer.headers["X-Request-Id"].startswith("req_")
+        assert secret not in json.dumps(log_lines())
+
+
 def test_a_bug_is_logged_with_its_traceback_but_no_values(client, log_lines):
     answer = client.get("/broken")
     [line] = [x for x in log_lines() if x["level"] == "error"]

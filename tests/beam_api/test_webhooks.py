@@ -131,6 +131,7 @@ def test_after_a_rotation_both_secrets_verify_for_a_day(secrets, redis):
     old = secrets.current("key1")
     new = secrets.rotate("key1")
     assert old != new
+    assert 24 * 3600 - 5 <= redis.ttl("beam:{key1}:webhook-replaced") <= 24 * 3600
     headers = secrets.headers("key1", MESSAGE, datetime.now(UTC), BODY)
     for secret in (old, new):
         Webhook(secret).verify(BODY, headers)

@@ -59,7 +59,9 @@ def work(scan_parts, settings, reader):
         )
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
         try:
-            VideoWorker(parts, settings.redis_url).work(burst=True, logging_level="CRITICAL")
+            VideoWorker(parts, settings.queue_redis_url or settings.redis_url).work(
+                burst=True, logging_level="CRITICAL"
+            )
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
@@ -176,20 +178,20 @@ def test_an_upload_that_breaks_off_in_the_middle_is_measured_as_far_as_it_goes(b
     assert status(scan_parts)[0] == "completed"
 
 
-def test_a_job_that_was_lost_is_queued_again(begin, work, scan_parts, redis):
+def test_a_job_that_was_lost_is_queued_again(begin, work, scan_parts, redis, queue_redis):
     begin()
-    redis.delete(f"rq:queue:{NAME}")
+    queue_redis.delete(f"rq:queue:{NAME}")
     redis.zadd("beam:scans:open", {SESSION: 0})
     scan_parts.upkeep.sweep()
     work()
     assert status(scan_parts)[0] == "completed"
 
 
-def test_a_job_that_waits_is_left_alone(begin, scan_parts, redis):
+def test_a_job_that_waits_is_left_alone(begin, scan_parts, redis, queue_redis):
     begin()
     redis.zadd("beam:scans:open", {SESSION: 0})
     scan_parts.upkeep.sweep()
-    assert redis.llen(f"rq:queue:{NAME}") == 1
+    assert queue_redis.llen(f"rq:queue:{NAME}") == 1
     assert redis.zscore("beam:scans:open", SESSION) > 0
 
 
@@ -280,7 +282,9 @@ def test_a_session_that_expires_meanwhile_leaves_nothing(begin, work, scan_parts
     assert uploads(settings) == []
 
 
-def test_a_queue_that_is_away_delays_a_scan_and_loses_none(begin, work, scan_parts, settings, redis, tmp_path):
+def test_a_queue_that_is_away_delays_a_scan_and_loses_none(
+    begin, work, scan_parts, settings, redis, queue_redis, tmp_path
+):
     away = ScanParts.build(replace(settings, queue_redis_url=f"unix://{tmp_path}/none.sock"), redis)
     scan_parts.scans.create(SESSION, key_id="key1", owner="o", created_at="", webhook_url="")
     with away.spool.create(SESSION) as (name, file):
@@ -288,16 +292,16 @@ def test_a_queue_that_is_away_delays_a_scan_and_loses_none(begin, work, scan_par
     away.scans.accept(SESSION, name)
     away.upkeep.enqueue(SESSION, 0)
     away.upkeep.settle(SESSION)
-    assert redis.llen(f"rq:queue:{NAME}") == 0
+    assert queue_redis.llen(f"rq:queue:{NAME}") == 0
     scan_parts.upkeep.settle(SESSION)
     work()
     assert status(scan_parts)[0] == "completed"
 
 
-def test_jobs_that_came_to_be_queued_twice_are_done_once(begin, work, scan_parts, redis):
+def test_jobs_that_came_to_be_queued_twice_are_done_once(begin, work, scan_parts, redis, queue_redis):
     begin()
-    ScanQueue(redis).scan(SESSION, 1)
-    ScanQueue(redis).scan(SESSION, 1, at_front=True)
+    ScanQueue(queue_redis).scan(SESSION, 1)
+    ScanQueue(queue_redis).scan(SESSION, 1, at_front=True)
     work()
     assert status(scan_parts)[0] == "completed"
     assert redis.hget(session_name(SESSION), "attempt") == b"1"

@@ -54,7 +54,11 @@ class Service:
         return {p: _command(p) for p in found if running(p)}
 
     def redis_pid(self) -> int:
-        return next(p for p, command in self.processes().items() if "redis-server" in command)
+        return self.redis_pids()[0]
+
+    def redis_pids(self) -> list[int]:
+        """Empty in the moment between a server that died and the next one."""
+        return [p for p, command in self.processes().items() if "redis-server" in command]
 
     def get(self, path: str, **options: object) -> httpx.Response:
         headers = {"X-API-Key": self.key} if self.key else {}
@@ -86,6 +90,7 @@ def start_service() -> Iterator[Callable[..., Service]]:
         log = data_dir.parent / f"{data_dir.name}.log"
         env = {k: v for k, v in os.environ.items() if not k.startswith("BEAM_")}
         env |= {"BEAM_DATA_DIR": str(data_dir), "PYTHONPATH": str(Path(__file__).parents[2]), **environment}
+        workers = int(options[options.index("--workers") + 1]) if "--workers" in options else 2
         command = [sys.executable, "-m", "beam_api.cli", "serve", "--port", "0", "--workers", "2", *options]
         command = [*under, *command]
         with log.open("w") as stderr:
@@ -103,8 +108,8 @@ def start_service() -> Iterator[Callable[..., Service]]:
             except httpx.TransportError:
                 return False
             return (
-                answers and sum("-m gunicorn" in c for c in service.processes().values()) == 3
-            )  # a master, two workers
+                answers and sum("-m gunicorn" in c for c in service.processes().values()) == 1 + workers
+            )  # and a master
 
         assert wait_until(ready, START_S), log.read_text()
         os.set_blocking(process.stdout.fileno(), False)

@@ -526,7 +526,7 @@ def test_racing_clients_complete_each_window_once(redis: Redis) -> None:
         thread.join()
     claimed = [outcome.claim for outcome in outcomes if outcome.claim]
     assert len(claimed) == len({claim.measurement_id for claim in claimed})
-    assert len(claimed) >= 18
+    assert len(claimed) >= 15  # of 20: a part that comes after the window it belongs to was closed is dropped
     times = [at for claim in claimed for at, _ in claim.records]
     assert len(times) == len(set(times))
     for claim in claimed:
@@ -588,7 +588,7 @@ def test_all_of_a_session_is_forgotten_and_nothing_of_another(person: Person, re
     shared = {ME.siblings.encode()}
     assert {name for name in redis.scan_iter() if b":measurement" not in name} == before | shared
     assert redis.zrange(ME.siblings, 0, -1) == [b"other"]
-    assert len(redis.keys("*:measurement")) == 1
+    assert len(list(redis.scan_iter("*:measurement"))) == 1
     assert person.store.peek(ME)[1] is None
 
 
@@ -630,11 +630,13 @@ def test_thirty_seconds_at_thirty_frames_cost_at_most_250_kb(redis: Redis, size:
 def test_a_request_costs_the_same_however_full_the_window_is(person: Person) -> None:
     """Counted in the server's own time for the script, medians of 60 requests: early in a long window and late."""
     frames = stream(299, fps=59)
-    costs = []
+    person.post([], duration_us=300 * SECOND)  # so that the script is known
+    redis, costs = person.results._redis, []
+    node = {} if hasattr(redis, "connection_pool") else {"target_nodes": redis.get_node_from_key(ME.name("window"))}
     for part in batches(frames, 30):
-        before = person.results._redis.info("commandstats")["cmdstat_evalsha"]["usec"] if costs or part else 0
+        before = redis.info("commandstats", **node)["cmdstat_evalsha"]["usec"]
         person.post(part, duration_us=300 * SECOND)
-        costs.append(person.results._redis.info("commandstats")["cmdstat_evalsha"]["usec"] - before)
+        costs.append(redis.info("commandstats", **node)["cmdstat_evalsha"]["usec"] - before)
     early, late = sorted(costs[5:65])[30], sorted(costs[-65:-5])[30]
     assert person.post([frame(frames[-1][0] + 17_000)]).window.frames == len(frames) + 1
     assert late < 2 * early

@@ -1,0 +1,138 @@
+"""Redis Cluster: a client that connects when it is first used, and asks several nodes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from redis import exceptions as theirs
+from redis.cluster import NodeCommands, PipelineCommand, RedisCluster
+from redis.typing import EncodableT
+
+Command = Sequence[EncodableT]
+
+# What a node may answer, or not, when it isn't the one to ask any more. The client's own way of asking knows how to go
+# on. A node that is silent is not waited for a second time.
+_ELSEWHERE = (theirs.AskError, theirs.TryAgainError, theirs.ClusterDownError, theirs.ConnectionError)
+
+
+class Cluster(RedisCluster):
+    """redis-py's client, but one that gives a silent node up as soon as a single server."""
+
+    ERRORS_ALLOW_RETRY = (  # type: ignore[assignment]
+        theirs.ConnectionError,
+        theirs.ClusterDownError,
+        theirs.SlotNotCoveredError,
+    )
+
+
+class ClusterClient:
+    """Stands for the client of a cluster in place of the one of a single server.
+
+    redis-py's asks the cluster for its nodes when it is made. This one is made without, and makes the other when it
+    is first used: a service starts while its store is away, and a forked process has connections of its own.
+    """
+
+    def __init__(self, make: Callable[[], RedisCluster]) -> None:
+        self._make = make
+        self._made: RedisCluster | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster(), name)
+
+    def send(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands to where their keys are; all nodes work at the same time.
+
+        Returns
+        -------
+        list
+            The replies. Where a command failed, its exception stands for the reply.
+        """
+        cluster = self._cluster()
+        queued = [PipelineCommand(tuple(command)) for command in commands]
+        parts: dict[str, list[PipelineCommand]] = {}
+        for command in queued:
+            parts.setdefault(cluster.get_node_from_key(_key(command.args)).name, []).append(command)
+        _exchange(cluster, parts)
+        for name, part in parts.items():
+            _follow_up(cluster, name, part)
+        return [command.result for command in queued]
+
+    def transaction(self, commands: Sequence[Command]) -> list[Any]:
+        """Run commands on one slot as one. Raises what the first that failed has raised."""
+        cluster = self._cluster()
+        for attempt in (1, 2):
+            node = cluster.get_node_from_key(_key(commands[0]))
+            try:
+                with cluster.get_redis_connection(node).pipeline(transaction=True) as pipe:
+                    for command in commands:
+                        pipe.execute_command(*command)
+                    return list(pipe.execute())
+            except (*_ELSEWHERE, theirs.TimeoutError) as error:
+                cluster.nodes_manager.initialize(last_failed_node_name=node.name)
+                if attempt == 2 or isinstance(error, theirs.TimeoutError):
+                    raise
+        raise AssertionError("unreachable")
+
+    def _cluster(self) -> RedisCluster:
+        # Without a lock: several threads may make one at once, and need not wait for each other while it is away.
+        made = self._made or self._make()
+        if self._made is None:
+            self._made = made
+        return made
+
+
+def _key(command: Command) -> EncodableT:
+    """The first key of a command: after its name, or of a script after its hash and the number of keys."""
+    return command[3] if command[0] == "EVALSHA" else command[1]
+
+
+def _exchange(cluster: RedisCluster, parts: dict[str, list[PipelineCommand]]) -> None:
+    """Write to all nodes, then read from all."""
+    open_parts: list[NodeCommands] = []
+    unread: list[NodeCommands] = []
+    try:
+        for name, part in parts.items():
+            client = cluster.get_redis_connection(cluster.get_node(node_name=name))
+            try:
+                connection = client.connection_pool.get_connection()
+            except (theirs.ConnectionError, theirs.TimeoutError) as error:
+                for command in part:
+                    command.result = error
+                continue
+            node = NodeCommands(client.parse_response, client.connection_pool, connection)
+            node.commands = part
+            open_parts.append(node)
+        unread = list(open_parts)
+        for node in open_parts:
+            node.write()
+        for node in open_parts:
+            node.read()
+            unread.remove(node)
+    finally:
+        for node in open_parts:
+            failed = any(isinstance(c.result, theirs.ConnectionError | theirs.TimeoutError) for c in node.commands)
+            if node in unread or failed:  # the next one to have it must not read our replies
+                node.connection.disconnect()
+            node.connection_pool.release(node.connection)
+
+
+def _follow_up(cluster: RedisCluster, name: str, part: list[PipelineCommand]) -> None:
+    """Ask again, one by one and in order, what the node of that name was not the one to ask."""
+    results = [command.result for command in part]
+    lost = any(isinstance(result, theirs.ConnectionError | theirs.TimeoutError) for result in results)
+    if lost:
+        with suppress(theirs.RedisError, theirs.RedisClusterException):  # asking again will tell
+            cluster.nodes_manager.initialize(last_failed_node_name=name)
+    away: Exception | None = None
+    for command in part:
+        if not isinstance(command.result, _ELSEWHERE):
+            continue
+        if away is None:
+            try:
+                command.result = cluster.execute_command(*command.args)
+                continue
+            except (theirs.RedisError, theirs.RedisClusterException) as error:
+                away = error
+        command.result = away

@@ -1,0 +1,1 @@
+"""A day of mixed traffic, compressed into minutes. `python -m benchmarks.load`"""

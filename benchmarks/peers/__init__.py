@@ -1,0 +1,1 @@
+"""Beam beside other open packages, on one clip. `python -m benchmarks.peers`"""

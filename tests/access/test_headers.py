@@ -1,0 +1,120 @@
+"""What every answer tells a browser, whatever the route and however it ends."""
+
+from dataclasses import replace
+from io import BytesIO
+
+import pytest
+
+from beam_api import create_app
+from tests.images import jpeg, still_face
+
+PAGES = ("/", "/keys", "/docs", "/playground")
+
+
+def policy(answer):
+    return {part.split()[0]: part.split()[1:] for part in answer.headers["Content-Security-Policy"].split(";")}
+
+
+def answers(client, key):
+    """An answer of each kind: pages, files, JSON, errors in both shapes, no body at all."""
+    headers = {"X-API-Key": key}
+    frame = {"frame": (BytesIO(jpeg(still_face())), "f.jpg")}
+    yield from (client.get(path) for path in (*PAGES, "/health", "/ready", "/openapi.json", "/nope", "/v1/nope"))
+    yield client.get("/static/beam.css", buffered=True)
+    yield client.get("/docs/assets/swagger-ui-bundle.js", buffered=True)
+    yield client.get("/playground/face/0")
+    yield client.post("/api/rppg/measure", headers=headers, data=frame)
+    yield client.get("/api/rppg/sessions/default", headers=headers)
+    yield client.delete("/api/rppg/sessions/default", headers=headers)
+    yield client.post("/v1/scan-session", headers=headers)
+    yield client.post("/api/rppg/measure")
+    yield client.post("/api/rppg/measure", headers=headers, data="text", content_type="text/plain")
+    yield client.put("/api/keys", headers=headers)
+    yield client.options("/api/keys")
+    yield client.post("/playground/key")
+
+
+def test_every_answer_keeps_to_its_origin_and_its_type(client, api_key):
+    statuses = set()
+    for answer in answers(client, api_key):
+        statuses.add(answer.status_code)
+        told = answer.headers
+        assert told["X-Content-Type-Options"] == "nosniff"
+        assert told["X-Frame-Options"] == "DENY"
+        assert told["Referrer-Policy"] == "no-referrer"
+        assert told["Cross-Origin-Opener-Policy"] == told["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert policy(answer)["default-src"] == policy(answer)["frame-ancestors"] == ["'none'"]
+        features = dict(part.strip().split("=") for part in told["Permissions-Policy"].split(","))
+        assert features.pop("camera") == "(self)"
+        assert set(features.values()) == {"()"}
+        assert "Server" not in told
+        assert "X-Powered-By" not in told
+    assert {200, 201, 202, 204, 401, 404, 405, 415} <= statuses
+
+
+def test_what_is_no_page_may_load_nothing_at_all(client, api_key):
+    for answer in answers(client, api_key):
+        if answer.mimetype != "text/html":
+            assert policy(answer) == {"default-src": ["'none'"], "frame-ancestors": ["'none'"]}
+
+
+def test_vitals_and_keys_are_kept_by_no_browser_and_no_proxy(client, api_key):
+    headers = {"X-API-Key": api_key}
+    told = [
+        client.post("/api/keys"),
+        client.get("/api/keys/me", headers=headers),
+        client.get("/api/keys/me/webhook-secret", headers=headers),
+        client.post("/api/keys/me/webhook-secret/rotate", headers=headers),
+        client.post("/playground/key"),
+        client.get("/api/rppg/sessions/nobody", headers=headers),
+        client.get("/api/rppg/measurements/none", headers=headers),
+        client.post("/api/rppg/measure", headers=headers),
+        client.get("/api/v1/scan-session/none/vitals", headers=headers),
+        client.get("/v1/scan-session/none/deliveries", headers=headers),
+        client.post("/v1/scan-session", headers=headers),
+        client.post("/api/keys/me/rotate", headers=headers),
+    ]
+    assert [answer.headers["Cache-Control"] for answer in told] == ["no-store"] * len(told)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://beam.example", None),
+        ("https://beam.example", "max-age=31536000"),
+        ("https://beam.example:8443", "max-age=31536000"),
+        ("https://localhost:8443", None),
+        ("https://localhost", None),
+        ("https://127.0.0.1:8443", None),
+        ("https://[::1]:8443", None),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/health", "/api/keys/me"])
+def test_over_tls_browsers_are_told_to_come_by_tls_alone(client, url, told, path):
+    assert client.get(path, base_url=url).headers.get("Strict-Transport-Security") == told
+
+
+@pytest.mark.parametrize(("trusted", "told"), [(0, None), (1, "max-age=31536000")])
+def test_a_proxy_that_ends_tls_is_believed_if_it_is_trusted(settings, redis, reader, trusted, told):
+    client = create_app(replace(settings, trusted_proxies=trusted), redis=redis, reader=reader).test_client()
+    answer = client.get("/", base_url="http://beam.example", headers={"X-Forwarded-Proto": "https"})
+    assert answer.headers.get("Strict-Transport-Security") == told
+
+
+def test_a_visitor_s_cookie_is_for_no_script_no_other_site_and_two_paths(client):
+    for url, secure in (("http://beam.example", False), ("https://beam.example", True)):
+        cookies = client.post("/playground/key", base_url=url).headers.getlist("Set-Cookie")
+        parts = [{p.partition("=")[0]: p.partition("=")[2] for p in cookie.split("; ")} for cookie in cookies]
+        assert sorted(p["Path"] for p in parts) == ["/api/rppg/", "/playground"]
+        for part in parts:
+            assert {"HttpOnly", "SameSite", "Max-Age"} <= set(part)
+            assert part["SameSite"] == "Strict"
+            assert int(part["Max-Age"]) == 900
+            assert ("Secure" in part) is secure
+            assert "Domain" not in part
+
+
+def test_nothing_else_sets_a_cookie(client, api_key):
+    for answer in answers(client, api_key):
+        if answer.request.path != "/playground/key":
+            assert "Set-Cookie" not in answer.headers

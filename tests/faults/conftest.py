@@ -1,0 +1,34 @@
+"""What breaks things, and a service to break."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.integration.conftest import Service, start_service
+
+__all__ = ["start_service"]
+
+
+def make_key(service: Service, **environment: str) -> str:
+    """A key that no limit stops, made beside a service."""
+    command = [sys.executable, "-m", "beam_api.cli", "keys", "create", "--owner", "faults", "--quiet"]
+    command += ["--tier", "enterprise", "--limit", "1000000"]
+    env = os.environ | {"BEAM_DATA_DIR": str(service.data_dir), **environment}
+    return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.split()[-1]
+
+
+def parent_of(pid: int) -> int:
+    """The parent of a process; 0 if it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def web_workers(service: Service) -> list[int]:
+    """The processes that answer requests."""
+    gunicorn = [pid for pid, command in service.processes().items() if "-m gunicorn" in command]
+    return [pid for pid in gunicorn if parent_of(pid) in gunicorn]
