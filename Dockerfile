@@ -1,21 +1,36 @@
-# The service with its embedded Redis. Everything comes as wheels (x86-64), so nothing is compiled.
+# The service with its embedded Redis. Everything comes as wheels (x86-64) whose hashes are in requirements.lock, so
+# nothing is compiled and nothing else can get in. It runs as an ordinary user, and with a read-only root filesystem:
+#   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges -p 8000:8000 -v beam-data:/data beam
+FROM python:3.12-slim AS build
+
+ENV PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1
+
+RUN python -m venv /opt/beam
+WORKDIR /app
+COPY requirements.lock ./
+RUN /opt/beam/bin/pip install --require-hashes --only-binary=:all: --no-deps -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY rppg_core rppg_core
+COPY beam_api beam_api
+# setuptools, which builds it, is in the lock.
+RUN /opt/beam/bin/pip install --no-deps --no-build-isolation --no-index . \
+    && /opt/beam/bin/pip check \
+    && /opt/beam/bin/pip uninstall --yes pip
+
 FROM python:3.12-slim
 
-ENV PYTHONUNBUFFERED=1 \
-    PIP_NO_CACHE_DIR=1 \
-    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+ENV PATH=/opt/beam/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
     BEAM_DATA_DIR=/data
 
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin beam \
     && install --directory --owner=beam --group=beam --mode=0700 /data
+COPY --from=build /opt/beam /opt/beam
 
-WORKDIR /app
-COPY pyproject.toml README.md LICENSE ./
-COPY rppg_core rppg_core
-COPY beam_api beam_api
-RUN pip install --only-binary=:all: .
-
-USER beam
+USER 10001
+WORKDIR /data
 VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM

@@ -11,12 +11,13 @@ INSTALLED := $(VENV)/.installed-$(shell pwd | sha256sum | cut -c1-16)-$(INPUTS)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install run demo chromium servers ffmpeg test lint bench bench-accuracy bench-load bench-peers clean
+.PHONY: help install run demo chromium servers ffmpeg promtool lock test lint bench bench-accuracy bench-load bench-peers clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
 	@echo "make demo    the service, measured through HTTP on a face whose pulse is known"
 	@echo "make test    lint, types and every test"
+	@echo "make lock    requirements.lock anew after a change of pyproject.toml; UPGRADE=--upgrade for the newest of all"
 	@echo "make bench   speed and memory, measured here; it writes docs/capacity.md"
 	@echo "make bench-accuracy writes docs/accuracy.md, bench-peers benchmarks/peers.md; bench-load lets a day pass"
 
@@ -45,17 +46,29 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# What the image installs: each version with its hashes, for the image's Python and platform.
+lock: install
+	$(BIN)/uv pip compile pyproject.toml --extra s3 --python-version 3.12 --python-platform x86_64-manylinux_2_28 \
+		--only-binary :all: --generate-hashes --no-header --quiet $(UPGRADE) --output-file requirements.lock
+
 # Browser tests drive Debian's Chromium; elsewhere they need a chromium on the PATH, and are skipped without one.
 chromium:
 	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
 		|| (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends chromium fonts-dejavu-core)
+
+# Prometheus's own checks of deploy/monitoring, from Debian's package, of which nothing else is wanted.
+promtool: install
+	@command -v promtool >/dev/null || [ -x $(BIN)/promtool ] || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
+		|| (apt-get -qq update && mkdir -p $(VENV)/deb && cd $(VENV)/deb \
+		&& apt-get -qq -o APT::Sandbox::User=root download prometheus \
+		&& dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C ../bin --strip-components=3 ./usr/bin/promtool; rm -rf $(abspath $(VENV))/deb)
 
 # Debian's Redis, beside those that come from PyPI, and a load balancer: what needs them is skipped where they are not.
 servers:
 	@command -v redis-server >/dev/null && [ -x /usr/sbin/nginx ] || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
 		|| (apt-get -qq update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends redis-server nginx-light)
 
-test: lint chromium servers
+test: lint chromium servers promtool
 	$(BIN)/python -m pytest $(TESTS)
 
 bench: install

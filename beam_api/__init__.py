@@ -41,8 +41,9 @@ def create_app(
         If the landmark model can't be loaded.
     """
     # Imported here: `beam keys` and the parent of `beam serve` need none of it, and OpenCV and dlib are large.
-    from beam_api import auth, draining, errors, headers, openapi, origins, telemetry
+    from beam_api import auth, draining, errors, headers, metrics, openapi, origins, telemetry
     from beam_api.context import EXTENSION, Parts
+    from beam_api.exposition import Exposition
     from beam_api.limits import Limiter
     from beam_api.probing import probe_upload
     from beam_api.redis_server import running_url
@@ -58,6 +59,7 @@ def create_app(
     from beam_api.store.usage import UsageStore
     from beam_api.store.windows import WindowStore
     from beam_api.views import health, keys, measure, pages, playground, scans, webhook_secret
+    from beam_api.views import metrics as metrics_view
     from rppg_core import guidance
     from rppg_core.measure import measure as analyse
     from rppg_core.reader import FaceReader as Reader
@@ -66,7 +68,9 @@ def create_app(
     telemetry.configure_logging(settings.log_level_number)
     client = redis or connect(settings.redis_url or running_url(settings.data_dir))
     reader = reader or Reader(settings.landmarks)
-    measuring = Measuring(WindowStore(client), ResultStore(client), reader, analyse=analyse, advise=guidance.advise)
+    measuring = Measuring(
+        WindowStore(client), ResultStore(client), reader, analyse=metrics.timed(analyse), advise=guidance.advise
+    )
     key_service = Keys(KeyStore(client), UsageStore(client))
     scan = ScanParts.build(settings, client)
     scanning = Scanning(
@@ -86,10 +90,12 @@ def create_app(
         measuring=measuring,
         scanning=scanning,
         webhook_secrets=scan.secrets,
+        exposition=Exposition(settings, client, scan.queue),
     )
     if hops := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     # Hooks after a request run in the reverse order: limit headers, the drain, and the log line last.
+    metrics.init_app(app)
     telemetry.init_app(app)
     headers.init_app(app)
     draining.init_app(app)
@@ -97,10 +103,8 @@ def create_app(
     auth.init_app(app)
     errors.init_app(app)
     api = openapi.init_app(app)
-    api.register_blueprint(health.bp)
-    api.register_blueprint(measure.bp)
-    api.register_blueprint(keys.bp)
-    api.register_blueprint(pages.bp)
+    for blueprint in (health.bp, metrics_view.bp, measure.bp, keys.bp, pages.bp):
+        api.register_blueprint(blueprint)
     app.register_blueprint(pages.files)
     if settings.playground == "on":
         api.register_blueprint(playground.bp)

@@ -76,6 +76,12 @@ def admit_with(
     return asked, _check(token, presented=True, also=questions(asked))
 
 
+def keyless(view: View) -> View:
+    """Mark a public view that takes no key even where one is sent: it has a check of its own."""
+    view.is_keyless = True  # type: ignore[attr-defined]
+    return public(view)
+
+
 def init_app(app: Flask) -> None:
     """Check the key and the limit before every view; write the headers after it."""
     app.before_request(_admit)
@@ -87,7 +93,7 @@ def _admit() -> None:
     exists = request.routing_exception is None
     view = current_app.view_functions[request.endpoint or ""] if exists else None
     is_open = getattr(view, "is_public", False)
-    if not presented and (is_open or not exists):
+    if getattr(view, "is_keyless", False) or (not presented and (is_open or not exists)):
         return
     token = Token.parse(next(iter(presented))) if len(presented) == 1 else None
     if token and getattr(view, "admits_itself", False) and parts().admission.knows(token):

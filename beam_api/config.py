@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from environs import Env, EnvError, validate
 from marshmallow import ValidationError
 
+from beam_api.machine import default_workers
 from beam_api.redis_urls import RedisUrl
 from beam_api.webhook_targets import AllowedHost
 
@@ -56,8 +56,9 @@ VARIABLES = (
     Variable("BEAM_CORS_ORIGINS", "none", "Origins whose pages may call the APIs, such as https://app.example.com."),
     Variable("BEAM_SIGNUP", "open", "open: anybody may have a free sandbox key; closed: only beam keys makes keys."),
     Variable("BEAM_PLAYGROUND", "on", "on or off: the page that measures whoever opens it; no key needed."),
+    Variable("BEAM_METRICS_TOKEN", "unset", "Who sends it as a bearer token may read /metrics from elsewhere."),
     Variable("BEAM_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
-    Variable("WEB_CONCURRENCY", "number of cores", "Worker processes."),
+    Variable("WEB_CONCURRENCY", "cores and memory allowed", "Worker processes."),
 )
 
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
@@ -85,6 +86,7 @@ class Settings:
     session_ttl_s: int = 3600
     secret_key: str | None = field(default=None, repr=False)
     webhook_allow: tuple[str, ...] = ()
+    metrics_token: str | None = field(default=None, repr=False)
     cors_origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -118,7 +120,7 @@ class Settings:
                 landmarks=env.str("BEAM_LANDMARKS", default="5", validate=_landmarks),
                 trusted_proxies=env.int("BEAM_TRUSTED_PROXIES", default=0, validate=validate.Range(0, 16)),
                 log_level=env.str("BEAM_LOG_LEVEL", default="INFO", validate=validate.OneOf(LOG_LEVELS)),
-                workers=env.int("WEB_CONCURRENCY", default=cores(), validate=validate.Range(1, 1024)),
+                workers=env.int("WEB_CONCURRENCY", default=default_workers(), validate=validate.Range(1, 1024)),
                 signup=env.str("BEAM_SIGNUP", default="open", validate=validate.OneOf(("open", "closed"))),
                 playground=env.str("BEAM_PLAYGROUND", default="on", validate=validate.OneOf(("on", "off"))),
                 queue_redis_url=env.str("BEAM_QUEUE_REDIS_URL", default="", validate=_queue_url) or None,
@@ -126,16 +128,12 @@ class Settings:
                 spool_url=env.str("BEAM_SPOOL_URL", default="") or None,
                 session_ttl_s=env.int("BEAM_SESSION_TTL_S", default=3600, validate=validate.Range(1, 30 * 24 * 3600)),
                 secret_key=env.str("BEAM_SECRET_KEY", default="") or None,
+                metrics_token=env.str("BEAM_METRICS_TOKEN", default="").strip() or None,
                 cors_origins=_origins(env.str("BEAM_CORS_ORIGINS", default="", validate=_origins)),
                 webhook_allow=_allowed_hosts(env.str("BEAM_WEBHOOK_ALLOW", default="", validate=_allowed_hosts)),
             )
         except EnvError as error:
             raise SettingsError(str(error)) from None
-
-
-def cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _redis_url(value: str) -> None:

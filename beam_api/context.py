@@ -9,6 +9,7 @@ import redis
 from flask import current_app
 
 from beam_api.config import Settings
+from beam_api.exposition import Exposition
 from beam_api.services.admission import Admission
 from beam_api.services.keys import Keys
 from beam_api.services.measuring import Measuring
@@ -33,6 +34,7 @@ class Parts:
     measuring: Measuring
     scanning: Scanning
     webhook_secrets: WebhookSecrets
+    exposition: Exposition
 
 
 def parts() -> Parts:

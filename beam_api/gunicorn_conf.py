@@ -14,6 +14,7 @@ from flask import Flask
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
+from beam_api import metrics_folder  # noqa: E402
 from beam_api.balancing import Balancing  # noqa: E402
 from beam_api.config import Settings  # noqa: E402
 from beam_api.redis_server import RedisNotRunning, die_with_parent  # noqa: E402
@@ -22,6 +23,7 @@ from beam_api.telemetry import stdlib_logging  # noqa: E402
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would put images on the disk
 
 _settings = Settings.from_environment()
+metrics_folder.prepare(_settings.data_dir)  # before anything counts
 
 wsgi_app = "beam_api.gunicorn_conf:load()"
 bind = "127.0.0.1:8000"
@@ -46,9 +48,10 @@ _die_with_master = die_with_parent(signal.SIGKILL)
 
 def load() -> Flask:
     """The app. What keeps it from starting is told in one line, which gunicorn makes of a RuntimeError."""
-    from beam_api import create_app
+    from beam_api import create_app, metrics
     from rppg_core.errors import ModelUnavailable
 
+    metrics.slot.begin("master")
     try:
         return create_app()
     except (RedisNotRunning, ModelUnavailable) as error:
@@ -59,8 +62,16 @@ def post_fork(server: Any, worker: Any) -> None:
     """Let the worker die with the master, however that dies, and keep OpenCV to one thread."""
     import cv2
 
+    from beam_api import metrics
+
     _die_with_master()
     cv2.setNumThreads(1)
+    metrics.slot.begin("web")
+
+
+def post_worker_init(worker: Any) -> None:
+    """Tell `beam serve` that this worker serves, now that it has all it needs."""
+    worker.handover.say_ready()
 
 
 _balancing = Balancing()  # of each worker its own, from the fork on

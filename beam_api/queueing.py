@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import redis
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.store.base import TIMEOUT_S, connect, store_errors, text
@@ -19,6 +22,7 @@ TIME_LIMIT_S = 100
 
 SCAN, DELIVER = "beam_api.jobs.scan", "beam_api.jobs.deliver"
 _KEEP_S = 600  # what RQ itself remembers of jobs
+_LOOKED_AT = 10  # jobs: those put in front are newer than the one behind them
 
 
 class QueueUnavailable(Exception):
@@ -33,6 +37,15 @@ def connect_queue(url: str, *, for_worker: bool = False) -> redis.Redis:
 def open_queue(client: redis.Redis) -> Queue:
     """RQ's view of the queue. Connects to nothing."""
     return Queue(NAME, connection=client, serializer=JSONSerializer)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """Jobs that wait, how long the oldest of those to be done next has, and workers that have been heard of lately."""
+
+    jobs: int
+    oldest_s: float
+    workers: int
 
 
 class ScanQueue:
@@ -54,6 +67,21 @@ class ScanQueue:
         job_id = _scan_id(session_id, attempt)
         with _queue_errors():
             return job_id in (text(waiting) for waiting in self._queue.connection.lrange(self._queue.key, 0, -1))
+
+    def look(self) -> QueueState:
+        """How long the queue is, and who works on it."""
+        client = self._queue.connection
+        with _queue_errors():
+            jobs = client.llen(self._queue.key)
+            with client.pipeline(transaction=False) as pipe:
+                for job_id in client.lrange(self._queue.key, 0, _LOOKED_AT - 1):
+                    pipe.hget(Job.key_for(text(job_id)), "created_at")
+                created = [datetime.fromisoformat(text(at)) for at in pipe.execute() if at]
+                for name in client.smembers(WORKERS_BY_QUEUE_KEY % NAME):
+                    pipe.exists(name)
+                workers = sum(pipe.execute())
+        oldest_s = max(((datetime.now(UTC) - at).total_seconds() for at in created), default=0.0)
+        return QueueState(jobs, max(0.0, oldest_s), workers)
 
     def _put(self, function: str, args: tuple[str | int, ...], job_id: str, *, at_front: bool = False) -> None:
         with _queue_errors():

@@ -29,6 +29,7 @@ class ScanParts:
     upkeep: Upkeep
     secrets: WebhookSecrets
     delivering: Delivering
+    queue: ScanQueue
 
     @classmethod
     def build(cls, settings: Settings, client: Redis, *, sender: Sender | None = None) -> ScanParts:
@@ -40,4 +41,4 @@ class ScanParts:
         sender = sender or Sender(settings.webhook_allow)
         delivering = Delivering(DeliveryStore(client), secrets, sender, enqueue=queue.deliver)
         upkeep = Upkeep(scans, spool, queue, begin_delivery=delivering.begin, write=write_scan)
-        return cls(scans, spool, upkeep, secrets, delivering)
+        return cls(scans, spool, upkeep, secrets, delivering, queue)

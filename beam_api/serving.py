@@ -1,8 +1,8 @@
 """`beam serve`: the parent of gunicorn, of a video worker and of the embedded Redis.
 
 It starts Redis, then gunicorn and the video worker; watches them; on a signal ends gunicorn, whose workers first answer
-what they have begun, then the video worker, and then Redis. All die with it, however it dies. Everything is forked from
-the main thread (see `die_with_parent`).
+what they have begun, then the video worker, and then Redis. On SIGHUP web processes and video worker are replaced. All
+die with it, however it dies. Everything is forked from the main thread (see `die_with_parent`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import os
 import resource
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,16 +21,16 @@ from types import FrameType
 
 import structlog
 
+from beam_api import metrics_folder
 from beam_api.config import Settings
-from beam_api.redis_server import EmbeddedRedis, RedisNotRunning, die_with_parent
+from beam_api.redis_server import EmbeddedRedis, RedisNotRunning
+from beam_api.serving_web import Gunicorn, WebProcesses
 from beam_api.serving_worker import WorkerProcess
 
 WATCH_S = 0.2
 REVIVE_PAUSE_S = 1.0
 COMPACT_S = 3600.0
 """What was deleted or has expired stays so long in the embedded server's append-only file, at most."""
-
-GRACE_S = 35.0  # gunicorn's own graceful timeout, and a little
 
 
 class AddressInUse(Exception):
@@ -60,9 +58,11 @@ def serve(settings: Settings, address: Address, on_start: Callable[[str, str], N
         If the port can't be had.
     RedisNotRunning
         If the embedded server can't be started.
+    NotOurFolder
+        If there is no folder for the counts.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would put images on the disk
-    stop = _stop_on_signals()
+    orders = Orders()
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(address))
         server = (
@@ -71,47 +71,37 @@ def serve(settings: Settings, address: Address, on_start: Callable[[str, str], N
             else stack.enter_context(EmbeddedRedis(settings.data_dir, fsync=settings.redis_fsync))
         )
         redis_url = settings.redis_url or (server.url if server else "")
+        stack.callback(metrics_folder.remove_if_unused, metrics_folder.prepare(settings.data_dir))
         on_start(_url(address, listener), redis_url)
-        if stop.is_set():
+        if orders.stop.is_set():
             return 0
-        gunicorn = _start_gunicorn(settings.workers, redis_url, address, listener)
-        listener.close()
-        return _watch(gunicorn, WorkerProcess(redis_url), server, stop)
+        options = ["--certfile", str(address.tls_cert), "--keyfile", str(address.tls_key)] if address.tls_cert else []
+        web = WebProcesses(lambda: Gunicorn(options, settings.workers, redis_url, listener), listener)
+        return _watch(web, WorkerProcess(redis_url), server, orders)
 
 
-def _start_gunicorn(workers: int, redis_url: str, address: Address, listener: socket.socket) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:beam_api.gunicorn_conf"]
-    command += ["--bind", f"fd://{listener.fileno()}", "--workers", str(workers)]
-    if address.tls_cert and address.tls_key:
-        command += ["--certfile", str(address.tls_cert), "--keyfile", str(address.tls_key)]
-    return subprocess.Popen(  # noqa: S603
-        command,
-        env=os.environ | {"BEAM_REDIS_URL": redis_url},
-        start_new_session=True,  # Ctrl-C reaches us alone; we pass it on as the signal that ends gunicorn gracefully
-        preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509
-        pass_fds=(listener.fileno(),),
-    )
-
-
-def _watch(
-    gunicorn: subprocess.Popen[bytes], worker: WorkerProcess, server: EmbeddedRedis | None, stop: threading.Event
-) -> int:
+def _watch(web: WebProcesses, worker: WorkerProcess, server: EmbeddedRedis | None, orders: Orders) -> int:
     """Keep the rest up until a signal comes (0) or gunicorn ends by itself (its exit status, at least 1)."""
     compact_at = time.monotonic()  # at once: a service that is often started again may never see the hour pass
     try:
-        while gunicorn.poll() is None:
+        while web.exit_status is None:
             worker.keep_alive()
-            if stop.wait(WATCH_S):
+            if web.look_after():
+                worker.replace()
+            if orders.reload.is_set() and not web.reloading:
+                orders.reload.clear()
+                web.reload()
+            if orders.stop.wait(WATCH_S):
                 return 0
             if server is not None:
-                _keep_alive(server, stop)
+                _keep_alive(server, orders.stop)
                 if time.monotonic() >= compact_at:
                     compact_at = time.monotonic() + COMPACT_S
                     server.compact()
-        return gunicorn.returncode or 1
+        return web.exit_status or 1
     finally:
         worker.ask_to_stop()
-        _end(gunicorn)
+        web.end()
         worker.stop()
 
 
@@ -123,26 +113,34 @@ def _keep_alive(server: EmbeddedRedis, stop: threading.Event) -> None:
         stop.wait(REVIVE_PAUSE_S)
 
 
-def _end(gunicorn: subprocess.Popen[bytes]) -> None:
-    if gunicorn.poll() is not None:
-        return
-    gunicorn.terminate()
+class Orders:
+    """What signals have asked for: SIGTERM and SIGINT to stop, SIGHUP to reload.
+
+    SIGHUP also comes when a terminal is closed. Then, told by the terminal being gone, it means to stop: what was begun
+    in a window should not go on without it. Where it is ignored from the start, as under `nohup`, it stays ignored.
+    """
+
+    def __init__(self) -> None:
+        self.stop, self.reload = threading.Event(), threading.Event()
+        self._in_a_terminal = _has_terminal()
+        signal.signal(signal.SIGTERM, self._handle)
+        signal.signal(signal.SIGINT, self._handle)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._handle)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP and not (self._in_a_terminal and not _has_terminal()):
+            self.reload.set()
+        else:
+            self.stop.set()
+
+
+def _has_terminal() -> bool:
     try:
-        gunicorn.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
-        gunicorn.kill()
-        gunicorn.wait()
-
-
-def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
-
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, handle)
-    return stop
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _listen(address: Address) -> socket.socket:

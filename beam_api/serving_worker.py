@@ -24,9 +24,11 @@ class WorkerProcess:
         self._redis_url = redis_url
         self._process: subprocess.Popen[bytes] | None = None
         self._started = float("-inf")
+        self._leaving: list[subprocess.Popen[bytes]] = []
 
     def keep_alive(self) -> None:
         """Start it, or start it again if it has died; not more often than once a second."""
+        self._leaving = [former for former in self._leaving if former.poll() is None]
         if self._process is not None and self._process.poll() is None:
             return
         if time.monotonic() - self._started < PAUSE_S:
@@ -42,6 +44,14 @@ class WorkerProcess:
             preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509
         )
 
+    def replace(self) -> None:
+        """Start another one; this one ends after what it has in hand."""
+        if self._process is not None:
+            self.ask_to_stop()
+            self._leaving.append(self._process)
+        self._process, self._started = None, float("-inf")
+        self.keep_alive()
+
     def ask_to_stop(self) -> None:
         """Have it end after what it has in hand."""
         if self._process is not None and self._process.poll() is None:
@@ -50,10 +60,10 @@ class WorkerProcess:
     def stop(self) -> None:
         """Wait until it has ended, and end it if it takes too long."""
         self.ask_to_stop()
-        if self._process is None:
-            return
-        try:
-            self._process.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end = time.monotonic() + GRACE_S
+        for process in [*self._leaving, *([self._process] if self._process else [])]:
+            try:
+                process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -21,7 +21,7 @@ from rq import Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from beam_api import jobs, telemetry
+from beam_api import jobs, metrics, telemetry
 from beam_api.config import Settings
 from beam_api.exceptions import StoreUnavailable
 from beam_api.queueing import SCAN, TIME_LIMIT_S, QueueUnavailable, connect_queue, open_queue
@@ -136,6 +136,7 @@ def run(settings: Settings, redis_url: str) -> int:
     telemetry.configure_logging(settings.log_level_number)
     logging.config.dictConfig(telemetry.stdlib_logging(settings.log_level))
     parts = ScanParts.build(settings, connect(redis_url))
+    metrics.slot.begin("video")
     jobs.install(jobs.Work(_analysing(settings, parts), parts.delivering))
     while True:
         try:

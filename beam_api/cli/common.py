@@ -13,6 +13,7 @@ from redis import Redis
 from beam_api import telemetry
 from beam_api.config import Settings, SettingsError
 from beam_api.exceptions import BeamError
+from beam_api.metrics_folder import NotOurFolder
 from beam_api.redis_server import DataDirInUse, EmbeddedRedis, RedisNotRunning, running_url
 from beam_api.store.base import connect
 
@@ -24,7 +25,7 @@ def failures_as_messages() -> Iterator[None]:
     """Tell a failure in one line and exit 1, instead of a traceback."""
     try:
         yield
-    except (SettingsError, RedisNotRunning, BeamError) as error:
+    except (SettingsError, RedisNotRunning, NotOurFolder, BeamError) as error:
         raise click.ClickException(str(error)) from error
 
 

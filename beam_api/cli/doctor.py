@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -12,13 +13,20 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from beam_api import metrics_folder
 from beam_api.cli.common import failures_as_messages, json_option, open_store, print_json, read_settings
-from beam_api.config import Settings, cores
+from beam_api.config import Settings
+from beam_api.exceptions import StoreUnavailable
+from beam_api.machine import SERVICE_BYTES, WORKER_BYTES, cores, memory_limit_bytes
+from beam_api.queueing import ScanQueue, connect_queue
 from beam_api.redis_server import RedisNotRunning, find_binary
+from beam_api.spool import Spool
 from beam_api.store.base import ping, store_errors, text
 
 OPEN_FILES = 1024
 FREE_BYTES = 256 * 1024 * 1024
+COUNTS_BYTES = 16 * 1024 * 1024
+CLOCKS_APART_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,52 @@ def _redis(settings: Settings) -> tuple[str, str]:
         return str(error), "install redis-server, or set BEAM_REDIS_URL"
     where = "BEAM_REDIS_URL" if settings.redis_url else f"embedded, {find_binary().source}"
     found = f"{text(info['redis_version'])} ({where}), {text(info['used_memory_human'])} used"
+    policy = text(info.get("maxmemory_policy", "noeviction"))
+    if info.get("maxmemory") and policy != "noeviction":
+        return f"{found}, {policy}", "it throws keys away when it is full: set `maxmemory-policy noeviction`"
+    if "err" in (info.get("aof_last_write_status"), info.get("rdb_last_bgsave_status")):
+        return f"{found}, its last write to the disk failed", "see its log, and the room on its disk"
     return found, "" if info["aof_enabled"] else "keys are lost when it restarts: set `appendonly yes`"
+
+
+def _clock(settings: Settings) -> tuple[str, str]:
+    """Limits go by the clocks of web machines, windows by that of Redis."""
+    try:
+        with open_store(settings) as client, store_errors():
+            before = time.time()
+            seconds, micros = client.time()
+            apart_s = abs(seconds + micros / 1e6 - (before + time.time()) / 2)
+    except (RedisNotRunning, StoreUnavailable):
+        return "not compared: no Redis", ""
+    found = f"{apart_s:.2f} s from that of Redis"
+    return found, "" if apart_s <= CLOCKS_APART_S else "keep both clocks in step by NTP"
+
+
+def _queue(settings: Settings) -> tuple[str, str]:
+    if settings.queue_redis_url is None:
+        return "in the same Redis", ""
+    state = ScanQueue(connect_queue(settings.queue_redis_url)).look()
+    return f"{state.jobs} jobs, {state.workers} workers", ""
+
+
+def _uploads(settings: Settings) -> tuple[str, str]:
+    """One is written and deleted again."""
+    spool = Spool(settings.spool_url or str(settings.data_dir / "spool"))
+    try:
+        with spool.create("doctor") as (name, file):
+            file.write(b"1")
+        spool.delete(name)
+    except Exception as error:  # each kind of store has its own
+        return f"can't be kept: {type(error.__cause__ or error).__name__}", "look at BEAM_SPOOL_URL and its credentials"
+    return "can be kept" + ("" if settings.spool_url else ", in the data folder"), ""
+
+
+def _counts(settings: Settings) -> tuple[str, str]:
+    folder = metrics_folder.make(metrics_folder.folder_of(settings.data_dir))
+    processes, free = len(list(metrics_folder.processes(folder))), shutil.disk_usage(folder).free
+    metrics_folder.remove_if_unused(folder)
+    found = f"{folder}, {processes} processes"
+    return found, "" if free >= COUNTS_BYTES else f"free {COUNTS_BYTES // 2**20} MiB, or set PROMETHEUS_MULTIPROC_DIR"
 
 
 def _model(settings: Settings) -> tuple[str, str]:
@@ -121,12 +174,21 @@ def _open_files(_settings: Settings) -> tuple[str, str]:
 
 
 def _workers(settings: Settings) -> tuple[str, str]:
+    limit, needed = memory_limit_bytes(), SERVICE_BYTES + settings.workers * WORKER_BYTES
     found = f"{settings.workers} workers on {cores()} cores"
-    return found, "" if settings.workers <= 2 * cores() else "set WEB_CONCURRENCY to the number of cores"
+    if limit is not None:
+        found += f", with {limit // 2**20} MiB"
+        if limit < needed:
+            return found, f"unset WEB_CONCURRENCY, or allow {needed // 2**20} MiB"
+    return found, "" if settings.workers <= 2 * cores() else "unset WEB_CONCURRENCY, or set it to the number of cores"
 
 
 CHECKS: dict[str, Callable[[Settings], tuple[str, str]]] = {
     "Redis": _redis,
+    "clock": _clock,
+    "queue": _queue,
+    "uploads": _uploads,
+    "counts": _counts,
     "model": _model,
     "decoders": _decoders,
     "videos": _videos,

@@ -8,16 +8,21 @@ from rich.markup import escape
 from rich.table import Table
 
 from beam_api.cli.common import failures_as_messages, json_option, open_store, print_json, read_settings
+from beam_api.cli.keys_transfer import export_keys, import_keys
 from beam_api.services.keys import TIERS, Keys
 from beam_api.store.keys import KeyRecord, KeyStore
 
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke API keys.
+    """Make, list and revoke API keys, and back them up.
 
     Works on the running service's Redis, or starts it for as long as the command takes.
     """
+
+
+keys.add_command(export_keys)
+keys.add_command(import_keys)
 
 
 @keys.command()

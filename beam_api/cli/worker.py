@@ -21,12 +21,15 @@ def worker() -> None:
     It needs the service's Redis (BEAM_REDIS_URL, or BEAM_DATA_DIR on the same machine) and its uploads: the same
     BEAM_DATA_DIR, or a BEAM_SPOOL_URL that both reach. SIGTERM ends it after the video in hand.
     """
+    from beam_api import metrics_folder
     from beam_api.redis_server import running_url
-    from beam_api.worker import run
     from rppg_core.errors import ModelUnavailable
 
     with failures_as_messages():
         settings = read_settings(quiet=False)
+        metrics_folder.prepare(settings.data_dir)  # before `worker` is imported, which counts
+        from beam_api.worker import run
+
         try:
             sys.exit(run(settings, settings.redis_url or running_url(settings.data_dir)))
         except ModelUnavailable as error:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import structlog
 
+from beam_api import metrics
 from beam_api.exceptions import StoreUnavailable
 from beam_api.services.scan import ScanVitals, scan_vitals, why_no_pulse
 from beam_api.services.upkeep import Upkeep
@@ -62,7 +63,8 @@ class Analysing:
         upload, left_s = claim
         self._limit(left_s)
         try:
-            outcome = self._measure(session_id, number, upload)
+            with metrics.scan_seconds.time():
+                outcome = self._measure(session_id, number, upload)
         except _Abandoned:
             return
         except Exception:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from beam_api import metrics
 from beam_api.services.webhook_signing import WebhookSecrets
 from beam_api.store.deliveries import DeliveryStore
 from beam_api.webhooks import NotDelivered, Sender
@@ -61,6 +62,7 @@ class Delivering:
             done = 200 <= status < 300 or status == _GONE
         except NotDelivered as error:
             entry["error"], done = str(error), False
+        metrics.count_webhook(entry["status"], last=done or number > len(DELAYS_S))
         if done or number > len(DELAYS_S):
             self._store.end(session_id, delivery_id)
         else:

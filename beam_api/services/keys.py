@@ -13,6 +13,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -172,6 +173,21 @@ class Keys:
     def all(self) -> list[KeyRecord]:
         """Every key, revoked ones too, the oldest first."""
         return self._store.all()
+
+    def restore(self, records: Sequence[KeyRecord]) -> int:
+        """Keep records of a backup, as they were; those whose id is there, or that have expired, are left out.
+
+        Returns
+        -------
+        int
+            How many were kept.
+        """
+        now, kept = _now(), 0
+        for record in records:
+            if (not record.expires_at or record.expires_at > now) and self._store.get(record.key_id) is None:
+                self._store.add(record)
+                kept += 1
+        return kept
 
     def get(self, key_id: str) -> KeyRecord:
         """The key of that id. Raises NotFound."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from beam_api import metrics
 from beam_api.exceptions import NotFound
 from beam_api.services import pacing
 from beam_api.services.measurement import Buffering, Measurement, Rejected, SeenFace
@@ -150,6 +151,7 @@ class Measuring:
         readings = dict(zip(unique, read, strict=True))
 
         failures = [(i, readings[key].error) for i, key in enumerate(zip(times, marks, strict=True))]
+        metrics.count_frames(error.code if error else None for _, error in failures)
         rejected = tuple(Rejected(i, error.code) for i, error in failures if error)
         first = failures[0][1]
         if first and len(rejected) == len(failures):

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import structlog
 
+from beam_api import metrics
 from beam_api.queueing import QueueUnavailable, ScanQueue
 from beam_api.services.scan import Scan, ScanVitals, now_iso
 from beam_api.spool import Spool, session_of
@@ -27,6 +28,8 @@ ORPHAN_AGE = timedelta(seconds=90)
 TOO_LONG = "The analysis took too long and was stopped."
 CRASHED = "The video could not be analysed: the analysis crashed on it."
 INTERRUPTED = "The analysis was interrupted and could not be repeated in time."
+_OUTCOMES = {TOO_LONG: "too_long", CRASHED: "crashed", INTERRUPTED: "interrupted"}
+"""Failures of ours, as they are counted; others are the video's."""
 
 
 class Upkeep:
@@ -151,6 +154,8 @@ class Upkeep:
             return
         if upload:
             self._discard(upload)
+        if saved == "saved":
+            metrics.count_scan("completed" if status == "completed" else _OUTCOMES.get(str(value), "unusable"))
         if saved == "saved" and ending.body:
             self._tell(session_id, ending.delivery_id)
         self._scans.leave(session_id)

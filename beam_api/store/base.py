@@ -83,15 +83,24 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except _UNAVAILABLE as error:
+        _count(error)
         raise StoreUnavailable from error
     except theirs.ResponseError as error:
         if any(reply in str(error) for reply in _UNAVAILABLE_REPLIES):
+            _count(error)
             raise StoreUnavailable from error
         raise
     except theirs.RedisClusterException as error:
         if isinstance(error.__cause__, _UNAVAILABLE):  # no node could be asked for the others
+            _count(error.__cause__)
             raise StoreUnavailable from error
         raise
+
+
+def _count(error: Exception) -> None:
+    from beam_api import metrics  # commands that count nothing need not load it
+
+    metrics.count_redis_error(error)
 
 
 def ping(client: redis.Redis) -> None:

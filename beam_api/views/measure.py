@@ -9,7 +9,7 @@ from dataclasses import replace
 from flask import Response, g, request
 from flask_smorest import Blueprint
 
-from beam_api import telemetry
+from beam_api import metrics, telemetry
 from beam_api.auth import admit_with, admits_itself
 from beam_api.context import parts
 from beam_api.exceptions import NotFound
@@ -59,7 +59,9 @@ def measure() -> Response:
     )
     answer = measuring.post(replace(post, allowance=_allowance()), tuple(arrived))
     if isinstance(answer, Buffering):
+        metrics.count_window(restarted=answer.restarted)
         return success(write_buffering(answer, telemetry.elapsed_ms()), 202)
+    metrics.count_window(answer.measurement, replayed=answer.replayed)
     response = success(write_measurement(answer.measurement), **measurement_meta())
     if answer.replayed:
         response.headers["Idempotent-Replayed"] = "true"

@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -68,6 +69,10 @@ def test_doctor_finds_nothing_to_mend_here(beam):
     assert (result.exit_code, report["well"]) == (0, True), report
     assert {f["what"] for f in report["findings"]} == {
         "Redis",
+        "clock",
+        "queue",
+        "uploads",
+        "counts",
         "model",
         "decoders",
         "videos",
@@ -86,6 +91,59 @@ def test_doctor_says_what_to_mend(beam, monkeypatch, tmp_path):
     bad = {f["what"] for f in json.loads(result.stdout)["findings"] if not f["well"]}
     assert bad == {"Redis", "model"}
     assert "Redis" in beam("doctor").stdout
+
+
+@pytest.fixture
+def ailments(beam, monkeypatch, redis_server):
+    """What `beam doctor` says is to be mended, by what it looked at, under some settings."""
+
+    def ailments(**environment):
+        monkeypatch.setenv("BEAM_REDIS_URL", redis_server.url)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        result = beam("doctor", "--json")
+        assert result.exit_code in (0, 1)
+        return {f["what"]: f["mend"] for f in json.loads(result.stdout)["findings"] if not f["well"]}
+
+    return ailments
+
+
+def test_doctor_finds_a_redis_that_throws_keys_away_or_forgets_them(ailments, redis):
+    normal = {name: redis.config_get(name)[name] for name in ("maxmemory", "maxmemory-policy", "appendonly")}
+    try:
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+        assert ailments() == {}  # without a limit it never does
+        redis.config_set("maxmemory", "100mb")
+        assert "noeviction" in ailments()["Redis"]
+        redis.config_set("maxmemory-policy", "noeviction")
+        redis.config_set("appendonly", "no")
+        assert "appendonly" in ailments()["Redis"]
+    finally:
+        for name, value in normal.items():
+            redis.config_set(name, value)
+
+
+def test_doctor_finds_uploads_a_queue_and_counts_that_have_no_place(ailments, tmp_path):
+    (tmp_path / "file").touch()
+    found = ailments(
+        BEAM_SPOOL_URL=str(tmp_path / "file" / "spool"),
+        BEAM_QUEUE_REDIS_URL=f"unix://{tmp_path}/none.sock",
+        PROMETHEUS_MULTIPROC_DIR=str(tmp_path / "file"),
+    )
+    assert set(found) == {"uploads", "queue", "counts"}
+    assert "BEAM_SPOOL_URL" in found["uploads"]
+
+
+def test_doctor_finds_more_workers_than_a_container_has_room_for(ailments, monkeypatch):
+    monkeypatch.setattr("beam_api.cli.doctor.memory_limit_bytes", lambda: 512 * 2**20)
+    assert ailments(WEB_CONCURRENCY="1") == {}
+    assert "WEB_CONCURRENCY" in ailments(WEB_CONCURRENCY="4")["workers"]
+
+
+def test_doctor_finds_a_clock_that_is_wrong(ailments, monkeypatch):
+    wrong = type("Time", (), {"time": staticmethod(lambda: time.time() - 90)})
+    monkeypatch.setattr("beam_api.cli.doctor.time", wrong)
+    assert "NTP" in ailments()["clock"]
 
 
 @pytest.mark.parametrize("command", [(), ("serve",), ("keys",), ("keys", "create"), ("keys", "list"), ("doctor",)])

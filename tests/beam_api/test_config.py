@@ -69,6 +69,7 @@ def test_variables_are_read(monkeypatch, tmp_path):
         "BEAM_SPOOL_URL": "s3://bucket/uploads",
         "BEAM_SESSION_TTL_S": "60",
         "BEAM_SECRET_KEY": "a secret",
+        "BEAM_METRICS_TOKEN": "another secret",
         "BEAM_WEBHOOK_ALLOW": "localhost:8080, 10.0.0.0/8",
         "BEAM_CORS_ORIGINS": "https://app.example.com",
     }
@@ -83,10 +84,11 @@ def test_variables_are_read(monkeypatch, tmp_path):
         spool_url="s3://bucket/uploads",
         session_ttl_s=60,
         secret_key="a secret",
+        metrics_token="another secret",
         webhook_allow=("localhost:8080", "10.0.0.0/8"),
         cors_origins=("https://app.example.com",),
     )
-    for secret in ("a secret", "redis.example", "queue.example", "bucket"):  # these URLs may hold passwords
+    for secret in ("secret", "redis.example", "queue.example", "bucket"):  # these URLs may hold passwords
         assert secret not in repr(settings)
 
 

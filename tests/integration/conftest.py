@@ -7,7 +7,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,18 +72,29 @@ class Service:
 
 @pytest.fixture(scope="session")
 def start_service() -> Iterator[Callable[..., Service]]:
-    """Start a service: `start_service(data_dir, *options, **environment)`. All of them are ended with the session."""
+    """Start a service: `start_service(data_dir, *options, **environment)`. All of them are ended with the session.
+
+    `under` is a command that runs it in its own process.
+    """
     started: list[Service] = []
 
-    def start(data_dir: Path, *options: str, verify: ssl.SSLContext | bool = True, **environment: str) -> Service:
+    def start(
+        data_dir: Path,
+        *options: str,
+        verify: ssl.SSLContext | bool = True,
+        cwd: Path | None = None,
+        under: Sequence[str] = (),
+        **environment: str,
+    ) -> Service:
         data_dir.mkdir(parents=True, exist_ok=True)
         log = data_dir.parent / f"{data_dir.name}.log"
         env = {k: v for k, v in os.environ.items() if not k.startswith("BEAM_")}
         env |= {"BEAM_DATA_DIR": str(data_dir), "PYTHONPATH": str(Path(__file__).parents[2]), **environment}
         workers = int(options[options.index("--workers") + 1]) if "--workers" in options else 2
         command = [sys.executable, "-m", "beam_api.cli", "serve", "--port", "0", "--workers", "2", *options]
+        command = [*under, *command]
         with log.open("w") as stderr:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=env, text=True)
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=env, cwd=cwd, text=True)
         service = Service(process, "", "", data_dir, log, verify)
         started.append(service)
         assert process.stdout
