@@ -10,12 +10,12 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from rppg_core import png
 from rppg_core.errors import InvalidImage, UnsupportedImage
 
 MAX_PIXELS = 25_000_000
 MAX_SCANS = 100  # a progressive JPEG has about ten; thousands of scans over one image are a decompression bomb
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_GREY = {0, 4}  # colour types without chroma
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15 without DHT, JPG, DAC
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
@@ -62,13 +62,13 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     if header.width == 0 or header.height == 0:
         raise InvalidImage("The image has no pixels.")
     plain_jpeg = header.format == "jpeg" and header.components == 3
-    image = _decode_jpeg(data) if plain_jpeg else _decode_other(data)
+    image = _decode_jpeg(data) if plain_jpeg else _decode_other(png.plain(data) if header.format == "png" else data)
     return _upright(image, header.orientation)
 
 
 def read_header(data: bytes) -> Header:
     """Tell format, size and orientation without decoding; raises as `decode` does."""
-    if data.startswith(_PNG_SIGNATURE):
+    if data.startswith(png.SIGNATURE):
         return _png_header(data)
     if data.startswith(b"\xff\xd8\xff"):
         return _jpeg_header(data)
