@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -20,7 +21,10 @@ _PNG_GREY = {0, 4}  # colour types without chroma
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15 without DHT, JPG, DAC
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _STANDALONE = frozenset(range(0xD0, 0xD8)) | {0x01}  # markers that carry no length
+_NOT_FILL = re.compile(rb"[^\xff]")
+_MAX_SEGMENTS = 1000  # before the frame header; an ICC profile may take 255, and there may be millions of empty ones
 _ORIENTATION_TAG = 0x0112
+_MAX_ENTRIES = 1000  # of a directory; cameras write some dozens
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +141,16 @@ def _png_header(data: bytes) -> Header:
 def _jpeg_header(data: bytes) -> Header:
     orientation = 1
     at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
+    for _ in range(_MAX_SEGMENTS):
+        if at + 4 > len(data) or data[at] != 0xFF:
             break
+        if data[at + 1] == 0xFF:  # any number of these may stand before a marker
+            other = _NOT_FILL.search(data, at)
+            at = other.start() - 1 if other else len(data)
+            continue
         marker = data[at + 1]
-        if marker == 0xFF or marker in _STANDALONE:
-            at += 1 if marker == 0xFF else 2
+        if marker in _STANDALONE:
+            at += 2
             continue
         (length,) = struct.unpack_from(">H", data, at + 2)
         if length < 2:
@@ -173,7 +181,7 @@ def _exif_orientation(tiff: bytes) -> int:
     if start + 2 > len(tiff):
         return 1
     (count,) = struct.unpack_from(order + "H", tiff, start)
-    for i in range(count):
+    for i in range(min(count, _MAX_ENTRIES)):
         entry = start + 2 + 12 * i
         if entry + 12 > len(tiff):
             return 1

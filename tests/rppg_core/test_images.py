@@ -106,3 +106,15 @@ def test_a_jpeg_of_thousands_of_scans_is_refused(face):
     bomb = progressive[:at] + progressive[at:-2] * 200 + progressive[-2:]
     with pytest.raises(InvalidImage, match="scans"):
         decode(bomb)
+
+
+@pytest.mark.parametrize("fill", [b"\xff" * 4_000_000, b"\xff\xe0\x00\x02" * 300])
+def test_what_stands_before_the_first_segment_does_no_harm(face, fill):
+    data = jpeg(face)
+    assert decode(data[:2] + fill + data[2:]).shape == face.shape
+
+
+def test_a_jpeg_of_a_million_empty_segments_is_refused_before_they_are_walked(face):
+    data = jpeg(face)
+    with pytest.raises(InvalidImage):
+        decode(data[:2] + b"\xff\xe0\x00\x02" * 1_000_000 + data[2:])
