@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import threading
 from dataclasses import dataclass
 
 import cv2
@@ -15,8 +16,13 @@ from rppg_core import png
 from rppg_core.errors import InvalidImage, UnsupportedImage
 
 MAX_PIXELS = 25_000_000
+WHOLE_PIXELS = 8_000_000
+"""Larger images are read at half their width and height, and one at a time: a face in them has pixels to spare, and
+what decoding one takes, up to 250 MB, must not be taken by every thread at once."""
+
 MAX_SCANS = 100  # a progressive JPEG has about ten; thousands of scans over one image are a decompression bomb
 
+_one_large = threading.Lock()
 _PNG_GREY = {0, 4}  # colour types without chroma
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15 without DHT, JPG, DAC
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
@@ -49,7 +55,8 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     Returns
     -------
     ndarray, shape (height, width, 3), uint8
-        RGB, EXIF orientation applied, alpha dropped, CMYK and 16 bits converted; an animation's first frame.
+        RGB, EXIF orientation applied, alpha dropped, CMYK and 16 bits converted; an animation's first frame. Half
+        as wide and high if it has more than `WHOLE_PIXELS`.
 
     Raises
     ------
@@ -65,9 +72,10 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         )
     if header.width == 0 or header.height == 0:
         raise InvalidImage("The image has no pixels.")
-    plain_jpeg = header.format == "jpeg" and header.components == 3
-    image = _decode_jpeg(data) if plain_jpeg else _decode_other(png.plain(data) if header.format == "png" else data)
-    return _upright(image, header.orientation)
+    if header.width * header.height <= WHOLE_PIXELS:
+        return _upright(_decode(data, header), header.orientation)
+    with _one_large:
+        return _upright(_decode(data, header, halved=True), header.orientation)
 
 
 def read_header(data: bytes) -> Header:
@@ -79,28 +87,38 @@ def read_header(data: bytes) -> Header:
     raise UnsupportedImage("The frame is neither a JPEG nor a PNG image.")
 
 
-def _decode_jpeg(data: bytes) -> NDArray[np.uint8]:
+def _decode(data: bytes, header: Header, *, halved: bool = False) -> NDArray[np.uint8]:
+    if header.format == "png":
+        return _decode_other(png.plain(data), halved=halved)
+    if header.components == 3:
+        return _decode_jpeg(data, (header.width // 2, header.height // 2) if halved else (0, 0))
+    return _decode_other(data, halved=halved)
+
+
+def _decode_jpeg(data: bytes, at_least: tuple[int, int]) -> NDArray[np.uint8]:
     try:
-        return _pixels(data, strict=True)
+        return _pixels(data, strict=True, at_least=at_least)
     except ValueError as error:
         # Stray bytes between segments are common in camera streams and harm no pixel; anything else does.
         if "extraneous bytes" not in str(error):
             raise InvalidImage("The JPEG is truncated or corrupt.") from error
     try:
-        return _pixels(data, strict=False)
+        return _pixels(data, strict=False, at_least=at_least)
     except ValueError as error:
         raise InvalidImage("The JPEG is truncated or corrupt.") from error
 
 
-def _pixels(data: bytes, *, strict: bool) -> NDArray[np.uint8]:
+def _pixels(data: bytes, *, strict: bool, at_least: tuple[int, int]) -> NDArray[np.uint8]:
     # Each 2 x 2 pixels keep the hue that is stored for them. To blend hues between such blocks costs more and moves no
     # region's mean.
-    pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", fastupsample=True, strict=strict)
+    pixels = simplejpeg.decode_jpeg(
+        data, colorspace="RGB", fastupsample=True, strict=strict, min_width=at_least[0], min_height=at_least[1]
+    )
     return np.asarray(pixels, dtype=np.uint8)
 
 
-def _decode_other(data: bytes) -> NDArray[np.uint8]:
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+def _decode_other(data: bytes, *, halved: bool) -> NDArray[np.uint8]:
+    flags = cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:

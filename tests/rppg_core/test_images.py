@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rppg_core.errors import InvalidImage, UnsupportedImage
-from rppg_core.images import MAX_PIXELS, decode, read_header
+from rppg_core.images import MAX_PIXELS, WHOLE_PIXELS, decode, read_header
 from tests.images import as_stored, cmyk_jpeg, grey_jpeg, huge_header, jpeg, png, still_face, with_orientation
 
 
@@ -92,6 +92,21 @@ def test_a_huge_header_is_refused_before_decoding():
     assert read_header(data).width == 30_000
     with pytest.raises(InvalidImage, match=f"{MAX_PIXELS // 1_000_000} megapixels"):
         decode(data)
+
+
+@pytest.mark.parametrize("encode", [jpeg, png, cmyk_jpeg])
+def test_a_large_image_is_read_at_half_its_size_and_looks_the_same(face, encode):
+    large = cv2.resize(face, (3201, 2935))
+    assert large.shape[0] * large.shape[1] > WHOLE_PIXELS
+    half = decode(encode(large))
+    assert half.shape in {(1467, 1600, 3), (1468, 1601, 3)}
+    assert np.abs(cv2.resize(half, face.shape[1::-1], interpolation=cv2.INTER_AREA).astype(int) - face).mean() < 6
+
+
+def test_a_large_image_turned_is_upright(face):
+    stored = as_stored(cv2.resize(face, (3201, 2935)), 6)
+    half = decode(with_orientation(jpeg(stored), 6))
+    assert np.abs(cv2.resize(half, face.shape[1::-1], interpolation=cv2.INTER_AREA).astype(int) - face).mean() < 6
 
 
 def test_an_image_without_pixels_is_refused():
