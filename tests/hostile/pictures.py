@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from tests.images import cmyk_jpeg, grey_jpeg, huge_header, jpeg, png, still_face, wall, with_orientation
+from tests.images import as_stored, cmyk_jpeg, grey_jpeg, huge_header, jpeg, png, still_face, wall, with_orientation
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -73,6 +73,24 @@ def many_scans(scans: int, *, size: tuple[int, int] = (1000, 1000)) -> bytes:
     return data[:last] + scan * scans + b"\xff\xd9"
 
 
+def scans_of_nothing(width: int, height: int, scans: int) -> bytes:
+    """A progressive JPEG that a strict decoder takes: black, and each of its scans says "nothing" of every block."""
+    blocks = -(-width // 8) * -(-height // 8)
+    out = b"\xff\xd8" + segment(0xDB, b"\x00" + b"\x01" * 64)
+    out += segment(0xC2, struct.pack(">BHHB", 8, height, width, 3) + b"\x01\x11\x00\x02\x11\x00\x03\x11\x00")
+    out += segment(0xC4, b"\x00\x01" + bytes(15) + b"\x00")  # one bit for "no change of colour"
+    out += segment(0xC4, b"\x10\x01" + bytes(15) + b"\xe0")  # one bit, and 14 more, for a run of empty blocks
+    out += segment(0xDA, b"\x03\x01\x00\x02\x00\x03\x00\x00\x00\x00") + bytes(-(-blocks * 3 // 8))
+    runs = [32_767] * (blocks // 32_767) + [16_384] * -(-(blocks % 32_767) // 16_384)
+    bits = "".join("0" + format(run - 16_384, "014b") for run in runs)
+    bits += "1" * (-len(bits) % 8)
+    empty = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\x00")
+    for number in range(scans):
+        place = 1 + number % 63
+        out += segment(0xDA, bytes([1, 1 + number // 63, 0, place, place, 0])) + empty
+    return out + b"\xff\xd9"
+
+
 def exif(*entries: tuple[int, int, int, int], following: int = 0, order: str = ">") -> bytes:
     """A TIFF block with entries (tag, type, count, value), and the place of the directory after it."""
     mark = b"MM" if order == ">" else b"II"
@@ -110,7 +128,7 @@ def sof(data: bytes, marker: int | None = None, precision: int | None = None, sa
 def faces() -> dict[str, np.ndarray]:
     """A face at three sizes, and a wall."""
     whole = still_face()
-    small = cv2.resize(whole, (160, 146), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(whole, (224, 205), interpolation=cv2.INTER_AREA)
     middle = cv2.resize(whole, (320, 294), interpolation=cv2.INTER_AREA)
     return {"whole": whole, "middle": middle, "small": small, "wall": wall((200, 160))}
 
@@ -134,14 +152,14 @@ def good() -> dict[str, bytes]:
         "jpeg restarts 2": as_pillow(small, restart_marker_blocks=3),
         "jpeg cmyk": cmyk_jpeg(small),
         "jpeg grey": grey_jpeg(small),
-        "jpeg turned": with_orientation(jpeg(small), 6),
+        "jpeg turned": with_orientation(jpeg(as_stored(small, 6)), 6),
         "jpeg icc": icc,
         "jpeg and jpeg": two_pictures(jpeg(small), jpeg(blank)),
         "jpeg comment": with_segment(jpeg(small), 0xFE, b"\x00<script>" * 200),
         "png": png(small),
         "png middle": png(image),
-        "png alpha": png(alpha[::2, ::2]),
-        "png 16 bits": cv2.imencode(".png", deep[::2, ::2, ::-1])[1].tobytes(),
+        "png alpha": png(alpha),
+        "png 16 bits": cv2.imencode(".png", deep[..., ::-1])[1].tobytes(),
         "png palette": as_pillow(small, "PNG", "P"),
         "png grey": as_pillow(small, "PNG", "L"),
         "png grey alpha": as_pillow(small, "PNG", "LA"),
@@ -207,7 +225,8 @@ def special() -> dict[str, bytes]:
         ),
         "png end first": PNG_SIGNATURE + chunk(b"IEND", b"") + png(small)[8:],
         "scans 90": many_scans(80),
-        "scans 5000": many_scans(5000),
+        "scans 5000": many_scans(5000, size=(64, 64)),
+        "scans of nothing": scans_of_nothing(400, 400, 99),
         "scans in other segments": with_segment(many_scans(60), 0xFE, b"\xff\xda" * 200),
         "arithmetic": sof(plain, 0xC9),
         "arithmetic progressive": sof(plain, 0xCA),
