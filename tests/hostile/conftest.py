@@ -32,6 +32,7 @@ class Target:
 
     service: Service
     key: str
+    client: httpx.Client
     slowest_s: float = 0.0
     asked: int = 0
 
@@ -43,21 +44,26 @@ class Target:
     def ask(self, method: str, path: str, **options) -> httpx.Response:
         headers = {"X-API-Key": self.key} | options.pop("headers", {})
         started = time.monotonic()
-        answer = httpx.request(method, self.service.url + path, headers=headers, timeout=90, **options)
+        answer = self.client.request(method, self.service.url + path, headers=headers, **options)
         self.slowest_s = max(self.slowest_s, time.monotonic() - started)
         self.asked += 1
         check(answer, path)
         return answer
 
-    def raw(self, data: bytes, *, wait_s: float = 60.0) -> bytes:
-        """Bytes sent as they are, and all bytes of the answer until the server closes or falls silent for 0.3 s."""
+    def raw(self, data: bytes, *, ends: bool = False) -> bytes:
+        """Bytes sent as they are, and all bytes of the answer until the server closes or falls silent for 0.2 s.
+
+        With `ends`, the client says that it sends no more.
+        """
         found = b""
-        with socket.create_connection(self.address, timeout=wait_s) as connection:
+        with socket.create_connection(self.address, timeout=60.0) as connection:
             connection.sendall(data)
+            if ends:
+                connection.shutdown(socket.SHUT_WR)
             try:
                 while more := connection.recv(65_536):
                     found += more
-                    connection.settimeout(0.3)
+                    connection.settimeout(0.2)
             except (TimeoutError, ConnectionResetError):
                 pass
         return found
@@ -107,11 +113,16 @@ def _status_mb(pid: int, name: str) -> float:
 
 
 @pytest.fixture(scope="session")
-def attacked(start_service: Callable[..., Service], tmp_path_factory: pytest.TempPathFactory) -> Target:  # noqa: F811
+def attacked(
+    start_service: Callable[..., Service],  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Target]:
     """One service for all attacks, and a key without a limit that matters."""
     service = start_service(tmp_path_factory.mktemp("hostile") / "data")
     keys = Keys(KeyStore(connect(running_url(service.data_dir))))
-    return Target(service, keys.create("attacker", tier="enterprise", limit_per_minute=1_000_000).key)
+    key = keys.create("attacker", tier="enterprise", limit_per_minute=1_000_000).key
+    with httpx.Client(timeout=90) as client:
+        yield Target(service, key, client)
 
 
 @pytest.fixture
