@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +29,23 @@ _settings = Settings.from_environment()
 wsgi_app = "beam_api.gunicorn_conf:load()"
 bind = "127.0.0.1:8000"
 workers = _settings.workers  # dlib holds the GIL: processes scale
-worker_class = "beam_api.gunicorn_worker.Worker"  # gthread: sync has no keep-alive, and clients come every second
-threads = 4  # they overlap the reading of bodies and the waiting for Redis
+worker_class = "beam_api.web_worker.WebWorker"  # gthread: sync has no keep-alive, and clients come every second
+threads = 8  # they overlap the reading of bodies and the waiting for Redis; few of them read frames at a time
 preload_app = True  # the model's memory is shared
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 # a heartbeat must not wait for a disk
 keepalive = 30  # longer than the pause between two requests of one measurement
 timeout = 60
 graceful_timeout = 30
+forwarder_headers = ""  # a proxy's word counts by BEAM_TRUSTED_PROXIES alone
+secure_scheme_headers: dict[str, str] = {}
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
 control_socket_disable = True  # nothing of ours uses it, and it would lie in the home directory
 accesslog = None  # beam_api.telemetry logs each request
 logconfig_dict = stdlib_logging(_settings.log_level)
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 
 # Made here, in the master: a worker must know who its parent was.
 _die_with_master = die_with_parent(signal.SIGKILL)
@@ -66,6 +72,7 @@ def post_fork(server: Any, worker: Any) -> None:
     from beam_api import metrics
 
     _die_with_master()
+    _return_memory()
     cv2.setNumThreads(1)
     metrics.slot.begin("web")
 
@@ -86,3 +93,15 @@ def pre_request(worker: Any, request: Any) -> None:
 def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
     """It is answered, or given up."""
     _balancing.end()
+
+
+def _return_memory() -> None:
+    """Have large blocks given back to the system when they are freed.
+
+    By default glibc keeps, in a pool for each thread, what images and bodies of the largest size once took: 1.2 GB
+    for eight threads. The limits are far above what ordinary frames take, which are to stay in the pools.
+    """
+    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+        mallopt(_M_MMAP_THRESHOLD, 8 * 1024 * 1024)
+        mallopt(_M_TRIM_THRESHOLD, 64 * 1024 * 1024)
+        mallopt(_M_ARENA_MAX, 4)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+import threading
 from dataclasses import dataclass
 
 import cv2
@@ -10,17 +12,25 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from rppg_core import png
 from rppg_core.errors import InvalidImage, UnsupportedImage
 
 MAX_PIXELS = 25_000_000
+WHOLE_PIXELS = 8_000_000
+"""Larger images are read at half their width and height, and one at a time: a face in them has pixels to spare, and
+what decoding one takes, up to 250 MB, must not be taken by every thread at once."""
+
 MAX_SCANS = 100  # a progressive JPEG has about ten; thousands of scans over one image are a decompression bomb
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_one_large = threading.Lock()
 _PNG_GREY = {0, 4}  # colour types without chroma
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15 without DHT, JPG, DAC
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _STANDALONE = frozenset(range(0xD0, 0xD8)) | {0x01}  # markers that carry no length
+_NOT_FILL = re.compile(rb"[^\xff]")
+_MAX_SEGMENTS = 1000  # before the frame header; an ICC profile may take 255, and there may be millions of empty ones
 _ORIENTATION_TAG = 0x0112
+_MAX_ENTRIES = 1000  # of a directory; cameras write some dozens
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,8 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     Returns
     -------
     ndarray, shape (height, width, 3), uint8
-        RGB, EXIF orientation applied, alpha dropped, CMYK and 16 bits converted; an animation's first frame.
+        RGB, EXIF orientation applied, alpha dropped, CMYK and 16 bits converted; an animation's first frame. Half
+        as wide and high if it has more than `WHOLE_PIXELS`.
 
     Raises
     ------
@@ -61,42 +72,53 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         )
     if header.width == 0 or header.height == 0:
         raise InvalidImage("The image has no pixels.")
-    plain_jpeg = header.format == "jpeg" and header.components == 3
-    image = _decode_jpeg(data) if plain_jpeg else _decode_other(data)
-    return _upright(image, header.orientation)
+    if header.width * header.height <= WHOLE_PIXELS:
+        return _upright(_decode(data, header), header.orientation)
+    with _one_large:
+        return _upright(_decode(data, header, halved=True), header.orientation)
 
 
 def read_header(data: bytes) -> Header:
     """Tell format, size and orientation without decoding; raises as `decode` does."""
-    if data.startswith(_PNG_SIGNATURE):
+    if data.startswith(png.SIGNATURE):
         return _png_header(data)
     if data.startswith(b"\xff\xd8\xff"):
         return _jpeg_header(data)
     raise UnsupportedImage("The frame is neither a JPEG nor a PNG image.")
 
 
-def _decode_jpeg(data: bytes) -> NDArray[np.uint8]:
+def _decode(data: bytes, header: Header, *, halved: bool = False) -> NDArray[np.uint8]:
+    if header.format == "png":
+        return _decode_other(png.plain(data), halved=halved)
+    if header.components == 3:
+        return _decode_jpeg(data, (header.width // 2, header.height // 2) if halved else (0, 0))
+    return _decode_other(data, halved=halved)
+
+
+def _decode_jpeg(data: bytes, at_least: tuple[int, int]) -> NDArray[np.uint8]:
     try:
-        return _pixels(data, strict=True)
+        return _pixels(data, strict=True, at_least=at_least)
     except ValueError as error:
         # Stray bytes between segments are common in camera streams and harm no pixel; anything else does.
         if "extraneous bytes" not in str(error):
             raise InvalidImage("The JPEG is truncated or corrupt.") from error
     try:
-        return _pixels(data, strict=False)
+        return _pixels(data, strict=False, at_least=at_least)
     except ValueError as error:
         raise InvalidImage("The JPEG is truncated or corrupt.") from error
 
 
-def _pixels(data: bytes, *, strict: bool) -> NDArray[np.uint8]:
+def _pixels(data: bytes, *, strict: bool, at_least: tuple[int, int]) -> NDArray[np.uint8]:
     # Each 2 x 2 pixels keep the hue that is stored for them. To blend hues between such blocks costs more and moves no
     # region's mean.
-    pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", fastupsample=True, strict=strict)
+    pixels = simplejpeg.decode_jpeg(
+        data, colorspace="RGB", fastupsample=True, strict=strict, min_width=at_least[0], min_height=at_least[1]
+    )
     return np.asarray(pixels, dtype=np.uint8)
 
 
-def _decode_other(data: bytes) -> NDArray[np.uint8]:
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+def _decode_other(data: bytes, *, halved: bool) -> NDArray[np.uint8]:
+    flags = cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
@@ -137,12 +159,16 @@ def _png_header(data: bytes) -> Header:
 def _jpeg_header(data: bytes) -> Header:
     orientation = 1
     at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
+    for _ in range(_MAX_SEGMENTS):
+        if at + 4 > len(data) or data[at] != 0xFF:
             break
+        if data[at + 1] == 0xFF:  # any number of these may stand before a marker
+            other = _NOT_FILL.search(data, at)
+            at = other.start() - 1 if other else len(data)
+            continue
         marker = data[at + 1]
-        if marker == 0xFF or marker in _STANDALONE:
-            at += 1 if marker == 0xFF else 2
+        if marker in _STANDALONE:
+            at += 2
             continue
         (length,) = struct.unpack_from(">H", data, at + 2)
         if length < 2:
@@ -173,7 +199,7 @@ def _exif_orientation(tiff: bytes) -> int:
     if start + 2 > len(tiff):
         return 1
     (count,) = struct.unpack_from(order + "H", tiff, start)
-    for i in range(count):
+    for i in range(min(count, _MAX_ENTRIES)):
         entry = start + 2 + 12 * i
         if entry + 12 > len(tiff):
             return 1

@@ -67,6 +67,8 @@ def probe(file: Path | BinaryIO) -> VideoInfo:
         raise InvalidVideo("The file is no MP4, MOV, WebM or AVI video.")
     with _open(file, kind) as container:
         stream = _pictures(container)
+        if stream.codec_context is None:
+            raise UnusableVideo("The video's codec is not known.")
         codec, width, height = stream.codec_context.name, stream.codec_context.width, stream.codec_context.height
         codec = {"libdav1d": "av1", "libvpx": "vp8", "libvpx-vp9": "vp9"}.get(codec, codec)
         if codec not in CODECS:
@@ -170,6 +172,8 @@ def _decode(source: av.container.InputContainer) -> Iterator[av.VideoFrame]:
     """Frames in the order of presentation, as long as packets can be read."""
     stream = _pictures(source)
     stream.codec_context.thread_count = 1  # processes are the parallelism
+    # What a container says of its pictures need not be what is in them.
+    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
     bad = 0
     packets = iter(source.demux(stream))
     while True:

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from beam_api import errors
+from beam_api import draining, errors, gunicorn_conf, web_worker
 from beam_api.config import VARIABLES
+from beam_api.schemas.measure_form import MOST_FRAMES
 from beam_api.services.keys import TIERS
+from beam_api.views.measure import AT_WORK, LIMITS
+from beam_api.views.scans import MOST_VIDEO_BYTES
+from rppg_core import images, video
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -47,3 +51,29 @@ def test_every_error_code_is_told_with_its_status(text):
 def test_links_between_documents_lead_somewhere(document):
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
         assert (document.parent / target).exists(), target
+
+
+def test_the_limits_told_are_those_of_the_code():
+    told = (ROOT / "docs" / "limits.md").read_text()
+    mib = 2**20
+    for line in (
+        f"| request line | {gunicorn_conf.limit_request_line} bytes |",
+        f"| {gunicorn_conf.limit_request_fields}, of {gunicorn_conf.limit_request_field_size} bytes each |",
+        f"| head of a request, and TLS handshake | {web_worker.HEAD_S:.0f} s in all |",
+        f"an allowance of {web_worker.ALLOWANCE_S:.0f} s of waiting; each {web_worker.RATE // 1024} KB that arrive",
+        f"for more than {web_worker.PRESSED_S:.0f} s | {web_worker.PRESSED_ALLOWANCE_S:.0f} s, and "
+        f"{web_worker.PRESSED_RATE // 1024} KB a second |",
+        f"| {draining.BOUND_BYTES // mib} MB, {draining.BOUND_S:.0f} s |",
+        f"| taking an answer | {web_worker.SEND_S:.0f} s |",
+        f"one of the {gunicorn_conf.threads} threads of a web process",
+        f"| body | {LIMITS.body_bytes // mib} MB |",
+        f"| {LIMITS.file_bytes // mib} MB; {LIMITS.files_bytes // mib} MB |",
+        f"| frames | {MOST_FRAMES} |",
+        f"Frames of {AT_WORK} requests are",
+        f"| pixels | {images.MAX_PIXELS // 10**6} megapixels, from the header |",
+        f"| pixels read whole | {images.WHOLE_PIXELS // 10**6} megapixels;",
+        f"| scans of a progressive JPEG | {images.MAX_SCANS} |",
+        f"| file | {MOST_VIDEO_BYTES // mib} MB |",
+        f"{video.SMALLEST_SIDE} pixels a side to {video.MOST_PIXELS // 10**6} megapixels",
+    ):
+        assert line in told, line

@@ -119,7 +119,7 @@ def read_signup() -> str:
             rule = problem[0] if "characters" in problem[0] else "must be a text"
             raise InvalidParameter("name", rule) from error
         raise InvalidParameter("body", "must be a JSON object") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidParameter("body", "must be JSON") from error
     return str(loaded["name"])
 

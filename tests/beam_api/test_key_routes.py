@@ -65,6 +65,7 @@ def test_a_name_is_not_asked_for(client, options):
         ({"data": "name=x"}, 415),
         ({"data": b"{" + b" " * 20_000, "content_type": "application/json"}, 413),
         ({"data": b"x" * 20_000, "content_type": "text/plain"}, 415),
+        ({"data": b"[" * 8000 + b"]" * 8000, "content_type": "application/json"}, 400),
     ],
 )
 def test_what_is_no_name_is_refused_and_counts_for_nothing(client, redis, options, status):

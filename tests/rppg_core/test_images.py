@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rppg_core.errors import InvalidImage, UnsupportedImage
-from rppg_core.images import MAX_PIXELS, decode, read_header
+from rppg_core.images import MAX_PIXELS, WHOLE_PIXELS, decode, read_header
 from tests.images import as_stored, cmyk_jpeg, grey_jpeg, huge_header, jpeg, png, still_face, with_orientation
 
 
@@ -94,6 +94,21 @@ def test_a_huge_header_is_refused_before_decoding():
         decode(data)
 
 
+@pytest.mark.parametrize("encode", [jpeg, png, cmyk_jpeg])
+def test_a_large_image_is_read_at_half_its_size_and_looks_the_same(face, encode):
+    large = cv2.resize(face, (3201, 2935))
+    assert large.shape[0] * large.shape[1] > WHOLE_PIXELS
+    half = decode(encode(large))
+    assert half.shape in {(1467, 1600, 3), (1468, 1601, 3)}
+    assert np.abs(cv2.resize(half, face.shape[1::-1], interpolation=cv2.INTER_AREA).astype(int) - face).mean() < 6
+
+
+def test_a_large_image_turned_is_upright(face):
+    stored = as_stored(cv2.resize(face, (3201, 2935)), 6)
+    half = decode(with_orientation(jpeg(stored), 6))
+    assert np.abs(cv2.resize(half, face.shape[1::-1], interpolation=cv2.INTER_AREA).astype(int) - face).mean() < 6
+
+
 def test_an_image_without_pixels_is_refused():
     with pytest.raises(InvalidImage):
         decode(huge_header(width=0))
@@ -106,3 +121,15 @@ def test_a_jpeg_of_thousands_of_scans_is_refused(face):
     bomb = progressive[:at] + progressive[at:-2] * 200 + progressive[-2:]
     with pytest.raises(InvalidImage, match="scans"):
         decode(bomb)
+
+
+@pytest.mark.parametrize("fill", [b"\xff" * 4_000_000, b"\xff\xe0\x00\x02" * 300])
+def test_what_stands_before_the_first_segment_does_no_harm(face, fill):
+    data = jpeg(face)
+    assert decode(data[:2] + fill + data[2:]).shape == face.shape
+
+
+def test_a_jpeg_of_a_million_empty_segments_is_refused_before_they_are_walked(face):
+    data = jpeg(face)
+    with pytest.raises(InvalidImage):
+        decode(data[:2] + b"\xff\xe0\x00\x02" * 1_000_000 + data[2:])

@@ -13,6 +13,7 @@ from rppg_core.scenes import Scene
 from rppg_core.simulate import simulate_face
 from rppg_core.video import probe, read_video, sniff, span_s
 from tests import videos
+from tests.hostile import films
 
 FACE = simulate_face(Scene(duration_s=2.0, fps=15.0, time_jitter=0.1, dropped=0.1, frame_size=(240, 220), eyes_px=40.0))
 
@@ -174,3 +175,14 @@ def test_damage_in_the_middle_costs_only_what_it_hits():
     data[middle : middle + 40_000] = bytes(40_000)
     kept = list(read_video(io.BytesIO(bytes(data)), container="avi"))
     assert 140 <= len(kept) <= 159
+
+
+def test_pictures_that_outgrow_what_the_file_says_are_passed_over():
+    data = films.growing(6000, 6000)
+    assert probe(io.BytesIO(data)).width == 160
+    assert {image.shape for _, image in read_video(io.BytesIO(data))} == {(120, 160, 3)}
+
+
+def test_a_codec_that_nobody_knows_is_named_as_the_reason():
+    with pytest.raises(UnusableVideo, match="codec"):
+        probe(io.BytesIO(films.special()["no codec that is known"]))
