@@ -11,8 +11,7 @@ INSTALLED := $(VENV)/.installed-$(shell pwd | sha256sum | cut -c1-16)-$(INPUTS)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install run demo chromium servers ffmpeg promtool lock test lint fuzz bench bench-accuracy bench-load bench-peers clean
-.PHONY: help install run demo chromium servers ffmpeg test lint fuzz bench bench-accuracy bench-load bench-peers clean
+.PHONY: help install run demo chromium servers ffmpeg promtool lock test test-redis lint fuzz bench bench-accuracy bench-load bench-peers clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
@@ -72,9 +71,7 @@ servers:
 test: lint chromium servers promtool
 	$(BIN)/python -m pytest $(TESTS)
 
-# The same mutants each time; tests/hostile sends a few of them in every run.
-fuzz: install
-	FUZZ_PICTURES=10000 FUZZ_VIDEOS=500 $(BIN)/python -m pytest tests/hostile/test_pictures.py tests/hostile/test_films.py -s -q --timeout=7200
+.PHONY: help install run demo chromium servers ffmpeg promtool lock test test-redis lint fuzz bench bench-accuracy bench-load bench-peers clean
 
 bench: install
 	$(BIN)/python -m benchmarks.ingest
