@@ -121,6 +121,30 @@ def test_a_step_beyond_two_minutes_forgets_open_windows_and_nothing_that_was_mea
     person.close()
 
 
+def test_nothing_of_anybody_is_left_in_redis_when_its_time_is_over(mine, clock):
+    service, key = mine
+    whole, half = (Person(service.url, key, name, Book()) for name in ("whole", "half"))
+    whole.measure(0)
+    whole.send(1, 0)
+    half.send(0, 0)
+    httpx.post(f"{service.url}/api/v1/scan-session", headers={"Authorization": f"Bearer {key}"}).raise_for_status()
+    whole.close()
+    half.close()
+    kinds = kinds_of_keys(service)
+    assert {"window", "samples", "face", "result", "measurement", "scan", "usage", "key"} <= kinds
+    clock.write_text(f"+{25 * 3600}")
+    assert kinds_of_keys(service) == {"key", "keys", "usage"}
+    clock.write_text(f"+{101 * 24 * 3600}")
+    assert kinds_of_keys(service) == {"key", "keys"}
+
+
+def kinds_of_keys(service):
+    """What sorts of keys are in its Redis, RQ's own not counted."""
+    with redis.Redis.from_url(f"unix://{service.data_dir.parent}/redis/run/redis.sock") as client:
+        names = [name.decode() for name in client.scan_iter("beam:*", count=1000)]
+    return {name.rpartition("}:")[2].partition(":")[0] if "}" in name else name.split(":")[1] for name in names}
+
+
 @pytest.mark.parametrize("jump_s", [180, -180])
 def test_a_clients_clock_that_jumps_begins_a_new_window_at_once(mine, jump_s):
     service, key = mine
