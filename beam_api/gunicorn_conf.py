@@ -25,7 +25,6 @@ from beam_api.telemetry import stdlib_logging  # noqa: E402
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would put images on the disk
 
 _settings = Settings.from_environment()
-metrics_folder.prepare(_settings.data_dir)  # before anything counts
 
 wsgi_app = "beam_api.gunicorn_conf:load()"
 bind = "127.0.0.1:8000"
@@ -54,6 +53,7 @@ _die_with_master = die_with_parent(signal.SIGKILL)
 
 def load() -> Flask:
     """The app. What keeps it from starting is told in one line, which gunicorn makes of a RuntimeError."""
+    metrics_folder.prepare(_settings.data_dir)  # before what counts is imported
     from beam_api import create_app, metrics
     from rppg_core.errors import ModelUnavailable
 
@@ -68,6 +68,7 @@ def post_fork(server: Any, worker: Any) -> None:
     """Let the worker die with the master, however that dies, and keep OpenCV to one thread."""
     import cv2
 
+    metrics_folder.prepare(_settings.data_dir)  # done already, unless somebody has set preload_app to False
     from beam_api import metrics
 
     _die_with_master()

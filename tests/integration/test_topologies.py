@@ -24,6 +24,7 @@ from tests.beam_api.test_webhooks import Receiver
 from tests.integration.conftest import Service
 from tests.processes import wait_until
 from tests.redis_servers import Server
+from tests.scrapes import Scrape
 
 pytestmark = pytest.mark.integration
 
@@ -198,3 +199,9 @@ def test_videos_are_scanned_after_a_failover_of_the_queue(topology: Topology) ->
     assert answer.status_code == 202, answer.text
     ended = wait_until(lambda: topology.ask("GET", f"{path}/vitals", key).json()["status"] == "completed", 90)
     assert ended, topology.service.log.read_text()[-3000:]
+
+
+def test_the_metrics_tell_of_a_store_on_several_servers(topology: Topology) -> None:
+    now = Scrape(httpx.get(topology.service.url + "/metrics", timeout=60).text)
+    assert (now("beam_redis_up"), now("beam_queue_up"), now("beam_video_workers")) == (1, 1, 1)
+    assert now("beam_redis_memory_bytes") > 0
