@@ -1,4 +1,4 @@
-"""How many threads a web process should have: `python -m benchmarks.threads`, a minute and a half.
+"""How many threads a web process should have: `python -m benchmarks.threads`, two minutes.
 
 Threads can't speed up what holds Python's lock; what they are for is to wait, for bodies above all. So each number is
 tried on quick clients, one frame and thirty a request, and then beside clients whose bodies come as slowly as from a
@@ -26,7 +26,7 @@ SECONDS = 4.0
 SLOW = 6  # clients, on two processes
 SLOW_BYTES_S = 500_000  # 4 Mbit/s
 CHUNK_S = 0.05
-RATE_HZ = 40.0  # requests a second of the quick clients beside the slow ones: a fraction of what could be served
+RATE_HZ = 10.0  # requests a second of the quick clients beside the slow ones: a fraction of what could be served
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
             for client in slow:
                 client.start()
             time.sleep(1.0)
-            beside = generator.send(service, frames, generator.Load(8, 2 * SECONDS, rate_hz=RATE_HZ), "beside")
+            beside = generator.send(service, frames, generator.Load(8, SECONDS, rate_hz=RATE_HZ), "beside")
             for client in slow:
                 client.stop()
         p50, p95 = (1000 * float(np.percentile(beside.latencies_s, p)) for p in (50, 95))
