@@ -11,8 +11,7 @@ INSTALLED := $(VENV)/.installed-$(shell pwd | sha256sum | cut -c1-16)-$(INPUTS)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install run demo chromium servers ffmpeg promtool lock test lint fuzz bench bench-accuracy bench-load bench-peers clean
-.PHONY: help install run demo chromium servers ffmpeg test lint fuzz bench bench-accuracy bench-load bench-peers clean
+.PHONY: help install run demo chromium servers faketime ffmpeg promtool lock test test-redis lint fuzz faults bench bench-accuracy bench-load bench-peers bench-soak clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
@@ -20,6 +19,8 @@ help:
 	@echo "make test    lint, types and every test"
 	@echo "make lock    requirements.lock anew after a change of pyproject.toml; UPGRADE=--upgrade for the newest of all"
 	@echo "make bench   speed and memory, measured here; it writes docs/capacity.md"
+	@echo "make fuzz    10 000 broken pictures and 500 broken videos sent to the service"
+	@echo "make faults  a thousand windows while everything is killed, restarted and cut; bench-soak, ten minutes of load"
 	@echo "make bench-accuracy writes docs/accuracy.md, bench-peers benchmarks/peers.md; bench-load lets a day pass"
 
 $(DEPENDENCIES):
@@ -69,12 +70,25 @@ servers:
 	@command -v redis-server >/dev/null && [ -x /usr/sbin/nginx ] || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
 		|| (apt-get -qq update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends redis-server nginx-light)
 
-test: lint chromium servers promtool
+# A Redis whose clock jumps goes by Debian's libfaketime; skipped without it.
+faketime:
+	@ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
+		|| (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends libfaketime)
+
+test: lint chromium servers faketime promtool
 	$(BIN)/python -m pytest $(TESTS)
+
+# Every test of the service's parts with another server in the place of the bundled one.
+test-redis: install servers
+	for kind in debian redis8 valkey cluster; do $(BIN)/python -m pytest -q tests/beam_api --redis $$kind || exit 1; done
 
 # The same mutants each time; tests/hostile sends a few of them in every run.
 fuzz: install
 	FUZZ_PICTURES=10000 FUZZ_VIDEOS=500 $(BIN)/python -m pytest tests/hostile/test_pictures.py tests/hostile/test_films.py -s -q --timeout=7200
+
+# A thousand windows while everything is killed, restarted and cut: a quarter of an hour.
+faults: install
+	BEAM_FAULT_WINDOWS=1000 $(BIN)/python -m pytest -q tests/faults/test_a_thousand_windows.py
 
 bench: install
 	$(BIN)/python -m benchmarks.ingest
@@ -98,6 +112,10 @@ ffmpeg:
 # CLIP=path of a video of one face; its true rate with PEERS='--rate 70'.
 bench-peers: install ffmpeg
 	$(BIN)/python -m benchmarks.peers $(CLIP) $(PEERS)
+
+# Ten minutes at four fifths of what the machine can; SOAK='--minutes 1' for a short look.
+bench-soak: install
+	$(BIN)/python -m benchmarks.soak $(SOAK)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

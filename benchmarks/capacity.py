@@ -26,7 +26,7 @@ import redis  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from beam_api.redis_server import running_url  # noqa: E402
-from benchmarks.capacity_page import Memory, Stream, page  # noqa: E402
+from benchmarks.capacity_page import ANSWERS_S, Memory, Stream, page  # noqa: E402
 from benchmarks.material import BATCH, FPS, SIZE, simulated_frames  # noqa: E402
 from benchmarks.service.client import Client  # noqa: E402
 from benchmarks.service.started import WEB, Service, cpu_s, running_service  # noqa: E402
@@ -136,10 +136,20 @@ def _memory(service: Service, store: redis.Redis, frames: list[bytes]) -> Memory
         kind = name.rpartition("}:")[2]
         if measurement in name:
             kept += size * ttl_s / WINDOW_S  # one for each window in its lifetime
-        elif not re.match(r"(window|index|samples|face|clock)$", kind):
+        elif not re.match(r"(window|index|samples|face|clock|seen|seen-before|results)$", kind):
             stays += size
     results = sum(size for name, size, _ in _keys(store, session, measurement) if measurement in name)
+    kept += _list_of_results(store, len(measurement))
     return Memory(full_bytes=full, stays_bytes=stays, result_bytes=results, results_bytes=kept)
+
+
+def _list_of_results(store: redis.Redis, name_bytes: int) -> int:
+    """Bytes of a person's list of results when it holds a day's: made here, since a day is long."""
+    name, count = "beam-benchmark:results", ANSWERS_S // WINDOW_S
+    store.zadd(name, {f"{i:0{name_bytes}d}": 1_700_000_000_000 + 30_000 * i for i in range(count)})
+    size = store.memory_usage(name, samples=0) or 0
+    store.delete(name)
+    return size
 
 
 def _keys(store: redis.Redis, session: str, measurement: str | None = None) -> list[tuple[str, int, float]]:

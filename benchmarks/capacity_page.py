@@ -30,6 +30,11 @@ class Stream:
     inside: float
 
     @property
+    def digest_bytes(self) -> float:
+        """Of requests remembered, so that a retry changes nothing: 8 each for 15 minutes, in two halves of 32 KB."""
+        return min(2 * 32_768, 8 * self.requests * 900)
+
+    @property
     def title(self) -> str:
         """How it is sent."""
         return "one frame a request" if self.per_request == 1 else f"{self.per_request} frames a request"
@@ -44,10 +49,9 @@ class Memory:
     result_bytes: float
     results_bytes: float
 
-    @property
-    def working_bytes(self) -> float:
+    def working_bytes(self, stream: Stream) -> float:
         """On average: windows of many people are half full."""
-        return self.full_bytes / 2 + self.stays_bytes
+        return self.full_bytes / 2 + self.stays_bytes + stream.digest_bytes
 
 
 def page(streams: list[Stream], memory: Memory, analysis_ms: float, machine: str) -> str:
@@ -105,7 +109,12 @@ def _measured(streams: list[Stream], memory: Memory, analysis_ms: float) -> list
         "| memory of Redis, one person | |",
         "|---|---|",
         f"| a window just before it is full | {memory.full_bytes / 1e3:.0f} KB |",
-        f"| what stays of earlier windows and requests (10 to 20 minutes) | {memory.stays_bytes / 1e3:.1f} KB |",
+        f"| what stays of the last window (10 minutes) | {memory.stays_bytes / 1e3:.1f} KB |",
+        *(
+            f"| digests of requests, {s.title}: calculated, 8 bytes each for 15 minutes, at most 64 KB | "
+            f"{s.digest_bytes / 1e3:.1f} KB |"
+            for s in streams
+        ),
         f"| a result without raw signals (24 h) | {memory.result_bytes / 1e3:.1f} KB |",
         f"| all results of 24 h, a window every 30 s | {memory.results_bytes / 1e6:.2f} MB |",
     ]
@@ -127,7 +136,7 @@ def _table(stream: Stream, memory: Memory) -> list[str]:
         row("Redis processes", stream.redis_s / USE, whole=True),
         row("commands sent to Redis, a second", stream.requests * stream.commands),
         row("commands that its scripts run, a second", stream.requests * stream.inside),
-        row("memory of Redis at work, GB", memory.working_bytes / 1e9),
+        row("memory of Redis at work, GB", memory.working_bytes(stream) / 1e9),
         row("memory of Redis for results of 24 h, GB", memory.results_bytes / 1e9),
         row("network, clients to service, Gbit/s", up_gbit),
         row("network, service and Redis, Gbit/s", 8e-9 * stream.redis_bytes),
@@ -148,8 +157,8 @@ def _formulas() -> list[str]:
         f"{CORES} cores and a link of {LINK_GBIT:g} Gbit/s.",
         f"* **Redis cores** = streams x CPU of Redis for a second / {USE}. One process uses one core: more of them are "
         "the masters of a Redis Cluster, over which sessions spread by their hash tag.",
-        "* **Memory at work** = streams x (half a full window + what stays). **Results** = streams x a result x "
-        "windows in 24 h: people who are measured now and then, not all day, need that share of it.",
+        "* **Memory at work** = streams x (half a full window + what stays + digests). **Results** = streams x a "
+        "result x windows in 24 h: people who are measured now and then, not all day, need that share of it.",
         "* **Network** = streams x bytes x 8. It is nearly all frames, whose size is their pixels' and quality's.",
     ]
 

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import click
 from rich.console import Console
@@ -21,7 +22,7 @@ from beam_api.machine import SERVICE_BYTES, WORKER_BYTES, cores, memory_limit_by
 from beam_api.queueing import ScanQueue, connect_queue
 from beam_api.redis_server import RedisNotRunning, find_binary
 from beam_api.spool import Spool
-from beam_api.store.base import ping, store_errors, text
+from beam_api.store.base import ping, servers, store_errors, text
 
 OPEN_FILES = 1024
 FREE_BYTES = 256 * 1024 * 1024
@@ -70,10 +71,16 @@ def _redis(settings: Settings) -> tuple[str, str]:
         with open_store(settings) as client:
             ping(client)
             with store_errors():
-                info = client.info()
+                infos = servers(client)
     except RedisNotRunning as error:
         return str(error), "install redis-server, or set BEAM_REDIS_URL"
     where = "BEAM_REDIS_URL" if settings.redis_url else f"embedded, {find_binary().source}"
+    several = f", {len(infos)} nodes" if len(infos) > 1 else ""
+    findings = [_one_redis(info, where + several) for info in infos]
+    return next((finding for finding in findings if finding[1]), findings[0])
+
+
+def _one_redis(info: dict[str, Any], where: str) -> tuple[str, str]:
     found = f"{text(info['redis_version'])} ({where}), {text(info['used_memory_human'])} used"
     policy = text(info.get("maxmemory_policy", "noeviction"))
     if info.get("maxmemory") and policy != "noeviction":

@@ -11,7 +11,7 @@ from typing import Any, cast
 import redis
 from redis import exceptions as theirs
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.cluster import ClusterNode
+from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import SSLConnection
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
@@ -107,6 +107,13 @@ def ping(client: redis.Redis) -> None:
     """Raise `StoreUnavailable` unless Redis serves keys. A cluster that is down still answers PING."""
     with store_errors():
         client.exists(f"{PREFIX}:keys")
+
+
+def servers(client: redis.Redis) -> list[dict[str, Any]]:
+    """What INFO says of each server that takes writes: all primaries of a cluster. Raises what Redis raises."""
+    if isinstance(client, ClusterClient):
+        return list(client.info(target_nodes=RedisCluster.PRIMARIES).values())
+    return [client.info()]
 
 
 def text(value: Any) -> str:

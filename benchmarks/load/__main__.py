@@ -12,6 +12,7 @@ import locust  # isort: skip
 
 import argparse
 import json
+import logging
 import sys
 import time
 from contextlib import ExitStack
@@ -40,6 +41,7 @@ MUST_BE_ZERO = (
     "repeated requests answered otherwise",
     "measurements that changed",
     "heart rates wrong",
+    "exceptions in the load itself",
 )
 
 
@@ -110,6 +112,7 @@ def _let_pass(
             return None
 
     setup_logging("WARNING")
+    logging.getLogger("locust.runners").setLevel("CRITICAL")  # it complains of people who have gone home already
     environment = Environment(user_classes=list(EVERYBODY), host=host, shape_class=Day(), stop_timeout=2.0)
     environment.traffic = traffic
     runner = environment.create_local_runner()
@@ -121,6 +124,7 @@ def _let_pass(
     if service and before is not None:
         after = cpu_by_kind(service)
         used |= {kind: (after[kind] - before[kind]) / passed for kind in after}
+    traffic.tally["exceptions in the load itself"] = sum(found["count"] for found in runner.exceptions.values())
     runner.quit()
     return environment, used
 

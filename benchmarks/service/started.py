@@ -93,9 +93,9 @@ def cpu_by_kind(service: Service) -> Counter[str]:
 
 
 def process_s(pid: int) -> float:
-    """CPU time that a process has used, in seconds."""
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    """CPU time that a process has used, and those of its children that have ended, in seconds."""
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_s(service: Service, *kinds: str) -> float:

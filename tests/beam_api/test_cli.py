@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from beam_api.cli import main
 from beam_api.redis_server import EmbeddedRedis
+from beam_api.store.base import connect
 
 
 @pytest.fixture
@@ -108,7 +109,8 @@ def ailments(beam, monkeypatch, redis_server):
     return ailments
 
 
-def test_doctor_finds_a_redis_that_throws_keys_away_or_forgets_them(ailments, redis):
+def test_doctor_finds_a_redis_that_throws_keys_away_or_forgets_them(ailments, redis_server):
+    redis = connect(redis_server.url)
     normal = {name: redis.config_get(name)[name] for name in ("maxmemory", "maxmemory-policy", "appendonly")}
     try:
         redis.config_set("maxmemory-policy", "allkeys-lru")

@@ -107,11 +107,11 @@ def test_frames_are_counted_by_what_became_of_them(client, api_key, grown):
         assert grown("beam_frames_total", outcome=outcome) == 1
 
 
-def test_the_queue_is_told_as_it_is(settings, redis, scrape):
+def test_the_queue_is_told_as_it_is(settings, redis, queue_redis, scrape):
     assert scrape()("beam_queue_jobs") == 0
-    ScanQueue(redis).scan("sess_1", 1)
+    ScanQueue(queue_redis).scan("sess_1", 1)
     time.sleep(0.05)
-    ScanQueue(redis).scan("sess_2", 1, at_front=True)
+    ScanQueue(queue_redis).scan("sess_2", 1, at_front=True)
     redis.zadd(OPEN, {"sess_1": 0, "sess_2": 0})
     now = scrape()
     assert (now("beam_queue_jobs"), now("beam_video_workers"), now("beam_scans_open")) == (2, 0, 2)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.integration.conftest import Service, start_service
+from tests.processes import running
 
 __all__ = ["start_service"]
 
@@ -26,6 +27,12 @@ def parent_of(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except (FileNotFoundError, ProcessLookupError):
         return 0
+
+
+def children_of(pid: int) -> set[int]:
+    """The processes that a process has started and that still run."""
+    pids = {int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat")}
+    return {child for child in pids if parent_of(child) == pid and running(child)}
 
 
 def web_workers(service: Service) -> list[int]:

@@ -18,7 +18,7 @@ import pytest
 
 from beam_api.redis_server import EmbeddedRedis
 from tests import images
-from tests.faults.conftest import parent_of
+from tests.faults.conftest import children_of
 from tests.faults.held import STAGES
 from tests.processes import running, wait_until
 
@@ -47,8 +47,7 @@ class Held:
     face: bytes
 
     def workers(self) -> set[int]:
-        pids = {int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat")}
-        return {pid for pid in pids if parent_of(pid) == self.process.pid and running(pid)}
+        return children_of(self.process.pid)
 
     def held(self) -> dict[str, int]:
         """The process in which each session is held."""

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
-from tests.faults.conftest import make_key
+from beam_api.services.keys import Keys
+from beam_api.store.base import connect
+from beam_api.store.keys import KeyStore
+from beam_api.store.usage import UsageStore
+from tests.faults.conftest import children_of, make_key, web_workers
 from tests.faults.traffic import film
-from tests.integration.conftest import Service
 from tests.processes import running, wait_until
 
 pytestmark = pytest.mark.integration
@@ -36,7 +48,7 @@ def body(session: str, at_ms: int) -> bytes:
 class Sender:
     """Sends requests one after another. A request is lost if it could be sent and was not answered."""
 
-    service: Service
+    url: str
     key: str
     session: str
     keeps_connection: bool
@@ -52,7 +64,7 @@ class Sender:
         self.thread = threading.Thread(target=self.run)
 
     def run(self) -> None:
-        address = urlsplit(self.service.url)
+        address = urlsplit(self.url)
         connection = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
         headers = {"X-API-Key": self.key, "Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
         number = 0
@@ -86,24 +98,101 @@ class Sender:
         connection.close()
 
 
-def senders(service: Service, key: str, **options) -> list[Sender]:
+def check(busy: list[Sender]) -> None:
+    """No request was lost, and none refused."""
+    assert [loss for sender in busy for loss in sender.lost] == []
+    assert all(set(sender.answers) == {202} for sender in busy)
+
+
+def senders(url: str, key: str, **options) -> list[Sender]:
+    """Clients that have begun to send; every second one keeps its connection."""
     film()
-    all_of_them = [Sender(service, key, f"sender-{i}", i % 2 == 0, **options) for i in range(CLIENTS)]
+    all_of_them = [Sender(url, key, f"sender-{i}", i % 2 == 0, **options) for i in range(CLIENTS)]
     for sender in all_of_them:
         sender.thread.start()
     assert wait_until(lambda: all(sender.answers[202] >= 3 for sender in all_of_them), 60)
     return all_of_them
 
 
+@contextmanager
+def bare_gunicorn(url: str, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """gunicorn under nobody's care, and its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("BEAM_")}
+    env |= {"BEAM_REDIS_URL": url, "BEAM_DATA_DIR": str(tmp_path), "PYTHONPATH": os.getcwd()}
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:beam_api.gunicorn_conf"]
+    command += ["-w", "2", "-b", f"127.0.0.1:{port}"]
+    with (tmp_path / "gunicorn.log").open("w") as log:
+        process = subprocess.Popen(command, env=env, stderr=log)
+    try:
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(40)
+
+
+def reload(gunicorn: subprocess.Popen[bytes]) -> None:
+    """Return when no worker is left of those before."""
+    before = children_of(gunicorn.pid)
+    gunicorn.send_signal(signal.SIGHUP)
+    assert wait_until(lambda: not before & (now := children_of(gunicorn.pid)) and len(now) == 2, 40)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/ready").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_on_sighup_gunicorn_replaces_its_workers_and_no_request_is_lost(redis_server, tmp_path) -> None:
+    client = connect(redis_server.url)
+    key = Keys(KeyStore(client), UsageStore(client)).create("reload", tier="enterprise", limit_per_minute=1_000_000).key
+    client.close()
+    with bare_gunicorn(redis_server.url, tmp_path) as (gunicorn, url):
+        assert wait_until(lambda: answers(url), 30)
+        busy = senders(url, key, until_refused=False)
+        reload(gunicorn)
+        more = [sum(sender.answers.values()) for sender in busy]
+        assert wait_until(lambda: all(sum(s.answers.values()) > m for s, m in zip(busy, more, strict=True)), 30)
+        for sender in busy:
+            sender.ended.set()
+            sender.thread.join(60)
+    check(busy)
+    assert sum(sender.refused for sender in busy) == 0
+
+
+def test_on_sighup_the_service_hands_over_and_no_request_is_lost(start_service, tmp_path) -> None:
+    service = start_service(tmp_path / "data")
+    key = make_key(service)
+    busy = senders(service.url, key, until_refused=False)
+    before = set(web_workers(service))
+    service.process.send_signal(signal.SIGHUP)
+    assert wait_until(lambda: handed_over(service, before), 60)
+    for sender in busy:
+        sender.ended.set()
+        sender.thread.join(60)
+    check(busy)
+    assert sum(sender.refused for sender in busy) == 0
+    assert service.end() == 0
+
+
+def handed_over(service, before: set[int]) -> bool:
+    """Whether all web processes are other ones."""
+    now = set(web_workers(service))
+    return len(now) == 2 and not now & before
+
+
 def test_on_sigterm_every_request_that_could_be_sent_is_answered(start_service, tmp_path) -> None:
     service = start_service(tmp_path / "data")
     key = make_key(service)
     processes = list(service.processes())
-    busy = senders(service, key)
+    busy = senders(service.url, key)
     assert service.end() == 0
     for sender in busy:
         sender.thread.join(30)
-    assert [loss for sender in busy for loss in sender.lost] == []
-    assert all(set(sender.answers) == {202} for sender in busy)
+    check(busy)
     assert sum(sender.closed_politely for sender in busy if sender.keeps_connection) > 0
     assert wait_until(lambda: not any(running(pid) for pid in processes), 5)

@@ -138,12 +138,16 @@ def test_limits_of_size_are_told_by_the_service_and_not_by_the_proxy(balanced: B
 
 
 def test_a_machine_that_dies_takes_no_window_with_it(balanced: Balanced) -> None:
-    """The last test: one machine stays dead."""
+    """The last test: one machine stays dead. A request on a connection to it may get 502, and is sent again."""
     *early, last = batches()
     half = len(early) // 2
     assert [balanced.post("left", part).status_code for part in early[:half]] == [202] * half
     balanced.machines[0].stop(signal.SIGKILL)
-    answers = [balanced.post("left", part) for part in early[half:]]
-    assert [answer.status_code for answer in answers] == [202] * len(answers)
-    assert answers[-1].json()["data"]["frames"] == 15 * len(early)
+    lost = 0
+    for part in early[half:]:
+        while (answer := balanced.post("left", part)).status_code == 502:
+            lost += 1
+        assert answer.status_code == 202, answer.text
+    assert lost <= 2
+    assert answer.json()["data"]["frames"] == 15 * len(early)
     assert balanced.post("left", last).status_code == 200

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import requests
 
+from beam_api.store.breaker import PAUSE_S
 from tests.processes import running, wait_until
 
 pytestmark = pytest.mark.integration
@@ -124,6 +125,7 @@ def test_a_redis_that_hangs_is_503_until_it_answers(service):
         assert httpx.get(service.url + "/health").status_code == 200
     finally:
         os.kill(redis, signal.SIGCONT)
+    time.sleep(PAUSE_S + 0.1)  # until then nobody asks
     assert service.get("/nope").status_code == 404
 
 

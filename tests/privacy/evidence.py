@@ -64,7 +64,7 @@ class Traces:
 
     def found_in(self, data: bytes) -> list[str]:
         """What of them is in these bytes, and any other image."""
-        found = [name for piece, name in self.pieces.items() if piece in data]
+        found = [name for piece, name in list(self.pieces.items()) if piece in data]
         return sorted({*found, *(f"something like {m[0][:8]!r}" for m in SIGNATURES.finditer(data))})
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from redis import Redis
 
+from beam_api.cli import main
 from beam_api.exceptions import StoreUnavailable
 from beam_api.services.admission import Admission
 from beam_api.services.keys import Keys, Token
 from beam_api.store.asking import Question, Script, ask, ask_each, tell, tell_at_once
 from beam_api.store.base import connect, ping, store_errors
 from beam_api.store.keys import KeyStore
+from beam_api.store.state import look
 from beam_api.store.usage import UsageStore, today
 from beam_api.store.windows import Entry, Session, WindowStore
 from tests import redis_servers
@@ -190,6 +194,33 @@ def test_a_window_outlives_the_node_it_is_on(servers: ClusterServers, cluster: R
     assert found == [6]
     assert [post(second) for second in (6, 7)] == [7, 8]
     assert tell_at_once(cluster, ("EXISTS", session.name("window"))) == [1]
+
+
+def test_what_is_wrong_with_one_node_is_seen(servers: ClusterServers, cluster: Redis, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("BEAM_REDIS_URL", servers.url)
+    monkeypatch.setenv("BEAM_QUEUE_REDIS_URL", f"unix://{tmp_path}/none.sock")
+    monkeypatch.setenv("BEAM_DATA_DIR", str(tmp_path))
+
+    def doctor() -> dict[str, str]:
+        result = CliRunner().invoke(main, ["doctor", "--json"])
+        return {f["what"]: f["mend"] for f in json.loads(result.stdout)["findings"] if f["what"] == "Redis"}
+
+    running = [node.client() for node in servers.nodes if node.process]
+    for node in running:
+        node.config_set("appendonly", "yes")
+    assert doctor() == {"Redis": ""}
+    assert look(cluster).memory_limit_bytes == 0
+    *_, one = (node for node in running if node.info("replication")["role"] == "master")
+    one.config_set("maxmemory", "100mb")
+    one.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        assert "noeviction" in doctor()["Redis"]
+        assert look(cluster).memory_limit_bytes == 100 * 2**20
+    finally:
+        one.config_set("maxmemory", "0")
+        for node in running:
+            node.config_set("appendonly", "no")
+            node.close()
 
 
 def test_a_cluster_that_is_away_is_unavailable_and_is_found_when_it_comes(tmp_path: Path) -> None:
