@@ -1,4 +1,4 @@
-"""How many threads a web process should have: `python -m benchmarks.threads`, two minutes.
+"""How many threads a web process should have: `python -m benchmarks.threads`, two minutes or so on a quiet machine.
 
 Threads can't speed up what holds Python's lock; what they are for is to wait, for bodies above all. So each number is
 tried on quick clients, one frame and thirty a request, and then beside clients whose bodies come as slowly as from a
