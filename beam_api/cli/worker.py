@@ -15,11 +15,16 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 
 @click.command()
-def worker() -> None:
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="Answer /metrics there; without it, nowhere.")
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="Address to do so; 0.0.0.0 for every one.")
+def worker(metrics_port: int | None, metrics_host: str) -> None:
     """Analyse uploaded videos, beside the one worker that `beam serve` runs, on this machine or on others.
 
     It needs the service's Redis (BEAM_REDIS_URL, or BEAM_DATA_DIR on the same machine) and its uploads: the same
     BEAM_DATA_DIR, or a BEAM_SPOOL_URL that both reach. SIGTERM ends it after the video in hand.
+
+    Web processes on the same machine, with the same BEAM_DATA_DIR, tell its counts at their /metrics. Where there are
+    none, --metrics-port has it answer itself: on this machine, or to who sends BEAM_METRICS_TOKEN.
     """
     from beam_api import metrics_folder
     from beam_api.redis_server import running_url
@@ -28,9 +33,13 @@ def worker() -> None:
     with failures_as_messages():
         settings = read_settings(quiet=False)
         metrics_folder.prepare(settings.data_dir)  # before `worker` is imported, which counts
+        from beam_api import worker_metrics
         from beam_api.worker import run
 
+        redis_url = settings.redis_url or running_url(settings.data_dir)
+        if metrics_port:
+            worker_metrics.start(metrics_host, metrics_port, redis_url)  # ends with this process
         try:
-            sys.exit(run(settings, settings.redis_url or running_url(settings.data_dir)))
+            sys.exit(run(settings, redis_url))
         except ModelUnavailable as error:
             raise click.ClickException(str(error)) from error

@@ -31,13 +31,17 @@ def metrics() -> Response:
     Answered to callers on the same machine that came by no proxy, and to those that send `BEAM_METRICS_TOKEN` as a
     bearer token. To others there is nothing here.
     """
-    if not (_has_token() or _is_local()):
+    if not may_read(parts().settings.metrics_token):
         raise NotFound
     return Response(parts().exposition.text(), content_type=CONTENT_TYPE)
 
 
-def _has_token() -> bool:
-    token = parts().settings.metrics_token
+def may_read(token: str | None) -> bool:
+    """Whether the current request may see the metrics, by the token that is set or by where it comes from."""
+    return _has_token(token) or _is_local()
+
+
+def _has_token(token: str | None) -> bool:
     scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
     if not token or scheme.lower() != "bearer":
         return False

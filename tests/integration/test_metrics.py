@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 from urllib.parse import urlsplit
 
 import httpx
@@ -122,3 +124,36 @@ def test_a_service_that_has_ended_leaves_no_counts_behind(counted):
     assert list(counts.glob("*.db"))
     assert service.end() == 0
     assert not counts.exists()
+
+
+def test_a_worker_without_web_processes_answers_itself(redis_server, redis, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    env = os.environ | {
+        "BEAM_REDIS_URL": redis_server.url,
+        "BEAM_DATA_DIR": str(tmp_path),
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "counts"),
+        "BEAM_METRICS_TOKEN": TOKEN,
+    }
+    command = [sys.executable, "-m", "beam_api.cli", "worker", "--metrics-port", str(port)]
+    worker = subprocess.Popen(command, env=env)
+    url = f"http://127.0.0.1:{port}/metrics"
+    try:
+
+        def told() -> Scrape:
+            try:
+                return Scrape(httpx.get(url, timeout=20).text)
+            except httpx.TransportError:
+                return Scrape("")
+
+        assert wait_until(lambda: told().get("beam_video_workers") == 1, 60)
+        now = told()
+        assert now("beam_processes", role="video") == now("beam_processes", role="metrics") == 1
+        assert now("beam_scans_total", outcome="completed") == 0
+        proxied = {"X-Forwarded-For": "1.2.3.4"}
+        assert httpx.get(url, headers=proxied, timeout=20).status_code == 404
+        assert httpx.get(url, headers=proxied | {"Authorization": f"Bearer {TOKEN}"}, timeout=20).status_code == 200
+    finally:
+        worker.terminate()
+        worker.wait(40)
+    assert wait_until(lambda: list(metrics_folder.processes(tmp_path / "counts")) == [], 20)
