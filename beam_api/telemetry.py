@@ -12,7 +12,7 @@ import secrets
 import sys
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from flask import Flask, Response, current_app, g, got_request_exception, request
@@ -36,9 +36,21 @@ def configure_logging(level: int) -> None:
     structlog.configure(
         processors=[*_PROCESSORS, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda: structlog.WriteLogger(sys.stderr),
+        logger_factory=lambda: structlog.WriteLogger(cast(TextIO, _Stderr())),
         cache_logger_on_first_use=False,
     )
+
+
+class _Stderr:
+    """Takes log lines. One that can't be written, because the log's disk is full, is lost, and not its request too."""
+
+    def write(self, line: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 class Discreet(logging.Filter):

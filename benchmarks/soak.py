@@ -195,13 +195,13 @@ def main() -> None:
     with running_service() as service, redis.Redis.from_url(running_url(service.data_dir)) as store:
         _send_all(service, "warm", material, 5.0)
         capacity = len(_merged(_send_all(service, "flat-out", material, CAPACITY_S)).took_s) / CAPACITY_S
-        before = processes(service)
+        before = _lasting(service)
         memory = _Memory(service, store)
         memory.start()
         clients = _send_all(service, "soak", material, 60 * minutes, CLIENTS / (SHARE * capacity))
         memory.stop()
         seen = _merged(clients)
-        died = len(set(before) - set(processes(service)))
+        died = len(before - _lasting(service))
         left = _left(service, store, clients)
         files = sum(path.is_file() for path in (service.data_dir / "spool").rglob("*"))
     for wrong in seen.wrong[:10]:
@@ -247,6 +247,11 @@ def _merged(clients: list[Client]) -> Seen:
         whole.measured += seen.measured
         whole.latest_s = max(whole.latest_s, seen.latest_s)
     return whole
+
+
+def _lasting(service: Service) -> set[int]:
+    """The processes that ought to live as long as the service; a video's analysis has one of its own."""
+    return {pid for pid, command in processes(service).items() if command != "video worker"}
 
 
 class _Memory(threading.Thread):

@@ -223,7 +223,7 @@ def test_everything_went_wrong(driven: Driven) -> None:
     assert {200, 400, 401, 404, 405, 413, 415, 422, 429, 500, 503} <= {a.status_code for a in driven.answers}
     assert {answer.split()[1] for answer in driven.refused} >= {b"400", b"414", b"431"}
     log = driven.service.log.read_text()
-    for said in ("Invalid request", "unhandled exception", "Traceback", '"status": 503', "redis"):
+    for said in ("malformed request", "unhandled exception", "Traceback", '"status": 503', "redis"):
         assert said in log, said
     assert all(len(secret) >= 15 for secret in driven.secrets.values())
 
@@ -234,7 +234,7 @@ def test_no_secret_is_in_the_log(driven: Driven) -> None:
 
 def test_no_address_query_or_person_is_in_the_log(driven: Driven) -> None:
     log = driven.service.log.read_text(errors="replace")
-    requests = [line for line in log.splitlines() if '"request"' in line or "nvalid" in line]
+    requests = [line for line in log.splitlines() if '"request"' in line or "malformed" in line]
     assert requests
     assert not [line for line in requests if "127.0.0.1" in line or "?" in line or "key=" in line]
 
@@ -252,6 +252,12 @@ def test_no_secret_is_in_an_error(driven: Driven) -> None:
         if answer.status_code >= 400:
             told = answer.text + str([pair for pair in answer.headers.items() if pair[0] != "x-request-id"])
             assert found_in(driven, told) == [], (answer.request.url, answer.text)
+
+
+def test_no_secret_is_in_the_answer_to_what_is_no_request(driven: Driven) -> None:
+    assert len(driven.refused) > 10
+    for answer in driven.refused:
+        assert found_in(driven, answer.decode("latin-1")) == [], answer
 
 
 def test_no_error_tells_paths_hosts_or_tracebacks(driven: Driven) -> None:

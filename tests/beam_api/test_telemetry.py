@@ -1,4 +1,6 @@
 import json
+import sys
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -98,3 +100,14 @@ def test_a_bug_is_logged_with_its_traceback_but_no_values(client, log_lines):
 def test_an_error_names_the_request(client):
     answer = client.get("/nope")
     assert answer.json["error"]["request_id"] == answer.headers["X-Request-Id"]
+
+
+def test_a_log_whose_disk_is_full_costs_no_request_its_answer(client, monkeypatch):
+    full = open("/dev/full", "w")  # noqa: SIM115 - it can't be closed either
+    monkeypatch.setattr(sys, "stderr", full)
+    with pytest.raises(OSError, match="No space left"):
+        print("a line", file=sys.stderr, flush=True)
+    assert [client.get(path).status_code for path in ("/health", "/closed", "/broken")] == [200, 405, 500]
+    monkeypatch.undo()
+    with suppress(OSError):
+        full.close()

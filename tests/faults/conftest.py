@@ -7,10 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.integration.conftest import Service, start_service
 from tests.processes import running
 
 __all__ = ["start_service"]
+
+LONG = "BEAM_FAULT_WINDOWS" in os.environ
+in_the_long_run = pytest.mark.skipif(not LONG, reason="make faults runs it; a shorter test is like it")
 
 
 def make_key(service: Service, **environment: str) -> str:

@@ -25,7 +25,7 @@ from tests.processes import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 
-WINDOWS = int(os.environ.get("BEAM_FAULT_WINDOWS", "64"))
+WINDOWS = int(os.environ.get("BEAM_FAULT_WINDOWS", "48"))
 AT_ONCE = 16
 REQUESTS = (
     15 if WINDOWS < 500 else 30

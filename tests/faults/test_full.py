@@ -14,7 +14,7 @@ import redis
 
 from beam_api.redis_server import running_url
 from tests import videos
-from tests.faults.conftest import make_key
+from tests.faults.conftest import in_the_long_run, make_key
 from tests.faults.traffic import BATCH, BATCHES, FPS, WINDOW_S, Book, Person
 from tests.processes import wait_until
 
@@ -106,7 +106,7 @@ def test_an_upload_that_does_not_fit_is_a_503_and_leaves_no_file(start_service, 
     assert service.end() == 0
 
 
-@pytest.mark.parametrize("fsync", ["everysec", "always"])
+@pytest.mark.parametrize("fsync", ["everysec", pytest.param("always", marks=in_the_long_run)])
 def test_a_full_disk_of_redis_is_a_503_and_loses_nothing_that_was_answered(start_service, small_disk, fsync):
     disk = small_disk("redis", 8)
     service = start_service(disk / "data", BEAM_REDIS_FSYNC=fsync)

@@ -14,7 +14,7 @@ import redis
 
 from beam_api.redis_server import EmbeddedRedis, running_url
 from beam_api.store.base import TIMEOUT_S
-from tests.faults.conftest import make_key
+from tests.faults.conftest import LONG, in_the_long_run, make_key
 from tests.faults.traffic import BATCH, BATCHES, Book, Person
 from tests.processes import wait_until
 
@@ -109,6 +109,7 @@ def test_a_redis_that_hangs_for_five_seconds_is_a_quick_503_and_then_all_goes_on
     assert completes(person)
 
 
+@in_the_long_run
 def test_a_redis_that_is_down_for_five_seconds_has_kept_the_windows(start_service, tmp_path):
     server = EmbeddedRedis(tmp_path / "redis", announce=False)
     server.start()
@@ -130,13 +131,13 @@ def test_a_redis_that_is_down_for_five_seconds_has_kept_the_windows(start_servic
         server.stop()
 
 
-@pytest.mark.parametrize("fsync", ["everysec", "always"])
+@pytest.mark.parametrize("fsync", ["everysec", pytest.param("always", marks=in_the_long_run)])
 def test_a_redis_that_is_killed_is_started_again_with_what_it_had_on_disk(mine, start_service, tmp_path, fsync):
     service, key = mine
     if fsync == "always":
         service = start_service(tmp_path / "data", BEAM_REDIS_FSYNC="always")
         key = make_key(service)
-    for number in range(3):
+    for number in range(3 if LONG else 1):
         person = half_a_window(service, key, f"killed-{number}")
         if fsync == "everysec":
             time.sleep(2.1)  # what is older than a flush, and one that was late, is on the disk

@@ -11,7 +11,7 @@ import pytest
 
 from beam_api.redis_server import EmbeddedRedis
 from beam_api.store.base import TIMEOUT_S
-from tests.faults.conftest import make_key
+from tests.faults.conftest import in_the_long_run, make_key
 from tests.faults.proxy import Manners, proxied
 from tests.faults.traffic import BATCH, BATCHES, FPS, WINDOW_S, Book, Crowd, Person
 from tests.processes import wait_until
@@ -83,6 +83,7 @@ def test_frames_whose_append_was_done_but_not_told_count_once(far_redis, people,
     assert person.send(0, BATCHES - 1).json()["data"]["frames"] == FPS * WINDOW_S
 
 
+@in_the_long_run
 def test_a_window_whose_claim_was_never_told_is_measured_when_its_lease_is_over(far_redis, people):
     _, _, proxy = far_redis
     book = Book()

@@ -25,7 +25,7 @@ from beam_api.services.keys import Keys
 from beam_api.store.base import connect
 from beam_api.store.keys import KeyStore
 from beam_api.store.usage import UsageStore
-from tests.faults.conftest import children_of, make_key, web_workers
+from tests.faults.conftest import children_of, in_the_long_run, make_key, web_workers
 from tests.faults.traffic import film
 from tests.processes import running, wait_until
 
@@ -147,6 +147,7 @@ def answers(url: str) -> bool:
         return False
 
 
+@in_the_long_run
 def test_on_sighup_gunicorn_replaces_its_workers_and_no_request_is_lost(redis_server, tmp_path) -> None:
     client = connect(redis_server.url)
     key = Keys(KeyStore(client), UsageStore(client)).create("reload", tier="enterprise", limit_per_minute=1_000_000).key
