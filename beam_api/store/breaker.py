@@ -1,4 +1,4 @@
-"""While Redis is away, say so at once: a request that waits for it holds a thread, and a worker has four.
+"""While Redis is away, say so at once: a request that waits for it holds a thread, and a worker has few.
 
 Redis is asked through a `Guarded` retry. One failure that outlasts its tries opens the breaker of this process: for
 `PAUSE_S` every other question fails without being asked. Then one is let through, and its outcome decides.
