@@ -9,7 +9,8 @@ from beam_api import draining, errors, gunicorn_conf, web_worker
 from beam_api.config import VARIABLES
 from beam_api.schemas.measure_form import MOST_FRAMES
 from beam_api.services.keys import TIERS
-from beam_api.views.measure import AT_WORK, LIMITS
+from beam_api.services.measuring import AT_WORK
+from beam_api.views.measure import LIMITS
 from beam_api.views.scans import MOST_VIDEO_BYTES
 from rppg_core import images, video
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,10 @@ from rppg_core.vitals import Vitals
 
 PATIENCE_S = 2.0  # how long a retry waits for an analysis under way elsewhere
 _POLL_S = 0.04
+AT_WORK = 4
+"""Requests of a process whose frames are read, or whose windows are analysed, at the same time. The other threads wait
+for bodies of slow clients, for Redis, or for a result."""
+
 _ATTEMPTS = 3
 """Claims on one window. One that has failed, or killed its analyst, this often gives a measurement without vitals: it
 must not stand in the way of its session, and trying again would not help."""
@@ -106,6 +111,7 @@ class Measuring:
         self._windows, self._results, self._reader = windows, results, reader
         self._analyse, self._advise = analyse, advise
         self._look: Look | None = LOOK
+        self._at_work = threading.BoundedSemaphore(AT_WORK)
 
     def arriving(self, post: Post) -> tuple[Question[Arrival], Question[int]]:
         """What to ask of the store when a request has come in whole."""
@@ -147,7 +153,8 @@ class Measuring:
         # A frame sent twice in one request is read once.
         unique = {(at, mark): data for at, mark, data in zip(times, marks, post.frames, strict=True)}
         last = FaceState.from_bytes(arrival.face.packed) if arrival.face else None
-        read = self._reader.read([Frame(at, data) for (at, _), data in unique.items()], last)
+        with self._at_work:
+            read = self._reader.read([Frame(at, data) for (at, _), data in unique.items()], last)
         readings = dict(zip(unique, read, strict=True))
 
         failures = [(i, readings[key].error) for i, key in enumerate(zip(times, marks, strict=True))]
@@ -234,7 +241,8 @@ class Measuring:
         }
         if claim.token <= _ATTEMPTS:
             try:
-                vitals = self._analyse(_trace(claim.records, claim.frame_size))
+                with self._at_work:
+                    vitals = self._analyse(_trace(claim.records, claim.frame_size))
                 return Measurement.of(
                     vitals,
                     times,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from dataclasses import replace
 
@@ -34,11 +33,6 @@ bp = Blueprint("measure", __name__, url_prefix="/api/rppg", description="Frames 
 _MIB = 1024 * 1024
 LIMITS = Limits(file_bytes=8 * _MIB, files_bytes=32 * _MIB, body_bytes=33 * _MIB)
 
-AT_WORK = 4
-"""Requests of a process whose frames are read at the same time; the other threads wait for bodies of slow clients."""
-
-_at_work = threading.BoundedSemaphore(AT_WORK)
-
 
 @bp.post("/measure")
 @bp.doc(requestBody={"required": True, "content": {"multipart/form-data": {"schema": UploadSchema}}})
@@ -63,8 +57,7 @@ def measure() -> Response:
         # To ask for times is to take them, so a request that may be refused must not.
         lambda post: () if post.given_times else measuring.arriving(post),
     )
-    with _at_work:
-        answer = measuring.post(replace(post, allowance=_allowance()), tuple(arrived))
+    answer = measuring.post(replace(post, allowance=_allowance()), tuple(arrived))
     if isinstance(answer, Buffering):
         metrics.count_window(restarted=answer.restarted)
         return success(write_buffering(answer, telemetry.elapsed_ms()), 202)

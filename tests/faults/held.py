@@ -7,7 +7,6 @@ process that is held there leaves a file `STAGE-....PID`. All else is the servic
 from __future__ import annotations
 
 import os
-import threading
 import time
 from pathlib import Path
 
@@ -24,10 +23,8 @@ threads = 16  # those that are held must leave some for the rest
 def load() -> Flask:
     """The app, with waits around its analysis and after its save."""
     from beam_api.context import EXTENSION
-    from beam_api.views import measure as view
 
     app = load_as_it_is()
-    view._at_work = threading.BoundedSemaphore(threads)  # each of those held has a place there
     measuring = app.extensions[EXTENSION].measuring
     measure, save = measuring._measure, measuring._windows.save
 

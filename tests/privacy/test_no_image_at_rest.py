@@ -375,7 +375,7 @@ def test_processes_hold_no_file_or_memory_with_an_image(scene: Scene) -> None:
 
 def test_no_file_but_the_known_ones_was_open_at_any_time(scene: Scene) -> None:
     assert scene.watch
-    assert scene.watch.looks > 100
+    assert scene.watch.looks > 20
     assert scene.watch.found == set()
     assert {target for target in scene.watch.unexpected if not is_code_or_heartbeat(target, scene)} == set()
 
