@@ -144,7 +144,7 @@ def _analysis(reader: FaceReader, frames: list[bytes]) -> list[Figure]:
         analyses.append(cpu_ms(partial(measure, trace))[0])
         yardsticks.append(cpu_ms(partial(_yardstick, flat))[0])
     return [
-        Figure("analysis of a window, 30 s at 30 fps", median(analyses), "ms", 100),
+        Figure("analysis of a window, 30 s at 30 fps", median(analyses), "ms", 40),
         Figure("the same / a fixed loop of scipy", median(analyses) / median(yardsticks), "x"),
         Figure("resident memory of the core at the end", resident_mb(), "MB", 250),
     ]
