@@ -25,7 +25,7 @@ from beam_api.services.pacing import interval_ms, mean_interval_ms
 from beam_api.store.keys import KeyStore
 from beam_api.store.windows import Session
 from benchmarks.report import Figure, show
-from benchmarks.service import Service, running_service
+from benchmarks.service.started import Service, running_service
 from rppg_core.pace import HIGH_HZ, LOW_HZ, alias_strength
 from rppg_core.scenes import Scene
 from rppg_core.simulate import simulate_face

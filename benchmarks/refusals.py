@@ -18,7 +18,7 @@ from beam_api.redis_server import running_url
 from beam_api.services.keys import Keys
 from beam_api.store.keys import KeyStore
 from benchmarks.report import Figure, show
-from benchmarks.service import running_service
+from benchmarks.service.started import running_service
 
 TURNS = 400
 UNKNOWN, MALFORMED = "unknown", "malformed (not looked up)"
