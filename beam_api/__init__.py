@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from beam_api.config import Settings
 
 if TYPE_CHECKING:
-    from rppg_core.reader import FaceReader
+    from rppg_core.face.reader import FaceReader
 
 __all__ = ["Settings", "create_app"]
 
@@ -41,35 +41,45 @@ def create_app(
         If the landmark model can't be loaded.
     """
     # Imported here: `beam keys` and the parent of `beam serve` need none of it, and OpenCV and dlib are large.
-    from beam_api import auth, draining, errors, headers, metrics, openapi, origins, telemetry
-    from beam_api.context import EXTENSION, Parts
-    from beam_api.exposition import Exposition
-    from beam_api.limits import Limiter
-    from beam_api.probing import probe_upload
-    from beam_api.redis_server import running_url
-    from beam_api.scan_parts import ScanParts
+    from beam_api.adapters.probe import probe_upload
+    from beam_api.monitoring import counters, logs
+    from beam_api.server.embedded_redis import running_url
     from beam_api.services.admission import Admission
+    from beam_api.services.exposition import Exposition
     from beam_api.services.keys import Keys
     from beam_api.services.measuring import Measuring
     from beam_api.services.scanning import Scanning
     from beam_api.services.signup import Signup
-    from beam_api.store.base import connect
+    from beam_api.store.client import connect
     from beam_api.store.keys import KeyStore
+    from beam_api.store.limits import Limiter
     from beam_api.store.results import ResultStore
     from beam_api.store.usage import UsageStore
     from beam_api.store.windows import WindowStore
-    from beam_api.views import health, keys, measure, pages, playground, scans, webhook_secret
-    from beam_api.views import metrics as metrics_view
+    from beam_api.web import (
+        auth,
+        cors,
+        draining,
+        error_responses,
+        openapi,
+        request_log,
+        request_metrics,
+        security_headers,
+    )
+    from beam_api.web.context import EXTENSION, Parts
+    from beam_api.web.views import health, keys, measure, pages, playground, scans, webhook_secret
+    from beam_api.web.views import metrics as metrics_view
+    from beam_api.wiring import ScanParts
     from rppg_core import guidance
-    from rppg_core.measure import measure as analyse
-    from rppg_core.reader import FaceReader as Reader
+    from rppg_core import measure as analyse
+    from rppg_core.face.reader import FaceReader as Reader
 
     settings = settings or Settings.from_environment()
-    telemetry.configure_logging(settings.log_level_number)
+    logs.configure_logging(settings.log_level_number)
     client = redis or connect(settings.redis_url or running_url(settings.data_dir))
     reader = reader or Reader(settings.landmarks)
     measuring = Measuring(
-        WindowStore(client), ResultStore(client), reader, analyse=metrics.timed(analyse), advise=guidance.advise
+        WindowStore(client), ResultStore(client), reader, analyse=counters.timed(analyse), advise=guidance.advise
     )
     key_service = Keys(KeyStore(client), UsageStore(client))
     scan = ScanParts.build(settings, client)
@@ -95,13 +105,13 @@ def create_app(
     if hops := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     # Hooks after a request run in the reverse order: limit headers, the drain, and the log line last.
-    metrics.init_app(app)
-    telemetry.init_app(app)
-    headers.init_app(app)
+    request_metrics.init_app(app)
+    request_log.init_app(app)
+    security_headers.init_app(app)
     draining.init_app(app)
-    origins.init_app(app, settings.cors_origins)
+    cors.init_app(app, settings.cors_origins)
     auth.init_app(app)
-    errors.init_app(app)
+    error_responses.init_app(app)
     api = openapi.init_app(app)
     for blueprint in (health.bp, metrics_view.bp, measure.bp, keys.bp, pages.bp):
         api.register_blueprint(blueprint)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from environs import Env, EnvError, validate
 from marshmallow import ValidationError
 
-from beam_api.machine import default_workers
-from beam_api.redis_urls import RedisUrl
-from beam_api.webhook_targets import AllowedHost
+from beam_api.adapters.webhook_targets import AllowedHost
+from beam_api.host.resources import default_workers
+from beam_api.store.urls import RedisUrl
 
 
 class SettingsError(Exception):

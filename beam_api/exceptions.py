@@ -1,7 +1,7 @@
 """Every failure the service raises on purpose.
 
-`code` is part of the API; the message is read by strangers, so it holds no path, key or host. `beam_api.errors` gives
-each class its status. Failures of images and signals are `rppg_core.errors`.
+`code` is part of the API; the message is read by strangers, so it holds no path, key or host.
+`beam_api.web.error_responses` gives each class its status. Failures of images and signals are `rppg_core.errors`.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from benchmarks.scores import (
     stress_error,
     upper_bound,
 )
-from rppg_core.scenes import Scene
+from rppg_core.simulation.scenes import Scene
 
 DOCS = Path(__file__).parents[1] / "docs"
 TOLERANCE_BPM = 2.0

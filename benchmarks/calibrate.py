@@ -1,4 +1,4 @@
-"""Fit `rppg_core.calibration` on simulated faces of tuning seeds; prints the new table.
+"""Fit `rppg_core.quality.calibration` on simulated faces of tuning seeds; prints the new table.
 
 `python -m benchmarks.calibrate --cache FOLDER`. Each recording is also cut into shorter windows, so that the table
 holds from 10 s on. Weights keep the sign that physics gives them, and a penalty keeps them from becoming surer than
@@ -20,13 +20,12 @@ from scipy.optimize import minimize
 
 from benchmarks.recordings import TUNING_SEED, Job, jobs, rows, single_threaded_pool, thin
 from benchmarks.recordings import Row as Recording
-from rppg_core.hrv import stress_index
-from rppg_core.measure import MIN_RATE_HZ, breathe, variability
-from rppg_core.oxygen import oxygen
-from rppg_core.pulse import find_pulse
-from rppg_core.quality import (
+from rppg_core._measure import breathe, variability
+from rppg_core.pulse.evidence import Evidence
+from rppg_core.pulse.extract import find_pulse
+from rppg_core.pulse.sparse import find_sparse_pulse
+from rppg_core.quality.probability import (
     MIN_CONFIDENCE,
-    Evidence,
     against_next,
     breath_features,
     heart_rate_features,
@@ -35,9 +34,11 @@ from rppg_core.quality import (
     sparse_features,
     variability_features,
 )
-from rppg_core.simulate import person_of
-from rppg_core.sparse import find_sparse_pulse
-from rppg_core.traces import Trace
+from rppg_core.simulation.faces import person_of
+from rppg_core.trace.sampling import MIN_RATE_HZ
+from rppg_core.trace.traces import Trace
+from rppg_core.vital.hrv import stress_index
+from rppg_core.vital.oxygen import oxygen
 
 SIGNS = {
     "heart_rate_face": {

@@ -25,15 +25,15 @@ import cv2  # noqa: E402
 import redis  # noqa: E402
 from rich.console import Console  # noqa: E402
 
-from beam_api.redis_server import running_url  # noqa: E402
+from beam_api.server.embedded_redis import running_url  # noqa: E402
 from benchmarks.capacity_page import ANSWERS_S, Memory, Stream, page  # noqa: E402
 from benchmarks.material import BATCH, FPS, SIZE, simulated_frames  # noqa: E402
 from benchmarks.service.client import Client  # noqa: E402
 from benchmarks.service.started import WEB, Service, cpu_s, running_service  # noqa: E402
 from benchmarks.service.store import asked  # noqa: E402
-from rppg_core.measure import measure  # noqa: E402
-from rppg_core.reader import FaceReader, Frame  # noqa: E402
-from rppg_core.traces import Trace  # noqa: E402
+from rppg_core import measure  # noqa: E402
+from rppg_core.face.reader import FaceReader, Frame  # noqa: E402
+from rppg_core.trace.traces import Trace  # noqa: E402
 
 PAGE = Path(__file__).parents[1] / "docs" / "capacity.md"
 WINDOW_S = 30

@@ -11,10 +11,10 @@ from benchmarks import real
 from benchmarks.recordings import TEST_SEED, Job, Row, jobs, thin
 from benchmarks.report import Verdict
 from benchmarks.scores import mean, median
-from rppg_core.measure import measure
-from rppg_core.simulate import person_of
-from rppg_core.traces import Trace
-from rppg_core.vitals import Vitals
+from rppg_core import measure
+from rppg_core.results import Vitals
+from rppg_core.simulation.faces import person_of
+from rppg_core.trace.traces import Trace
 
 GROUP, EVEN_GROUP, FAST_GROUP, NOTHING_GROUP = "1.6 fps", "evenly slow", "60 fps", "nothing at 1.6 fps"
 _SLOW = {"fps": 1.6, "time_jitter": 0.3, "duration_s": 60.0}

@@ -29,9 +29,9 @@ from scipy.signal import detrend  # noqa: E402
 
 from benchmarks.material import BATCH, FPS, batches, clip_frames, simulated_frames, wall_frame  # noqa: E402
 from benchmarks.report import Figure, show  # noqa: E402
-from rppg_core.measure import measure  # noqa: E402
-from rppg_core.reader import FaceReader, FaceState, Frame  # noqa: E402
-from rppg_core.traces import Sample, Trace  # noqa: E402
+from rppg_core import measure  # noqa: E402
+from rppg_core.face.reader import FaceReader, FaceState, Frame  # noqa: E402
+from rppg_core.trace.traces import Sample, Trace  # noqa: E402
 
 REPEATS = 7
 SINGLES = 10

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from rppg_core.scenes import Scene
-from rppg_core.simulate import simulate_face
-from rppg_core.video import read_video
+from rppg_core.media.video import read_video
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.scenes import Scene
 
 CLIP = Path(__file__).parents[2] / "shared" / "data" / "face-1" / "face-1.mp4"
 SIZE = (640, 480)

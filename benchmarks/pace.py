@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from beam_api.redis_server import running_url
+from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
 from beam_api.services.pacing import interval_ms, mean_interval_ms
 from beam_api.store.keys import KeyStore
 from beam_api.store.windows import Session
 from benchmarks.report import Figure, show
 from benchmarks.service.started import Service, running_service
-from rppg_core.pace import HIGH_HZ, LOW_HZ, alias_strength
-from rppg_core.scenes import Scene
-from rppg_core.simulate import simulate_face
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.scenes import Scene
+from rppg_core.trace.aliasing import HIGH_HZ, LOW_HZ, alias_strength
 
 LIMIT = 100  # requests a minute of a sandbox key
 DRAWS = 200

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rppg_core.measure import measure
-from rppg_core.reader import FaceReader, Frame
-from rppg_core.traces import Trace
-from rppg_core.video import read_video
-from rppg_core.vitals import Vitals
+from rppg_core import measure
+from rppg_core.face.reader import FaceReader, Frame
+from rppg_core.media.video import read_video
+from rppg_core.results import Vitals
+from rppg_core.trace.traces import Trace
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 FACE_1_BPM = 75.7  # mean interval of the contact pulse wave

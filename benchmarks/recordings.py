@@ -12,15 +12,15 @@ from multiprocessing.pool import Pool
 import cv2
 import numpy as np
 
-from rppg_core.film import film
-from rppg_core.measure import measure
-from rppg_core.physiology import Truth
-from rppg_core.reader import FaceReader, Frame
-from rppg_core.scenes import NO_PULSE, Scene, hard_scene, moderate_scene, no_pulse_scene
-from rppg_core.simulate import SimulatedFace, simulate_face
-from rppg_core.traces import Sample, Trace
-from rppg_core.video import read_video
-from rppg_core.vitals import Vitals
+from rppg_core import measure
+from rppg_core.face.reader import FaceReader, Frame
+from rppg_core.media.video import read_video
+from rppg_core.results import Vitals
+from rppg_core.simulation.faces import SimulatedFace, simulate_face
+from rppg_core.simulation.film import film
+from rppg_core.simulation.physiology import Truth
+from rppg_core.simulation.scenes import NO_PULSE, Scene, hard_scene, moderate_scene, no_pulse_scene
+from rppg_core.trace.traces import Sample, Trace
 
 TUNING_SEED = 10_000
 TEST_SEED = 900_000

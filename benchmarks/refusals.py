@@ -14,7 +14,7 @@ from statistics import median
 
 import redis
 
-from beam_api.redis_server import running_url
+from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
 from beam_api.store.keys import KeyStore
 from benchmarks.report import Figure, show

@@ -18,16 +18,16 @@ from statistics import median  # noqa: E402
 
 import cv2  # noqa: E402
 
-from beam_api.redis_server import EmbeddedRedis  # noqa: E402
+from beam_api.server.embedded_redis import EmbeddedRedis  # noqa: E402
 from beam_api.services.measuring import Measuring, Post  # noqa: E402
-from beam_api.store.base import connect  # noqa: E402
+from beam_api.store.client import connect  # noqa: E402
 from beam_api.store.results import ResultStore  # noqa: E402
 from beam_api.store.windows import Session, WindowStore  # noqa: E402
 from benchmarks.material import BATCH, FPS, batches, simulated_frames  # noqa: E402
 from benchmarks.report import Figure, show  # noqa: E402
+from rppg_core import measure  # noqa: E402
+from rppg_core.face.reader import FaceReader  # noqa: E402
 from rppg_core.guidance import advise  # noqa: E402
-from rppg_core.measure import measure  # noqa: E402
-from rppg_core.reader import FaceReader  # noqa: E402
 
 SECONDS = 30
 ROUNDS = 3

@@ -30,7 +30,7 @@ from typing import Any  # noqa: E402
 import numpy as np  # noqa: E402
 import redis  # noqa: E402
 
-from beam_api.redis_server import running_url  # noqa: E402
+from beam_api.server.embedded_redis import running_url  # noqa: E402
 from benchmarks.material import BATCH, FPS, simulated_frames, wall_frame  # noqa: E402
 from benchmarks.report import Figure, show  # noqa: E402
 from benchmarks.service.client import BOUNDARY, END, PATH, frame_part, head  # noqa: E402

@@ -29,14 +29,14 @@ from benchmarks.ingest import cpu_ms  # noqa: E402
 from benchmarks.material import BATCH, CLIP, FPS, SIZE, encode  # noqa: E402
 from benchmarks.report import Figure, show  # noqa: E402
 from benchmarks.service.started import Service, processes, running_service  # noqa: E402
-from rppg_core.film import film  # noqa: E402
-from rppg_core.footage import trace_of  # noqa: E402
-from rppg_core.measure import measure  # noqa: E402
-from rppg_core.reader import FaceReader, FaceState, Frame  # noqa: E402
-from rppg_core.scenes import Scene  # noqa: E402
-from rppg_core.simulate import simulate_face  # noqa: E402
-from rppg_core.traces import Sample, Trace  # noqa: E402
-from rppg_core.video import read_video  # noqa: E402
+from rppg_core import measure  # noqa: E402
+from rppg_core.face.footage import trace_of  # noqa: E402
+from rppg_core.face.reader import FaceReader, FaceState, Frame  # noqa: E402
+from rppg_core.media.video import read_video  # noqa: E402
+from rppg_core.simulation.faces import simulate_face  # noqa: E402
+from rppg_core.simulation.film import film  # noqa: E402
+from rppg_core.simulation.scenes import Scene  # noqa: E402
+from rppg_core.trace.traces import Sample, Trace  # noqa: E402
 
 SECONDS = 30.0
 REPEATS = 5

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rppg_core.pace import is_evenly_slow
-from rppg_core.regions import CENTRES, N_REGIONS
-from rppg_core.sampling import frame_rate_hz
-from rppg_core.traces import Trace
+from rppg_core.face.regions import CENTRES, N_REGIONS
+from rppg_core.trace.aliasing import is_evenly_slow
+from rppg_core.trace.sampling import frame_rate_hz
+from rppg_core.trace.traces import Trace
 
 _MIN_SIZE_PX = 32.0  # distance of the eyes' centres: a little more than the least that is measured
 _EDGE = 1.1  # half width and height of the skin, in that distance

@@ -16,10 +16,10 @@ from flask.testing import FlaskClient
 from redis import Redis
 
 from beam_api import Settings, create_app
-from beam_api.context import EXTENSION, Parts
-from beam_api.redis_server import EmbeddedRedis
-from beam_api.store.base import connect
-from rppg_core.reader import FaceReader
+from beam_api.server.embedded_redis import EmbeddedRedis
+from beam_api.store.client import connect
+from beam_api.web.context import EXTENSION, Parts
+from rppg_core.face.reader import FaceReader
 from tests import redis_servers
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from rppg_core.scenes import Scene
-from rppg_core.simulate import simulate_face
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.scenes import Scene
 
 
 def still_face(**scene) -> np.ndarray:

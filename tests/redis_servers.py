@@ -17,7 +17,8 @@ import pytest
 from redis import Redis
 from redis import exceptions as theirs
 
-from beam_api.redis_server import die_with_parent, find_binary
+from beam_api.host.process import die_with_parent
+from beam_api.server.embedded_redis import find_binary
 from tests.processes import wait_until
 
 START_S = 60.0

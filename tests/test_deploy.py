@@ -11,10 +11,10 @@ import pytest
 import redis
 import yaml
 
-from beam_api import gunicorn_conf
+from beam_api.adapters.job_queue import TIME_LIMIT_S, open_queue
 from beam_api.config import VARIABLES
-from beam_api.queueing import TIME_LIMIT_S, open_queue
-from beam_api.redis_urls import RedisUrl
+from beam_api.server import gunicorn_conf
+from beam_api.store.urls import RedisUrl
 from tests.deployment import DEPLOY, KUBERNETES, container, documents, find
 
 OURS = {variable.name for variable in VARIABLES}

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from beam_api import draining, errors, gunicorn_conf, web_worker
 from beam_api.config import VARIABLES
-from beam_api.schemas.measure_form import MOST_FRAMES
+from beam_api.server import gunicorn_conf, gunicorn_worker
 from beam_api.services.keys import TIERS
 from beam_api.services.measuring import AT_WORK
-from beam_api.views.measure import LIMITS
-from beam_api.views.scans import MOST_VIDEO_BYTES
-from rppg_core import images, video
+from beam_api.web import draining, error_responses
+from beam_api.web.schemas.measure_form import MOST_FRAMES
+from beam_api.web.views.measure import LIMITS
+from beam_api.web.views.scans import MOST_VIDEO_BYTES
+from rppg_core.media import images, video
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -42,8 +43,8 @@ def test_the_table_of_tiers_is_that_of_the_code():
 @pytest.mark.parametrize("text", [README, API], ids=["README", "api.md"])
 def test_every_error_code_is_told_with_its_status(text):
     told = {code: int(row[0]) for row in rows(text, "Errors") for code in re.findall(r"`([A-Z_]+)`", row[1])}
-    raised = {kind.code: int(errors.status_of(kind)) for kind in errors.STATUS} | {
-        code: int(status) for status, code in errors._HTTP_CODES.items() if code != "INVALID_PARAMETER"
+    raised = {kind.code: int(error_responses.status_of(kind)) for kind in error_responses.STATUS} | {
+        code: int(status) for status, code in error_responses._HTTP_CODES.items() if code != "INVALID_PARAMETER"
     }
     assert told == {code: status for code, status in raised.items() if code not in NOT_YET}
 
@@ -60,12 +61,13 @@ def test_the_limits_told_are_those_of_the_code():
     for line in (
         f"| request line | {gunicorn_conf.limit_request_line} bytes |",
         f"| {gunicorn_conf.limit_request_fields}, of {gunicorn_conf.limit_request_field_size} bytes each |",
-        f"| head of a request, and TLS handshake | {web_worker.HEAD_S:.0f} s in all |",
-        f"an allowance of {web_worker.ALLOWANCE_S:.0f} s of waiting; each {web_worker.RATE // 1024} KB that arrive",
-        f"for more than {web_worker.PRESSED_S:.0f} s | {web_worker.PRESSED_ALLOWANCE_S:.0f} s, and "
-        f"{web_worker.PRESSED_RATE // 1024} KB a second |",
+        f"| head of a request, and TLS handshake | {gunicorn_worker.HEAD_S:.0f} s in all |",
+        f"an allowance of {gunicorn_worker.ALLOWANCE_S:.0f} s of waiting; "
+        f"each {gunicorn_worker.RATE // 1024} KB that arrive",
+        f"for more than {gunicorn_worker.PRESSED_S:.0f} s | {gunicorn_worker.PRESSED_ALLOWANCE_S:.0f} s, and "
+        f"{gunicorn_worker.PRESSED_RATE // 1024} KB a second |",
         f"| {draining.BOUND_BYTES // mib} MB, {draining.BOUND_S:.0f} s |",
-        f"| taking an answer | {web_worker.SEND_S:.0f} s |",
+        f"| taking an answer | {gunicorn_worker.SEND_S:.0f} s |",
         f"one of the {gunicorn_conf.threads} threads of a web process",
         f"| body | {LIMITS.body_bytes // mib} MB |",
         f"| {LIMITS.file_bytes // mib} MB; {LIMITS.files_bytes // mib} MB |",

@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from rppg_core.scenes import Scene
-from rppg_core.simulate import SimulatedFace, simulate_face
+from rppg_core.simulation.faces import SimulatedFace, simulate_face
+from rppg_core.simulation.scenes import Scene
 
 RATE_BPM = 80.0
 FACE_1 = Path(__file__).parents[2] / "shared" / "data" / "face-1" / "face-1.mp4"

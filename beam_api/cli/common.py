@@ -10,12 +10,12 @@ from typing import Any
 import click
 from redis import Redis
 
-from beam_api import telemetry
 from beam_api.config import Settings, SettingsError
 from beam_api.exceptions import BeamError
-from beam_api.metrics_folder import NotOurFolder
-from beam_api.redis_server import DataDirInUse, EmbeddedRedis, RedisNotRunning, running_url
-from beam_api.store.base import connect
+from beam_api.monitoring import logs
+from beam_api.monitoring.slots import NotOurFolder
+from beam_api.server.embedded_redis import DataDirInUse, EmbeddedRedis, RedisNotRunning, running_url
+from beam_api.store.client import connect
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -32,7 +32,7 @@ def failures_as_messages() -> Iterator[None]:
 def read_settings(*, quiet: bool = True) -> Settings:
     """The settings of this command; `quiet` ones log only what is wrong."""
     settings = Settings.from_environment()
-    telemetry.configure_logging(max(settings.log_level_number, 30 if quiet else 0))
+    logs.configure_logging(max(settings.log_level_number, 30 if quiet else 0))
     return settings
 
 

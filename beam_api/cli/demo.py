@@ -20,13 +20,14 @@ import httpx
 
 from beam_api.cli.common import json_option, print_json
 from beam_api.cli.show import progress_bar, show_vitals
-from beam_api.client import BeamClient, ServiceRefused
-from beam_api.redis_server import RedisNotRunning, die_with_parent, running_url
+from beam_api.client.measure import BeamClient, ServiceRefused
+from beam_api.host.process import die_with_parent
+from beam_api.server.embedded_redis import RedisNotRunning, running_url
 from beam_api.services.keys import Keys
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
-from rppg_core.scenes import Scene
-from rppg_core.simulate import simulate_face
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.scenes import Scene
 
 _START_S = 30.0
 _SCENE = Scene(heart_rate_bpm=72.0, rmssd_ms=38.0, respiration_rate_bpm=15.0, sway=0.015, duration_s=31.0, seed=7)

@@ -14,15 +14,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from beam_api import metrics_folder
+from beam_api.adapters.job_queue import ScanQueue, connect_queue
+from beam_api.adapters.spool import Spool
 from beam_api.cli.common import failures_as_messages, json_option, open_store, print_json, read_settings
 from beam_api.config import Settings
 from beam_api.exceptions import StoreUnavailable
-from beam_api.machine import SERVICE_BYTES, WORKER_BYTES, cores, memory_limit_bytes
-from beam_api.queueing import ScanQueue, connect_queue
-from beam_api.redis_server import RedisNotRunning, find_binary
-from beam_api.spool import Spool
-from beam_api.store.base import ping, servers, store_errors, text
+from beam_api.host.resources import SERVICE_BYTES, WORKER_BYTES, cores, memory_limit_bytes
+from beam_api.monitoring import slots
+from beam_api.server.embedded_redis import RedisNotRunning, find_binary
+from beam_api.store.client import ping, servers, store_errors, text
 
 OPEN_FILES = 1024
 FREE_BYTES = 256 * 1024 * 1024
@@ -123,15 +123,15 @@ def _uploads(settings: Settings) -> tuple[str, str]:
 
 
 def _counts(settings: Settings) -> tuple[str, str]:
-    folder = metrics_folder.make(metrics_folder.folder_of(settings.data_dir))
-    processes, free = len(list(metrics_folder.processes(folder))), shutil.disk_usage(folder).free
-    metrics_folder.remove_if_unused(folder)
+    folder = slots.make(slots.folder_of(settings.data_dir))
+    processes, free = len(list(slots.processes(folder))), shutil.disk_usage(folder).free
+    slots.remove_if_unused(folder)
     found = f"{folder}, {processes} processes"
     return found, "" if free >= COUNTS_BYTES else f"free {COUNTS_BYTES // 2**20} MiB, or set PROMETHEUS_MULTIPROC_DIR"
 
 
 def _model(settings: Settings) -> tuple[str, str]:
-    from rppg_core.reader import FaceReader
+    from rppg_core.face.reader import FaceReader
 
     FaceReader(settings.landmarks)
     return f"landmarks {settings.landmarks}", ""
@@ -154,7 +154,7 @@ def _decoders(settings: Settings) -> tuple[str, str]:
 def _videos(_settings: Settings) -> tuple[str, str]:
     import av
 
-    from rppg_core.video import CODECS
+    from rppg_core.media.video import CODECS
 
     missing = []
     for codec in CODECS:

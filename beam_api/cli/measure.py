@@ -17,15 +17,15 @@ from beam_api.cli.common import failures_as_messages, json_option, print_json, r
 from beam_api.cli.plot import plot_option, save_plot
 from beam_api.cli.show import progress_bar, show_vitals
 from beam_api.cli.sources import Camera, Frames, VideoFile, now, open_source
-from beam_api.client import BeamClient, Pace, ServiceRefused
-from beam_api.schemas.measure import complete_data
+from beam_api.client.measure import BeamClient, Pace, ServiceRefused
 from beam_api.services.keys import TIERS
 from beam_api.services.pacing import interval_ms, mean_interval_ms
 from beam_api.store.windows import Session
+from beam_api.web.schemas.measure import complete_data
+from rppg_core import measure as measure_trace
 from rppg_core.errors import RppgError
-from rppg_core.footage import trace_of
-from rppg_core.measure import measure as measure_trace
-from rppg_core.reader import FaceReader
+from rppg_core.face.footage import trace_of
+from rppg_core.face.reader import FaceReader
 
 _QUALITY = 95  # the file's own compression has taken enough
 

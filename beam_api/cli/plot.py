@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import periodogram
 
-from beam_api.schemas.measure import measurement_meta
+from beam_api.web.schemas.measure import measurement_meta
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

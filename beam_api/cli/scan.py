@@ -9,8 +9,8 @@ import click
 
 from beam_api.cli.common import json_option, print_json
 from beam_api.cli.show import progress_bar, show_vitals
-from beam_api.client import ServiceRefused
-from beam_api.scan_client import ScanClient
+from beam_api.client.measure import ServiceRefused
+from beam_api.client.scans import ScanClient
 
 _NAMES = {"respiratory_rate": "respiration_rate"}
 

@@ -12,10 +12,10 @@ import click
 from beam_api.cli.common import failures_as_messages, read_settings
 from beam_api.config import Settings
 from beam_api.exceptions import StoreUnavailable
+from beam_api.server.supervisor import Address, AddressInUse
+from beam_api.server.supervisor import serve as run
 from beam_api.services.keys import Keys
-from beam_api.serving import Address, AddressInUse
-from beam_api.serving import serve as run
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rppg_core.video import read_video, span_s
+from rppg_core.media.video import read_video, span_s
 
 SHORTEST_S = 10.0
 _KEPT = 90  # frames of a camera that wait to be sent; more of them, and the oldest are lost

@@ -26,19 +26,19 @@ def worker(metrics_port: int | None, metrics_host: str) -> None:
     Web processes on the same machine, with the same BEAM_DATA_DIR, tell its counts at their /metrics. Where there are
     none, --metrics-port has it answer itself: on this machine, or to who sends BEAM_METRICS_TOKEN.
     """
-    from beam_api import metrics_folder
-    from beam_api.redis_server import running_url
+    from beam_api.monitoring import slots
+    from beam_api.server.embedded_redis import running_url
     from rppg_core.errors import ModelUnavailable
 
     with failures_as_messages():
         settings = read_settings(quiet=False)
-        metrics_folder.prepare(settings.data_dir)  # before `worker` is imported, which counts
-        from beam_api import worker_metrics
-        from beam_api.worker import run
+        slots.prepare(settings.data_dir)  # before `worker` is imported, which counts
+        from beam_api.video_worker import metrics_server
+        from beam_api.video_worker.worker import run
 
         redis_url = settings.redis_url or running_url(settings.data_dir)
         if metrics_port:
-            worker_metrics.start(metrics_host, metrics_port, redis_url)  # ends with this process
+            metrics_server.start(metrics_host, metrics_port, redis_url)  # ends with this process
         try:
             sys.exit(run(settings, redis_url))
         except ModelUnavailable as error:

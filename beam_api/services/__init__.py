@@ -1,1 +1,1 @@
-"""The use cases, in plain Python: they know the store and the science, not HTTP."""
+"""Use cases: what the service does with a request or a job, without Flask and without Redis commands."""

@@ -15,10 +15,10 @@ from typing import Any
 import redis
 
 from beam_api.exceptions import StoreUnavailable
-from beam_api.limits import TAKE, WINDOW_S, Bucket, Limiter, Standing, this_tick
 from beam_api.services.keys import Token, digest_of
-from beam_api.store.asking import Question, ask_each, load_script
 from beam_api.store.keys import FIELDS, KeyRecord, read, record_name
+from beam_api.store.limits import TAKE, WINDOW_S, Bucket, Limiter, Standing, this_tick
+from beam_api.store.scripts import Question, ask_each, load_script
 from beam_api.store.usage import KEEP_S, day_field, month_name, today
 
 REMEMBERED = 4096  # keys of which a process knows that they were good

@@ -10,20 +10,20 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from beam_api import metrics
 from beam_api.exceptions import NotFound
+from beam_api.monitoring import counters
 from beam_api.services import pacing
-from beam_api.services.measurement import Buffering, Measurement, Rejected, SeenFace
+from beam_api.services.measure_result import Buffering, Measurement, Rejected, SeenFace
 from beam_api.services.pacing import Allowance
-from beam_api.services.running import LOOK, running_rate
-from beam_api.store.asking import Question
+from beam_api.services.rolling_rate import LOOK, running_rate
 from beam_api.store.results import ResultStore
+from beam_api.store.scripts import Question
 from beam_api.store.windows import Appended, Arrival, Claim, Entry, LastFace, Look, OpenWindow, Session, WindowStore
 from rppg_core.errors import NoFaceDetected
-from rppg_core.pace import is_evenly_slow
-from rppg_core.reader import FaceReader, FaceState, Frame, Reading
-from rppg_core.traces import Sample, Trace, pack
-from rppg_core.vitals import Vitals
+from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading
+from rppg_core.results import Vitals
+from rppg_core.trace.aliasing import is_evenly_slow
+from rppg_core.trace.traces import Sample, Trace, pack
 
 PATIENCE_S = 2.0  # how long a retry waits for an analysis under way elsewhere
 _POLL_S = 0.04
@@ -158,7 +158,7 @@ class Measuring:
         readings = dict(zip(unique, read, strict=True))
 
         failures = [(i, readings[key].error) for i, key in enumerate(zip(times, marks, strict=True))]
-        metrics.count_frames(error.code if error else None for _, error in failures)
+        counters.count_frames(error.code if error else None for _, error in failures)
         rejected = tuple(Rejected(i, error.code) for i, error in failures if error)
         first = failures[0][1]
         if first and len(rejected) == len(failures):

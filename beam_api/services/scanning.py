@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, NoReturn
 
+from beam_api.adapters.spool import Spool
+from beam_api.adapters.webhook_targets import AllowedHost, TargetRefused, check_url
 from beam_api.exceptions import Conflict, NotFound, Unprocessable
-from beam_api.services.delivering import Delivering
-from beam_api.services.scan import Scan
-from beam_api.services.upkeep import Upkeep
-from beam_api.spool import Spool
+from beam_api.services.scan_lifecycle import Upkeep
+from beam_api.services.scan_result import Scan
+from beam_api.services.webhook_delivery import Delivering
 from beam_api.store.scans import ScanRecord, ScanStore
-from beam_api.webhook_targets import AllowedHost, TargetRefused, check_url
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _NOT_FOUND = "There is no such session, or it has expired."

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from beam_api.exceptions import RateLimited, SignupClosed
-from beam_api.limits import Bucket, Limiter, Standing
 from beam_api.services.keys import SIGNUP_LIFE, SIGNUP_OWNER, VISITOR_LIFE, VISITOR_OWNER, Keys, NewKey
+from beam_api.store.limits import Bucket, Limiter, Standing
 
 SIGNUPS_AN_HOUR = 20
 VISITORS_AN_HOUR = 60

@@ -1,1 +1,1 @@
-"""What is kept in Redis: one module per thing kept."""
+"""Redis: every key, script and lifetime. Nothing else in the project sends a Redis command."""

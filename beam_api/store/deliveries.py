@@ -14,9 +14,9 @@ from typing import Any, cast
 
 import redis
 
-from beam_api.store.asking import load_script
-from beam_api.store.base import PREFIX, store_errors, text
+from beam_api.store.client import PREFIX, store_errors, text
 from beam_api.store.scans import delivery_name, session_name
+from beam_api.store.scripts import load_script
 
 DUE = f"{PREFIX}:webhooks:due"
 

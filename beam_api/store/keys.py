@@ -14,9 +14,9 @@ from typing import Any
 
 import redis
 
-from beam_api.store.asking import load_script, tell, tell_at_once
-from beam_api.store.base import PREFIX, store_errors, text
+from beam_api.store.client import PREFIX, store_errors, text
 from beam_api.store.cluster import Command
+from beam_api.store.scripts import load_script, tell, tell_at_once
 
 INDEX = f"{PREFIX}:keys"
 EXPIRING = f"{PREFIX}:keys:expiring"

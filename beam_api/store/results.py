@@ -11,7 +11,7 @@ from typing import cast
 
 import redis
 
-from beam_api.store.base import PREFIX, store_errors, text
+from beam_api.store.client import PREFIX, store_errors, text
 from beam_api.store.windows import Session
 
 KEEP_S = 24 * 3600

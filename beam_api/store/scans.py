@@ -14,8 +14,8 @@ from typing import Any, Literal, cast
 
 import redis
 
-from beam_api.store.asking import load_script, tell_at_once
-from beam_api.store.base import PREFIX, store_errors, text
+from beam_api.store.client import PREFIX, store_errors, text
+from beam_api.store.scripts import load_script, tell_at_once
 
 OPEN = f"{PREFIX}:scans:open"
 LEASE_MS = 12_000

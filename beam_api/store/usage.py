@@ -1,7 +1,7 @@
 """How many requests each key has sent, by day.
 
 A hash per key and month, from day to count. It is counted in the same step as the place that a request takes in its
-bucket (`beam_api.limits`), so what is refused isn't counted.
+bucket (`beam_api.store.limits`), so what is refused isn't counted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import cast
 
 import redis
 
-from beam_api.store.base import PREFIX, store_errors
+from beam_api.store.client import PREFIX, store_errors
 
 KEEP_S = 100 * 24 * 3600
 DAYS = 30

@@ -6,8 +6,8 @@ from typing import cast
 
 import redis
 
-from beam_api.store.asking import load_script, tell_at_once
-from beam_api.store.base import PREFIX, store_errors, text
+from beam_api.store.client import PREFIX, store_errors, text
+from beam_api.store.scripts import load_script, tell_at_once
 
 OVERLAP_S = 24 * 3600
 """How long a replaced secret still signs."""

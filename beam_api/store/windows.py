@@ -17,8 +17,8 @@ from typing import Any, Literal, cast
 import redis
 
 from beam_api.exceptions import InvalidParameter
-from beam_api.store.asking import Question, ask, load_script, tell_at_once
-from beam_api.store.base import PREFIX, store_errors, text
+from beam_api.store.client import PREFIX, store_errors, text
+from beam_api.store.scripts import Question, ask, load_script, tell_at_once
 
 _TIME = struct.Struct(">Q")
 _ENTRY = struct.Struct(">Q8s")

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks.material import FPS, simulated_frames
-from rppg_core.film import film
-from rppg_core.scenes import Scene
-from rppg_core.simulate import simulate_face
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.film import film
+from rppg_core.simulation.scenes import Scene
 
 RATE_BPM = 72.0
 TOLERANCE_BPM = 3.0

@@ -7,11 +7,11 @@ import cv2
 from meter import cpu_s, report
 
 from benchmarks.material import BATCH, encode
-from rppg_core.footage import trace_of
-from rppg_core.measure import measure
-from rppg_core.reader import FaceReader, Frame
-from rppg_core.traces import Trace
-from rppg_core.video import read_video
+from rppg_core import measure
+from rppg_core.face.footage import trace_of
+from rppg_core.face.reader import FaceReader, Frame
+from rppg_core.media.video import read_video
+from rppg_core.trace.traces import Trace
 
 clip, way = sys.argv[1:]
 cv2.setNumThreads(1)  # as a worker of the service

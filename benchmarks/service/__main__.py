@@ -19,13 +19,13 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import redis  # noqa: E402
 
-from beam_api.redis_server import running_url  # noqa: E402
+from beam_api.server.embedded_redis import running_url  # noqa: E402
 from benchmarks.material import BATCH, FPS, batches, simulated_frames  # noqa: E402
 from benchmarks.report import Figure, show  # noqa: E402
 from benchmarks.service import scaling, singles, store, windows  # noqa: E402
 from benchmarks.service.client import Client  # noqa: E402
 from benchmarks.service.started import WORKERS, Service, memory_mb, processes, running_service, start_s  # noqa: E402
-from rppg_core.reader import FaceReader, Frame  # noqa: E402
+from rppg_core.face.reader import FaceReader, Frame  # noqa: E402
 
 TURNS = 25
 STARTS = 5

@@ -11,8 +11,8 @@ import redis
 from redis.connection import AbstractConnection
 
 from beam_api import Settings, create_app
-from beam_api.redis_server import running_url
-from beam_api.store.base import connect
+from beam_api.server.embedded_redis import running_url
+from beam_api.store.client import connect
 from benchmarks.material import BATCH, batches
 from benchmarks.report import Figure
 from benchmarks.service.client import END, LONGEST_MS, PATH, Client, frame_part, head, headers

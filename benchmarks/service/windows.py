@@ -12,7 +12,7 @@ from statistics import median
 
 import redis
 
-from beam_api.redis_server import running_url
+from beam_api.server.embedded_redis import running_url
 from benchmarks.material import BATCH, batches
 from benchmarks.report import Figure
 from benchmarks.service.client import Client

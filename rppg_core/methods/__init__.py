@@ -8,12 +8,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from rppg_core.methods.chrom import chrom
-from rppg_core.methods.green import green
-from rppg_core.methods.lgi import lgi
-from rppg_core.methods.omit import omit
-from rppg_core.methods.pbv import pbv
-from rppg_core.methods.pos import pos
+from rppg_core.methods._chrom import chrom
+from rppg_core.methods._green import green
+from rppg_core.methods._lgi import lgi
+from rppg_core.methods._omit import omit
+from rppg_core.methods._pbv import pbv
+from rppg_core.methods._pos import pos
 
 Method = Callable[[NDArray[np.float64], float], NDArray[np.float64]]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from beam_api.redis_server import find_binary
-from beam_api.store.base import connect
+from beam_api.server.embedded_redis import find_binary
+from beam_api.store.client import connect
 from tests.integration.conftest import Service, service, start_service
 from tests.processes import wait_until
 

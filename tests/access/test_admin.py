@@ -13,8 +13,8 @@ from flask import Flask
 from redis import Redis
 
 import beam_api
-from beam_api.context import Parts
 from beam_api.services.keys import TIERS
+from beam_api.web.context import Parts
 
 WISHES = {
     "name": "mine",
@@ -111,7 +111,7 @@ def test_answers_about_a_key_tell_what_is_meant_for_its_holder_and_no_more(app: 
 
 def test_views_use_of_the_keys_only_what_concerns_the_key_of_the_request() -> None:
     """`all`, `get` and `create` are the commands'; a view that called one would be an admin's interface."""
-    folder = Path(beam_api.__file__).parent / "views"
+    folder = Path(beam_api.__file__).parent / "web" / "views"
     used = set()
     for path in folder.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -15,10 +15,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 
-from beam_api.context import Parts
 from beam_api.services.keys import TIERS
 from beam_api.store.deliveries import DeliveryStore
 from beam_api.store.scans import session_name
+from beam_api.web.context import Parts
 from tests.images import jpeg, still_face
 
 START_MS = 1_750_000_000_000

@@ -12,7 +12,7 @@ from redis import Redis
 
 from beam_api import Settings, create_app
 from beam_api.services.signup import SIGNUPS_AN_HOUR, VISITORS_AN_HOUR
-from rppg_core.reader import FaceReader
+from rppg_core.face.reader import FaceReader
 
 LIMITS = [("/api/keys", SIGNUPS_AN_HOUR), ("/playground/key", VISITORS_AN_HOUR)]
 
@@ -92,7 +92,7 @@ def test_who_is_refused_keeps_what_he_has(client: FlaskClient) -> None:
 
 
 def test_requests_with_bad_keys_are_limited_by_address_too(client: FlaskClient, monkeypatch: Any) -> None:
-    monkeypatch.setattr("beam_api.limits.ADDRESS_LIMIT", 5)
+    monkeypatch.setattr("beam_api.store.limits.ADDRESS_LIMIT", 5)
     found = [
         client.get(
             "/api/keys/me",

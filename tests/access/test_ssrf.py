@@ -1,4 +1,6 @@
-"""A webhook's URL is the customer's; what our machine calls must not be. Beside tests/beam_api/test_webhook_targets.py:
+"""A webhook's URL is the customer's; what our machine calls must not be.
+
+Beside tests/beam_api/adapters/test_webhook_targets.py:
 spellings, redirects, name servers, answers, proxies, each against real servers on this machine.
 """
 
@@ -16,10 +18,10 @@ from flask.testing import FlaskClient
 from redis import Redis
 
 import beam_api
-from beam_api import webhooks
-from beam_api.webhook_targets import TargetRefused, check_url, resolve_target, system_resolve
-from beam_api.webhooks import NotDelivered, Sender
-from tests.beam_api.test_webhooks import BODY, Receiver
+from beam_api.adapters import webhook_sender
+from beam_api.adapters.webhook_sender import NotDelivered, Sender
+from beam_api.adapters.webhook_targets import TargetRefused, check_url, resolve_target, system_resolve
+from tests.beam_api.services.test_webhook_delivery import BODY, Receiver
 
 INSIDE = [
     "http://0x7f.1/",
@@ -268,7 +270,7 @@ def test_a_compressed_body_is_not_unpacked(encoding: str) -> None:
     ids=["many headers", "one long header", "a long status", "continue for ever"],
 )
 def test_a_head_without_end_is_given_up(head: bytes, piece: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "PATIENCE_S", 3.0)
+    monkeypatch.setattr(webhook_sender, "PATIENCE_S", 3.0)
     pouring = Pouring(head, piece, MANY)
     with pytest.raises(NotDelivered):
         Sender(("127.0.0.1",)).post(pouring.url, {}, BODY)
@@ -321,4 +323,4 @@ def test_webhooks_are_the_only_calls_out() -> None:
                 callers.add(path.name)
             if {"urllib.request", "http.client"} & set(names):
                 callers.add(path.name)
-    assert callers == {"webhooks.py", "client.py", "scan_client.py"}  # the last two are the commands'
+    assert callers == {"webhook_sender.py", "measure.py", "scans.py"}  # the last two are the commands'

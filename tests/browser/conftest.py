@@ -10,8 +10,8 @@ import cv2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
-from rppg_core.scenes import Scene
-from rppg_core.simulate import simulate_face
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.scenes import Scene
 from tests.integration.conftest import Service, start_service
 
 __all__ = ["start_service"]

@@ -6,9 +6,9 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from beam_api.redis_server import running_url
+from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 
 pytestmark = pytest.mark.browser

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from flask import Flask
 
-from beam_api.gunicorn_conf import *  # noqa: F403
-from beam_api.gunicorn_conf import load as load_as_it_is
+from beam_api.server.gunicorn_conf import *  # noqa: F403
+from beam_api.server.gunicorn_conf import load as load_as_it_is
 
 STAGES = ("claimed", "analysed", "saved")
 wsgi_app = "tests.faults.held:load()"
@@ -22,7 +22,7 @@ threads = 16  # those that are held must leave some for the rest
 
 def load() -> Flask:
     """The app, with waits around its analysis and after its save."""
-    from beam_api.context import EXTENSION
+    from beam_api.web.context import EXTENSION
 
     app = load_as_it_is()
     measuring = app.extensions[EXTENSION].measuring

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from beam_api.redis_server import running_url
+from beam_api.server.embedded_redis import running_url
 from tests.faults.conftest import make_key, web_workers
 from tests.faults.proxy import Proxy, proxied
 from tests.faults.traffic import Book, Crowd, Person

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import redis
 
-from beam_api.redis_server import EmbeddedRedis, find_binary
+from beam_api.server.embedded_redis import EmbeddedRedis, find_binary
 from tests.faults.conftest import make_key
 from tests.faults.traffic import BATCH, BATCHES, FPS, START_MS, WINDOW_S, Book, Person, film
 from tests.processes import wait_until

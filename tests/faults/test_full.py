@@ -12,7 +12,7 @@ import httpx
 import pytest
 import redis
 
-from beam_api.redis_server import running_url
+from beam_api.server.embedded_redis import running_url
 from tests import videos
 from tests.faults.conftest import in_the_long_run, make_key
 from tests.faults.traffic import BATCH, BATCHES, FPS, WINDOW_S, Book, Person

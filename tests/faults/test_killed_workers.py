@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from beam_api.redis_server import EmbeddedRedis
+from beam_api.server.embedded_redis import EmbeddedRedis
 from tests import images
 from tests.faults.conftest import children_of
 from tests.faults.held import STAGES

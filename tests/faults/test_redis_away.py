@@ -12,8 +12,8 @@ import httpx
 import pytest
 import redis
 
-from beam_api.redis_server import EmbeddedRedis, running_url
-from beam_api.store.base import TIMEOUT_S
+from beam_api.server.embedded_redis import EmbeddedRedis, running_url
+from beam_api.store.client import TIMEOUT_S
 from tests.faults.conftest import LONG, in_the_long_run, make_key
 from tests.faults.traffic import BATCH, BATCHES, Book, Person
 from tests.processes import wait_until

@@ -9,8 +9,8 @@ from importlib import resources
 
 import pytest
 
-from beam_api.redis_server import EmbeddedRedis
-from beam_api.store.base import TIMEOUT_S
+from beam_api.server.embedded_redis import EmbeddedRedis
+from beam_api.store.client import TIMEOUT_S
 from tests.faults.conftest import in_the_long_run, make_key
 from tests.faults.proxy import Manners, proxied
 from tests.faults.traffic import BATCH, BATCHES, FPS, WINDOW_S, Book, Crowd, Person

@@ -22,7 +22,7 @@ import httpx
 import pytest
 
 from beam_api.services.keys import Keys
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from beam_api.store.usage import UsageStore
 from tests.faults.conftest import children_of, in_the_long_run, make_key, web_workers
@@ -122,7 +122,7 @@ def bare_gunicorn(url: str, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[b
         port = free.getsockname()[1]
     env = {name: value for name, value in os.environ.items() if not name.startswith("BEAM_")}
     env |= {"BEAM_REDIS_URL": url, "BEAM_DATA_DIR": str(tmp_path), "PYTHONPATH": os.getcwd()}
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:beam_api.gunicorn_conf"]
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:beam_api.server.gunicorn_conf"]
     command += ["-w", "2", "-b", f"127.0.0.1:{port}"]
     with (tmp_path / "gunicorn.log").open("w") as log:
         process = subprocess.Popen(command, env=env, stderr=log)

@@ -16,8 +16,8 @@ from functools import cache
 
 import httpx
 
-from rppg_core.scenes import Scene
-from rppg_core.simulate import simulate_face
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.scenes import Scene
 
 FPS = 12
 BATCH = 12

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from beam_api.redis_server import running_url
+from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from tests.integration.conftest import Service, start_service  # noqa: F401 - a fixture
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from beam_api.redis_server import running_url
-from beam_api.store.base import connect
+from beam_api.server.embedded_redis import running_url
+from beam_api.store.client import connect
 from tests.hostile.conftest import MEASURE, Target
 from tests.images import jpeg, still_face
 

@@ -11,9 +11,9 @@ from datetime import timedelta
 import pytest
 
 from beam_api import Settings, create_app
-from beam_api.redis_server import EmbeddedRedis
+from beam_api.server.embedded_redis import EmbeddedRedis
 from beam_api.services.keys import Keys
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 
 pytestmark = pytest.mark.integration

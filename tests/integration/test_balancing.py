@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from beam_api.balancing import EVERY
+from beam_api.server.balancing import EVERY
 
 pytestmark = pytest.mark.integration
 

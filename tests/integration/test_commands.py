@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rppg_core.film import film
-from rppg_core.scenes import Scene
-from rppg_core.simulate import simulate_face
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.film import film
+from rppg_core.simulation.scenes import Scene
 from tests.integration.conftest import Service
 
 pytestmark = pytest.mark.integration

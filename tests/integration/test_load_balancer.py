@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from beam_api.redis_server import die_with_parent
+from beam_api.host.process import die_with_parent
 from beam_api.services.keys import Keys
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from beam_api.store.usage import UsageStore
 from tests import redis_servers, videos

@@ -14,10 +14,10 @@ import httpx
 import pytest
 import simplejpeg
 
-from rppg_core.reader import Frame
-from rppg_core.scenes import Scene
-from rppg_core.simulate import simulate_face
-from rppg_core.video import read_video
+from rppg_core.face.reader import Frame
+from rppg_core.media.video import read_video
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.scenes import Scene
 from tests.integration.conftest import Service
 
 pytestmark = pytest.mark.integration

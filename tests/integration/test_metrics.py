@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from beam_api import metrics_folder
-from beam_api.client import BeamClient
-from beam_api.redis_server import running_url
+from beam_api.client.measure import BeamClient
+from beam_api.monitoring import slots
+from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
-from rppg_core.scenes import Scene
-from rppg_core.simulate import simulate_face
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.scenes import Scene
 from tests import videos
 from tests.processes import wait_until
 from tests.scrapes import Scrape
@@ -115,7 +115,7 @@ def test_a_proxy_on_the_same_machine_gets_nothing_without_the_token(counted):
 
 
 def test_without_a_folder_named_it_has_one_for_its_data_directory(service):
-    assert list(metrics_folder.folder_of(service.data_dir).glob("counter_*.db"))
+    assert list(slots.folder_of(service.data_dir).glob("counter_*.db"))
 
 
 def test_a_service_that_has_ended_leaves_no_counts_behind(counted):
@@ -156,4 +156,4 @@ def test_a_worker_without_web_processes_answers_itself(redis_server, redis, tmp_
     finally:
         worker.terminate()
         worker.wait(40)
-    assert wait_until(lambda: list(metrics_folder.processes(tmp_path / "counts")) == [], 20)
+    assert wait_until(lambda: list(slots.processes(tmp_path / "counts")) == [], 20)

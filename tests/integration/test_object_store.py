@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from beam_api.services.keys import Keys
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from beam_api.store.usage import UsageStore
 from tests import deployment, redis_servers, videos

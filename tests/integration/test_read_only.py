@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from beam_api.client import BeamClient
-from rppg_core.scenes import Scene
-from rppg_core.simulate import simulate_face
+from beam_api.client.measure import BeamClient
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.scenes import Scene
 from tests import videos
 from tests.processes import wait_until
 from tests.scrapes import Scrape

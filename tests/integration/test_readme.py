@@ -13,12 +13,12 @@ import cv2
 import pytest
 import requests
 
-from beam_api.redis_server import running_url
+from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
-from rppg_core.scenes import Scene
-from rppg_core.simulate import simulate_face
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.scenes import Scene
 
 pytestmark = pytest.mark.integration
 

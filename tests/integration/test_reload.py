@@ -89,7 +89,7 @@ def changing(start_service, tmp_path_factory) -> tuple[Service, Path]:
         shutil.copytree(ROOT / package, folder / "code" / package, ignore=shutil.ignore_patterns("__pycache__"))
     # gunicorn looks for code where it was started first.
     service = start_service(folder / "data", cwd=folder / "code", PYTHONPATH=str(folder / "code"))
-    return service, folder / "code" / "beam_api" / "views" / "health.py"
+    return service, folder / "code" / "beam_api" / "web" / "views" / "health.py"
 
 
 def test_a_reload_loads_new_code_and_loses_no_request(changing):

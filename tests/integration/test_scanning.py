@@ -20,14 +20,14 @@ import pytest
 import simplejpeg
 from standardwebhooks import Webhook
 
-from beam_api.redis_server import running_url
+from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from beam_api.store.scans import session_name
-from rppg_core.video import read_video
+from rppg_core.media.video import read_video
 from tests import videos
-from tests.beam_api.test_webhooks import Receiver
+from tests.beam_api.services.test_webhook_delivery import Receiver
 from tests.integration.conftest import Service
 from tests.processes import running, wait_until
 

@@ -15,12 +15,12 @@ import simplejpeg
 from standardwebhooks import Webhook
 
 from beam_api.services.keys import Keys, Token
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from beam_api.store.usage import UsageStore
 from beam_api.store.windows import Session
 from tests import redis_servers, videos
-from tests.beam_api.test_webhooks import Receiver
+from tests.beam_api.services.test_webhook_delivery import Receiver
 from tests.integration.conftest import Service
 from tests.processes import wait_until
 from tests.redis_servers import Server

@@ -13,16 +13,15 @@ from flask.testing import FlaskClient
 from redis import Redis
 
 from beam_api import Settings, create_app
-from beam_api.context import EXTENSION, Parts
-from beam_api.redis_server import EmbeddedRedis
-from beam_api.services.measurement import Measurement
+from beam_api.server.embedded_redis import EmbeddedRedis
+from beam_api.services.measure_result import Measurement
 from beam_api.services.measuring import Measuring
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.results import ResultStore
 from beam_api.store.windows import Entry, Session, WindowStore
-from rppg_core import guidance
-from rppg_core.measure import measure
-from rppg_core.reader import FaceReader
+from beam_api.web.context import EXTENSION, Parts
+from rppg_core import guidance, measure
+from rppg_core.face.reader import FaceReader
 from tests.images import jpeg, still_face
 from tests.privacy.evidence import files, values
 from tests.processes import wait_until

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from redis import Redis
 
-from beam_api.redis_server import EmbeddedRedis, running_url
+from beam_api.server.embedded_redis import EmbeddedRedis, running_url
 from beam_api.services.keys import Keys
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from beam_api.store.scans import session_name
 from tests import images, videos

@@ -11,13 +11,13 @@ import httpx
 import pytest
 from redis import Redis
 
-from beam_api.redis_server import running_url
+from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
-from beam_api.store.base import connect
+from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from beam_api.store.windows import Entry, Session, WindowStore
 from tests import images, videos
-from tests.beam_api.test_webhooks import Receiver
+from tests.beam_api.services.test_webhook_delivery import Receiver
 from tests.privacy.conftest import Service
 from tests.processes import wait_until
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from rppg_core import Frame, Trace, advise
-from rppg_core.regions import CENTRES, N_REGIONS
-from rppg_core.scenes import Scene
-from rppg_core.simulate import simulate_face
+from rppg_core.face.regions import CENTRES, N_REGIONS
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.scenes import Scene
 from tests.images import jpeg, still_face
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from rppg_core import Trace, measure
-from rppg_core.physiology import simulate_person
-from rppg_core.pulse import find_pulse
-from rppg_core.regions import CENTRES, N_REGIONS
-from rppg_core.simulate_traces import capture_times, simulate_trace
-from rppg_core.vitals import VITALS
+from rppg_core.face.regions import CENTRES, N_REGIONS
+from rppg_core.pulse.extract import find_pulse
+from rppg_core.results import VITALS
+from rppg_core.simulation.physiology import simulate_person
+from rppg_core.simulation.traces import capture_times, simulate_trace
 
 
 def person_of(rate_bpm=72.0, seconds=30.0, **kwargs):

@@ -1,5 +1,5 @@
 -- Whose key is this, and has it a place left? A request of a good key takes one in its bucket and counts as used.
--- After the functions of `beam_api.limits`.
+-- After the functions of `beam_api.store.limits`.
 --
 -- KEYS  1 record of the key (hash)  2 its bucket, without what follows the limit in the name  3 its usage (hash)
 -- ARGV  1 digest of the secret  2 digest of the visitor's cookie, '' for none  3 now in s  4 window in s

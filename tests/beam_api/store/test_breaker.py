@@ -8,9 +8,9 @@ from redis import exceptions as theirs
 from redis.backoff import NoBackoff
 
 from beam_api.exceptions import StoreUnavailable
-from beam_api.redis_server import EmbeddedRedis
-from beam_api.store.base import TIMEOUT_S, connect, ping
+from beam_api.server.embedded_redis import EmbeddedRedis
 from beam_api.store.breaker import PAUSE_S, AwayLately, Breaker, Guarded
+from beam_api.store.client import TIMEOUT_S, connect, ping
 
 
 class Redis:

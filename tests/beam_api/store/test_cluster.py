@@ -17,10 +17,10 @@ from beam_api.cli import main
 from beam_api.exceptions import StoreUnavailable
 from beam_api.services.admission import Admission
 from beam_api.services.keys import Keys, Token
-from beam_api.store.asking import Question, Script, ask, ask_each, tell, tell_at_once
-from beam_api.store.base import connect, ping, store_errors
+from beam_api.store.client import connect, ping, store_errors
+from beam_api.store.health import look
 from beam_api.store.keys import KeyStore
-from beam_api.store.state import look
+from beam_api.store.scripts import Question, Script, ask, ask_each, tell, tell_at_once
 from beam_api.store.usage import UsageStore, today
 from beam_api.store.windows import Entry, Session, WindowStore
 from tests import redis_servers

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from beam_api.exceptions import StoreUnavailable
-from beam_api.store.base import connect, ping, store_errors
 from beam_api.store.breaker import PAUSE_S
+from beam_api.store.client import connect, ping, store_errors
 from tests import redis_servers
 from tests.redis_servers import Watched
 

@@ -1,0 +1,1 @@
+"""Everything else outside the process: files, the job queue, ffmpeg, and receivers of webhooks."""

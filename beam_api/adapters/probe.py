@@ -1,0 +1,65 @@
+"""Look at an upload before it is accepted, in a process of its own: whatever it does to a demuxer, that dies alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from beam_api.adapters.probe_child import TIME_S
+from beam_api.exceptions import InvalidParameter, StoreUnavailable, Unprocessable
+
+SHORTEST_S, LONGEST_S = 5.0, 300.0
+_EARLY_S, _LATE_S = 0.05, 0.5  # how exactly recorders stop
+_START_S = 25.0  # a busy machine may take that long to begin
+_CHILD = Path(__file__).with_name("probe_child.py")
+
+
+def probe_upload(location: str) -> None:
+    """Make sure that an upload is a video that can be measured.
+
+    `location` is a path or a URL that fsspec opens.
+
+    Raises
+    ------
+    InvalidParameter
+        If it is no video.
+    Unprocessable
+        If it is a video, but has no picture that can be measured, or is too short or too long.
+    StoreUnavailable
+        If an object store has it and is away.
+    """
+    found = _ask_child(location)
+    if "away" in found:
+        structlog.get_logger().error("object store unavailable", reason=found["away"])
+        raise StoreUnavailable
+    if error := found.get("error"):
+        raise Unprocessable(error) if found["unusable"] else InvalidParameter("file", _as_rule(error))
+    duration_s = found["duration_s"]
+    if duration_s < SHORTEST_S - _EARLY_S:
+        raise Unprocessable(f"The video lasts {duration_s:.1f} s; at least {SHORTEST_S:.0f} s are needed.")
+    if duration_s > LONGEST_S + _LATE_S:
+        raise Unprocessable(f"The video lasts {duration_s:.0f} s; at most {LONGEST_S:.0f} s are taken.")
+
+
+def _ask_child(location: str) -> dict[str, Any]:
+    command = [sys.executable, "-P", str(_CHILD), location, str(os.getpid())]
+    try:
+        child = subprocess.run(  # noqa: S603 - our own file
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_START_S + TIME_S, check=True
+        )
+    except subprocess.SubprocessError as error:
+        structlog.get_logger().warning("probe failed", exit_code=getattr(error, "returncode", None))
+        return {"error": "The file can't be read as a video.", "unusable": False}
+    found: dict[str, Any] = json.loads(child.stdout)
+    return found
+
+
+def _as_rule(sentence: str) -> str:
+    """A sentence as the message of a parameter: its beginning is the parameter's name."""
+    return f"must be a video: {sentence[0].lower()}{sentence[1:].rstrip('.')}"

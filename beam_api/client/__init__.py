@@ -1,0 +1,1 @@
+"""HTTP clients for the two APIs, used by the commands."""

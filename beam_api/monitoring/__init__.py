@@ -1,0 +1,1 @@
+"""Counters and logs: what the processes report about themselves."""

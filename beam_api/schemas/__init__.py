@@ -1,1 +1,0 @@
-"""What requests and responses look like. The OpenAPI document comes from here."""

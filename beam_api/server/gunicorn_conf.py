@@ -1,0 +1,111 @@
+"""How gunicorn runs the service. `beam serve` uses it; so can `gunicorn -c python:beam_api.server.gunicorn_conf`."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+# One thread a process for numerics: the processes are the parallelism. Read when the libraries load, so set before.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+from beam_api.config import Settings  # noqa: E402
+from beam_api.host.process import die_with_parent  # noqa: E402
+from beam_api.monitoring import slots  # noqa: E402
+from beam_api.monitoring.logs import stdlib_logging  # noqa: E402
+from beam_api.server.balancing import Balancing  # noqa: E402
+from beam_api.server.embedded_redis import RedisNotRunning  # noqa: E402
+
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would put images on the disk
+
+_settings = Settings.from_environment()
+
+wsgi_app = "beam_api.server.gunicorn_conf:load()"
+bind = "127.0.0.1:8000"
+workers = _settings.workers  # dlib holds the GIL: processes scale
+worker_class = (
+    "beam_api.server.gunicorn_worker.WebWorker"  # gthread: sync has no keep-alive, and clients come every second
+)
+threads = 8  # they overlap the reading of bodies and the waiting for Redis; few of them read frames at a time
+preload_app = True  # the model's memory is shared
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 # a heartbeat must not wait for a disk
+keepalive = 30  # longer than the pause between two requests of one measurement
+timeout = 60
+graceful_timeout = 30
+forwarder_headers = ""  # a proxy's word counts by BEAM_TRUSTED_PROXIES alone
+secure_scheme_headers: dict[str, str] = {}
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+control_socket_disable = True  # nothing of ours uses it, and it would lie in the home directory
+accesslog = None  # beam_api.web.request_log logs each request
+logconfig_dict = stdlib_logging(_settings.log_level)
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
+
+# Made here, in the master: a worker must know who its parent was.
+_die_with_master = die_with_parent(signal.SIGKILL)
+
+
+def load() -> Flask:
+    """The app. What keeps it from starting is told in one line, which gunicorn makes of a RuntimeError."""
+    slots.prepare(_settings.data_dir)  # before what counts is imported
+    from beam_api import create_app
+    from beam_api.monitoring import counters
+    from rppg_core.errors import ModelUnavailable
+
+    counters.slot.begin("master")
+    try:
+        return create_app()
+    except (RedisNotRunning, ModelUnavailable) as error:
+        raise RuntimeError(str(error)) from None
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Let the worker die with the master, however that dies, and keep OpenCV to one thread."""
+    import cv2
+
+    slots.prepare(_settings.data_dir)  # done already, unless somebody has set preload_app to False
+    from beam_api.monitoring import counters
+
+    _die_with_master()
+    _return_memory()
+    cv2.setNumThreads(1)
+    counters.slot.begin("web")
+
+
+def post_worker_init(worker: Any) -> None:
+    """Tell `beam serve` that this worker serves, now that it has all it needs."""
+    worker.handover.say_ready()
+
+
+_balancing = Balancing()  # of each worker its own, from the fork on
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    """Count it, and let its connection move to another worker if this one is crowded."""
+    _balancing.begin(request)
+
+
+def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
+    """It is answered, or given up."""
+    _balancing.end()
+
+
+def _return_memory() -> None:
+    """Have large blocks given back to the system when they are freed.
+
+    By default glibc keeps, in a pool for each thread, what images and bodies of the largest size once took: 1.2 GB
+    for eight threads. The limits are far above what ordinary frames take, which are to stay in the pools.
+    """
+    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+        mallopt(_M_MMAP_THRESHOLD, 8 * 1024 * 1024)
+        mallopt(_M_TRIM_THRESHOLD, 64 * 1024 * 1024)
+        mallopt(_M_ARENA_MAX, 4)

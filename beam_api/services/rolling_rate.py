@@ -1,0 +1,41 @@
+"""The running heart rate in the 202: at most once for each second of a window, whoever takes its frames.
+
+The store gives the newest samples to the request whose frames begin a new second of the window, in the answer to what
+it asks anyway. Others pay nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from beam_api.services.measure_result import Running
+from beam_api.store.windows import Look
+from rppg_core.quality.answers import NEEDS_S
+from rppg_core.rolling import SPAN_S, SPARSE_SPAN_S, partial
+from rppg_core.trace.sampling import MIN_RATE_HZ
+from rppg_core.trace.traces import Trace
+
+LOOK = Look(
+    from_us=round(1e6 * NEEDS_S["heart_rate"]) - 1000,
+    span_us=round(1e6 * SPAN_S),
+    slow_us=round(1e6 / MIN_RATE_HZ),
+    slow_span_us=round(1e6 * SPARSE_SPAN_S),
+    slow_every_s=3,  # slow frames are few to share the cost of a search
+)
+"""When to look, and how far back."""
+
+
+def running_rate(newest: Sequence[tuple[int, bytes]]) -> Running | None:
+    """The running rate that the newest (time in us, packed sample) show; None if there are none to look at."""
+    if len(newest) < 2:
+        return None
+    start = newest[0][0]
+    times = [(at - start) / 1e6 for at, _ in newest]
+    try:
+        seen = partial(Trace.of_packed(times, [packed for _, packed in newest], (0, 0)))
+    except Exception:  # the frames are taken: an extra must not cost the client its answer
+        structlog.get_logger().exception("running rate failed")
+        return None
+    return Running.of(seen) if seen else None

@@ -1,0 +1,136 @@
+"""One attempt at a video: the upload to the end of its session. Runs in a process of its own, which may die of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import structlog
+
+from beam_api.adapters.spool import Spool
+from beam_api.exceptions import StoreUnavailable
+from beam_api.monitoring import counters
+from beam_api.services.scan_lifecycle import Upkeep
+from beam_api.services.scan_result import ScanVitals, scan_vitals, why_no_pulse
+from beam_api.store.scans import ScanStore
+from rppg_core.errors import InvalidVideo, NoFaceDetected, UnsupportedImage
+from rppg_core.face.footage import trace_of
+from rppg_core.face.reader import FaceReader
+from rppg_core.media.video import probe, read_video
+from rppg_core.results import Vitals
+from rppg_core.trace.traces import Trace
+
+MAX_FPS = 30.0
+LONGEST_SIDE = 1920
+"""Larger pictures are reduced: a face in them has more pixels than a pulse needs."""
+
+_SHARE_OF_FRAMES = 0.95  # of the progress; the rest is the analysis of the trace
+_PROGRESS_S = 0.5
+_PATIENCE_S = 10.0  # how long the end of a session is offered to a store that is away
+
+NO_FACE = "No face detected in video"
+NO_COLOUR = "The video has no colour, and without colour there is no pulse to see."
+TOO_LARGE = "The video needs more memory than an analysis may take."
+
+
+class _Abandoned(Exception):
+    """The session is no longer this attempt's."""
+
+
+class Analysing:
+    """Analyses videos. `limit(seconds)` binds the process before it touches one."""
+
+    def __init__(
+        self,
+        scans: ScanStore,
+        spool: Spool,
+        upkeep: Upkeep,
+        reader: FaceReader,
+        *,
+        analyse: Callable[[Trace], Vitals],
+        limit: Callable[[float], None],
+    ) -> None:
+        self._scans, self._spool, self._upkeep, self._reader = scans, spool, upkeep, reader
+        self._analyse, self._limit = analyse, limit
+
+    def attempt(self, session_id: str, number: int) -> None:
+        """Make an attempt, unless another one has begun it or it is too late."""
+        claim = self._scans.claim(session_id, number)
+        if claim is None:
+            return
+        upload, left_s = claim
+        self._limit(left_s)
+        try:
+            with counters.scan_seconds.time():
+                outcome = self._measure(session_id, number, upload)
+        except _Abandoned:
+            return
+        except Exception:
+            structlog.get_logger().exception("analysis failed", session_id=session_id, attempt=number)
+            self._upkeep.died(session_id, number)
+            return
+        self._offer(lambda: self._end(session_id, number, outcome))
+
+    def _end(self, session_id: str, number: int, outcome: ScanVitals | str) -> None:
+        if isinstance(outcome, str):
+            self._upkeep.fail(session_id, number, outcome)
+        else:
+            self._upkeep.complete(session_id, number, outcome)
+
+    def _measure(self, session_id: str, number: int, upload: str) -> ScanVitals | str:
+        """The vitals, or why there are none."""
+        started = time.perf_counter()
+        try:
+            with self._spool.open(upload) as file:
+                trace = self._trace(session_id, number, file)
+            vitals = self._analyse(trace)
+        except NoFaceDetected:
+            return NO_FACE
+        except UnsupportedImage:
+            return NO_COLOUR
+        except InvalidVideo as error:
+            return str(error)
+        except MemoryError:
+            return TOO_LARGE
+        times = trace.times_s
+        found = scan_vitals(
+            vitals,
+            frames=len(times),
+            duration_ms=round(1000 * float(times[-1] - times[0])),
+            processing_time_ms=max(1, round(1000 * (time.perf_counter() - started))),
+        )
+        return found or why_no_pulse(vitals)
+
+    def _trace(self, session_id: str, number: int, file: Path | BinaryIO) -> Trace:
+        info = probe(file)
+        frames = read_video(file, max_fps=MAX_FPS, longest_side=LONGEST_SIDE, container=info.container)
+        told = time.monotonic()
+
+        def tell(time_s: float) -> None:
+            nonlocal told
+            if time.monotonic() - told < _PROGRESS_S:
+                return
+            told = time.monotonic()
+            progress = _SHARE_OF_FRAMES * min(time_s / max(info.duration_s, 1e-6), 1.0)
+            try:
+                if not self._scans.renew(session_id, number, progress):
+                    raise _Abandoned
+            except StoreUnavailable:  # the worker holds the lease too; progress can wait
+                pass
+
+        return trace_of(frames, self._reader, on_time=tell)
+
+    @staticmethod
+    def _offer(step: Callable[[], None]) -> None:
+        """Do a step, and again while the store is away: what was measured should not be lost to a restart of Redis."""
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                step()
+                return
+            except StoreUnavailable:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(0.5)

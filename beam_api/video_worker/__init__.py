@@ -1,0 +1,1 @@
+"""The process that analyses videos: an RQ worker and its jobs."""

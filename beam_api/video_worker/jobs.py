@@ -1,0 +1,34 @@
+"""The functions that the queue names. A worker says before it forks what they work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from beam_api.services.video_analysis import Analysing
+from beam_api.services.webhook_delivery import Delivering
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What jobs work with."""
+
+    analysing: Analysing
+    delivering: Delivering
+
+
+_work: list[Work] = []
+
+
+def install(work: Work) -> None:
+    """Give this process, and those forked from it, what jobs work with."""
+    _work[:] = [work]
+
+
+def scan(session_id: str, attempt: int) -> None:
+    """Make an attempt at a session's video."""
+    _work[0].analysing.attempt(session_id, attempt)
+
+
+def deliver(session_id: str, delivery_id: str, attempt: int) -> None:
+    """Make an attempt at a webhook."""
+    _work[0].delivering.attempt(session_id, delivery_id, attempt)

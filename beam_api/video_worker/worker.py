@@ -1,0 +1,178 @@
+"""The video worker: RQ's, forking a process for every job.
+
+RQ would notice a worker that was killed after a minute at the earliest. So the worker renews the lease of what its
+child works on, and every few seconds, working or idle, it looks for leases that have run out, its own or others'.
+"""
+
+from __future__ import annotations
+
+import logging.config
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import redis
+import structlog
+from rq import Worker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from beam_api.adapters.job_queue import SCAN, TIME_LIMIT_S, QueueUnavailable, connect_queue, open_queue
+from beam_api.config import Settings
+from beam_api.exceptions import StoreUnavailable
+from beam_api.host.process import die_with_parent
+from beam_api.monitoring import counters, logs
+from beam_api.services.scan_lifecycle import TOO_LONG
+from beam_api.services.video_analysis import Analysing
+from beam_api.store.client import connect
+from beam_api.video_worker import jobs
+from beam_api.wiring import ScanParts
+
+RENEW_S = 3
+"""Between two renewals of a lease, and two sweeps; a lease lasts four times as long."""
+
+SPOOL_S = 30.0
+MEMORY_BYTES = 1536 * 1024 * 1024
+"""What an analysis may take beyond what the worker holds already."""
+
+_RESTART_S, _SLACK_S = 1.0, 5.0
+
+
+class VideoWorker(Worker):
+    """A worker of our queue. One thread: all it does besides waiting is done between two waits."""
+
+    max_connection_wait_time = 5.0
+
+    def __init__(self, parts: ScanParts, queue_url: str) -> None:
+        client = connect_queue(queue_url, for_worker=True)
+        super().__init__(
+            [open_queue(client)],
+            connection=client,
+            serializer=JSONSerializer,
+            job_monitoring_interval=RENEW_S,
+            worker_ttl=60,
+            log_job_description=False,
+            work_horse_killed_handler=self._child_died,
+        )
+        self._parts = parts
+        self._die_with_worker = die_with_parent(signal.SIGKILL)
+        self._swept = self._cleared = float("-inf")
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Seconds of one wait for a job."""
+        return RENEW_S
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a signal has asked this worker to end."""
+        return self._shutdown_requested_date is not None
+
+    def subscribe(self) -> None:
+        """Take no orders by way of Redis; they would need a thread, and threads don't survive a fork."""
+
+    def unsubscribe(self) -> None:
+        """Undo nothing."""
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Say that this worker is there, and look after sessions."""
+        super().heartbeat(timeout, pipeline)
+        self._look_around()
+
+    def maintain_heartbeats(self, job: Job, execution: Any) -> None:
+        """Say that the child's work goes on. A Redis that is away for a moment must not end it."""
+        begun = job.started_at.timestamp() if job.started_at else time.time()
+        if time.time() - begun > TIME_LIMIT_S + _SLACK_S:
+            self.kill_horse()  # its own clock has not ended it: it may be stopped, or waiting for a disk
+            return
+        try:
+            if job.func_name == SCAN:
+                self._parts.scans.renew(*job.args)
+            super().maintain_heartbeats(job, execution)
+        except (redis.exceptions.RedisError, StoreUnavailable, OSError) as error:
+            structlog.get_logger().warning("heartbeat missed", reason=type(error).__name__)
+
+    def main_work_horse(self, job: Job, queue: Any) -> None:
+        """In the child: die with the worker, however that dies."""
+        self._die_with_worker()
+        super().main_work_horse(job, queue)
+
+    def _child_died(self, job: Job, _pid: int, status: int, _usage: Any) -> None:
+        """A child ended without a word: by a crash of a decoder, by a limit, or by somebody's signal."""
+        if job.func_name != SCAN:  # a webhook's attempt is made again by a sweep
+            return
+        session_id, attempt = job.args
+        by_clock = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM
+        structlog.get_logger().warning("analysis died", session_id=session_id, attempt=attempt, status=status)
+        try:
+            if by_clock:
+                self._parts.upkeep.fail(session_id, attempt, TOO_LONG)
+            else:
+                self._parts.upkeep.died(session_id, attempt)
+        except StoreUnavailable:  # the lease runs out, and a sweep finds it
+            pass
+
+    def _look_around(self) -> None:
+        now = time.monotonic()
+        if self._is_horse or now - self._swept < RENEW_S:
+            return
+        self._swept = now
+        try:
+            self._parts.upkeep.sweep()
+            self._parts.delivering.sweep(self._parts.scans.now_ms())
+            if now - self._cleared >= SPOOL_S:
+                self._cleared = now
+                self._parts.upkeep.clear_spool()
+        except (StoreUnavailable, QueueUnavailable) as error:
+            structlog.get_logger().warning("sweep missed", reason=type(error).__name__)
+
+
+def run(settings: Settings, redis_url: str) -> int:
+    """Work until a signal comes; returns the exit status. Loads the landmark model."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would put images on the disk
+    logs.configure_logging(settings.log_level_number)
+    logging.config.dictConfig(logs.stdlib_logging(settings.log_level))
+    parts = ScanParts.build(settings, connect(redis_url))
+    counters.slot.begin("video")
+    jobs.install(jobs.Work(_analysing(settings, parts), parts.delivering))
+    while True:
+        try:
+            worker = VideoWorker(parts, settings.queue_redis_url or redis_url)
+            worker.work(logging_level="WARNING")  # RQ tells every step
+        except (redis.exceptions.RedisError, OSError) as error:
+            structlog.get_logger().error("redis is away", reason=type(error).__name__)
+        else:
+            if worker.stopping:
+                return 0
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        time.sleep(_RESTART_S)
+
+
+def limit_process(seconds: float) -> None:
+    """Bind this process: it ends after `seconds`, wherever it is, and takes no more than `MEMORY_BYTES` more.
+
+    The clock's signal is given no handler, so a decoder that never comes back to Python ends by it too.
+    """
+    if sys.platform == "linux":
+        held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        most = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = held + MEMORY_BYTES if most == resource.RLIM_INFINITY else min(held + MEMORY_BYTES, most)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, max(0.1, min(seconds, TIME_LIMIT_S)))
+
+
+def _analysing(settings: Settings, parts: ScanParts) -> Analysing:
+    import cv2
+
+    from rppg_core import measure
+    from rppg_core.face.reader import FaceReader
+
+    cv2.setNumThreads(1)
+    reader = FaceReader(settings.landmarks)
+    return Analysing(parts.scans, parts.spool, parts.upkeep, reader, analyse=measure, limit=limit_process)

@@ -1,1 +1,0 @@
-"""One blueprint per page of the contract: decode, call, encode."""

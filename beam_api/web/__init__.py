@@ -1,0 +1,1 @@
+"""HTTP: everything that knows Flask. It decodes requests, calls a service, and encodes the answer."""

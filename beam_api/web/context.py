@@ -1,0 +1,42 @@
+"""What create_app builds once and hands to the views: the parts of this app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import redis
+from flask import current_app
+
+from beam_api.config import Settings
+from beam_api.services.admission import Admission
+from beam_api.services.exposition import Exposition
+from beam_api.services.keys import Keys
+from beam_api.services.measuring import Measuring
+from beam_api.services.scanning import Scanning
+from beam_api.services.signup import Signup
+from beam_api.services.webhook_signing import WebhookSecrets
+from rppg_core.face.reader import FaceReader
+
+EXTENSION = "beam_api"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one app. They are shared by its threads, and by its processes until they fork."""
+
+    settings: Settings
+    redis: redis.Redis
+    reader: FaceReader
+    keys: Keys
+    signup: Signup
+    admission: Admission
+    measuring: Measuring
+    scanning: Scanning
+    webhook_secrets: WebhookSecrets
+    exposition: Exposition
+
+
+def parts() -> Parts:
+    """The parts of the app that answers the current request."""
+    return cast(Parts, current_app.extensions[EXTENSION])

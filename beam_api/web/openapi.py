@@ -1,0 +1,72 @@
+"""The OpenAPI document, made from the blueprints and the schemas that validate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, jsonify
+from flask_smorest import Api
+
+from beam_api.web.auth import public
+from beam_api.web.error_responses import DETAIL_PATHS
+from beam_api.web.schemas.envelope import ErrorEnvelopeSchema
+
+_OF_EVERY_KEY = {"401": "No valid key.", "429": "Too many requests.", "503": "The store is away."}
+
+
+class BeamApi(Api):  # type: ignore[misc]
+    """flask-smorest's document without its error handlers: `beam_api.web.error_responses` has the only ones."""
+
+    ERROR_SCHEMA = ErrorEnvelopeSchema
+
+    def _register_error_handlers(self) -> None:
+        pass
+
+
+def init_app(app: Flask) -> BeamApi:
+    """Prepare the document and serve it; the caller registers its blueprints on what is returned."""
+    app.config.update(API_TITLE="Beam rPPG", API_VERSION="1.0", OPENAPI_VERSION="3.1.0", API_SPEC_OPTIONS=_options())
+    api = BeamApi(app)
+    api.spec.components.security_scheme("ApiKeyHeader", {"type": "apiKey", "in": "header", "name": "X-API-Key"})
+    api.spec.components.security_scheme("BearerToken", {"type": "http", "scheme": "bearer"})
+
+    @app.get("/openapi.json")
+    @public
+    def openapi() -> Response:
+        return jsonify(_complete(api.spec.to_dict()))
+
+    return api
+
+
+def _complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Say of every route that needs a key how it answers without one, beyond the limit, and while the store is away.
+
+    What flask-smorest adds for whatever else may happen goes: each answer is named, and a test looks for others.
+    """
+    for path, operations in document["paths"].items():
+        detail = f"{path}/".startswith(DETAIL_PATHS)
+        for operation in operations.values():
+            if not isinstance(operation, dict) or "responses" not in operation:
+                continue
+            operation["responses"].pop("default", None)
+            if operation.get("security") != []:
+                for status, meaning in _OF_EVERY_KEY.items():
+                    operation["responses"].setdefault(status, _error(meaning, detail=detail))
+    return document
+
+
+def _error(meaning: str, *, detail: bool) -> dict[str, Any]:
+    """A response with the body of an error, in the shape of its path."""
+    told = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
+    schema = told if detail else {"$ref": "#/components/schemas/ErrorEnvelope"}
+    return {"description": meaning, "content": {"application/json": {"schema": schema}}}
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "info": {
+            "description": "Contactless vital signs from frames of a face. Not a medical device.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "security": [{"ApiKeyHeader": []}, {"BearerToken": []}],
+    }

@@ -1,0 +1,217 @@
+"""What a person's window and a finished measurement look like."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from beam_api.services.measure_result import Buffering, Measurement
+from beam_api.web.schemas.envelope import MetaSchema
+from rppg_core.results import VITALS, Vitals
+from rppg_core.trace.traces import Trace
+
+
+def _null(kind: type[fields.Field[Any]], description: str) -> Any:
+    return kind(allow_none=True, required=True, metadata={"description": description})
+
+
+class RejectedSchema(Schema):
+    """A frame that was not taken: its place in the request, and why."""
+
+    index = fields.Integer(required=True)
+    code = fields.String(required=True, metadata={"example": "NO_FACE_DETECTED"})
+
+
+class FaceSchema(Schema):
+    """The last accepted face, in fractions of the upright image."""
+
+    box = fields.List(fields.Float(), required=True, metadata={"description": "left, top, width, height"})
+    landmarks = fields.List(fields.List(fields.Float()), required=True)
+    timestamp_ms = fields.Float(required=True)
+
+
+class VitalsFieldsSchema(Schema):
+    """What every answer holds, `null` while it is not known."""
+
+    status = fields.String(required=True, metadata={"enum": ["buffering", "complete"]})
+    session_id = fields.String(required=True)
+    frames = fields.Integer(required=True)
+    rejected = fields.List(fields.Nested(RejectedSchema), required=True)
+    heart_rate = _null(fields.Integer, "Beats per minute.")
+    hrv = _null(fields.Float, "RMSSD in milliseconds.")
+    spo2 = _null(fields.Integer, "Percent; an uncalibrated estimate.")
+    stress_index = _null(fields.Float, "Baevsky's index.")
+    respiration_rate = _null(fields.Integer, "Breaths per minute.")
+    confidence = _null(fields.Float, "0-1; from 0.7 on, the heart rate is within 2 bpm with a probability of 0.98.")
+    duration_ms = fields.Integer(required=True)
+    timestamp = fields.String(required=True, metadata={"format": "date-time", "example": "2026-05-15T14:30:00Z"})
+    guidance = fields.List(fields.String(), required=True)
+    face = fields.Nested(FaceSchema, allow_none=True, required=True)
+
+
+class RunningSchema(Schema):
+    """What the newest seconds of the window show, about once a second from 5 s on."""
+
+    heart_rate = _null(fields.Float, "Beats per minute; null while its confidence is below 0.3.")
+    confidence = fields.Float(required=True)
+    ppg = fields.List(fields.Float(), required=True, metadata={"description": "The newest 5 s; empty without a rate."})
+    sampling_rate = fields.Float(required=True, metadata={"description": "Of ppg, in Hz."})
+
+
+class BufferingSchema(VitalsFieldsSchema):
+    """A window that is filling."""
+
+    progress = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1})
+    restarted = fields.Boolean(required=True)
+    partial = fields.Nested(RunningSchema, allow_none=True, required=True)  # type: ignore[assignment]
+    next_frame_in_ms = _null(
+        fields.Integer,
+        "For clients that send one frame per request: take the next one so long after this answer. Null for others.",
+    )
+
+
+class SessionSchema(BufferingSchema):
+    """A person's window as it stands."""
+
+    last_measurement_id = fields.String(allow_none=True, required=True)
+
+
+class QualitySchema(Schema):
+    """Per vital, the probability of being within its tolerance; and the pulse's signal-to-noise ratio."""
+
+    heart_rate = fields.Float(required=True)
+    hrv = fields.Float(required=True)
+    spo2 = fields.Float(required=True)
+    stress_index = fields.Float(required=True)
+    respiration_rate = fields.Float(required=True)
+    snr_db = fields.Float(allow_none=True, required=True)
+
+
+class RawSchema(Schema):
+    """The signals behind the numbers; times are from the window's start."""
+
+    sampling_rate = fields.Float(required=True)
+    ppg = fields.List(fields.Float(), required=True)
+    respiration = fields.List(fields.Float(), required=True)
+    beats_ms = fields.List(fields.Float(), required=True)
+
+
+class MeasurementSchema(VitalsFieldsSchema):
+    """A finished measurement."""
+
+    measurement_id = fields.String(required=True)
+    frame_rate = fields.Float(required=True, metadata={"description": "Effective, in Hz."})
+    quality = fields.Nested(QualitySchema, required=True)
+    withheld = fields.Dict(fields.String(), fields.String(), required=True)
+    interval = fields.Dict(fields.String(), fields.List(fields.Float()), required=True)
+    raw = fields.Nested(RawSchema)
+
+
+class AlgorithmSchema(Schema):
+    """What made the numbers."""
+
+    name = fields.String(required=True)
+    version = fields.String(required=True)
+
+
+class MeasurementMetaSchema(MetaSchema):
+    """About a measurement, not the person."""
+
+    algorithm = fields.Nested(AlgorithmSchema, required=True)
+    notice = fields.String(required=True)
+    estimates = fields.Dict(fields.String(), fields.String(), required=True)
+
+
+class BufferingAnswerSchema(Schema):
+    """202: go on sending."""
+
+    success = fields.Boolean(required=True)
+    data = fields.Nested(BufferingSchema, required=True)
+    meta = fields.Nested(MetaSchema, required=True)
+
+
+class SessionAnswerSchema(Schema):
+    """A person's window, in the envelope."""
+
+    success = fields.Boolean(required=True)
+    data = fields.Nested(SessionSchema, required=True)
+    meta = fields.Nested(MetaSchema, required=True)
+
+
+class MeasurementAnswerSchema(Schema):
+    """A finished measurement, in the envelope."""
+
+    success = fields.Boolean(required=True)
+    data = fields.Nested(MeasurementSchema, required=True)
+    meta = fields.Nested(MeasurementMetaSchema, required=True)
+
+
+_META: Mapping[str, Any] = {
+    "algorithm": {"name": "beam-rppg", "version": "1"},
+    "notice": "Not a medical device: not for diagnosis, treatment or monitoring of any condition.",
+    "estimates": {"spo2": "uncalibrated ratio of ratios"},
+}
+_NO_VITALS: Mapping[str, None] = dict.fromkeys((*VITALS, "confidence"))
+
+
+def write_buffering(window: Buffering, spent_ms: float = 0.0) -> dict[str, Any]:
+    """The `data` of a window that is filling: every vital present, and null.
+
+    `spent_ms` have passed since the request began: who waits for its answer has waited that long already.
+    """
+    pause_ms = window.next_frame_in_ms
+    return {
+        "status": "buffering",
+        "session_id": window.session_id,
+        "progress": window.progress,
+        "frames": window.frames,
+        "rejected": [asdict(frame) for frame in window.rejected],
+        "restarted": window.restarted,
+        **_NO_VITALS,
+        "duration_ms": window.duration_ms,
+        "timestamp": _second(window.at_us),
+        "guidance": list(window.guidance),
+        "face": asdict(window.face) if window.face else None,
+        "partial": asdict(window.partial) if window.partial else None,
+        "next_frame_in_ms": None if pause_ms is None else max(0, math.ceil(pause_ms - spent_ms)),
+    }
+
+
+def write_measurement(measurement: Measurement) -> dict[str, Any]:
+    """The `data` of a finished measurement."""
+    data = {"status": "complete", **asdict(measurement), "timestamp": _second(measurement.at_us)}
+    del data["at_us"]
+    if measurement.raw is None:
+        del data["raw"]
+    return data
+
+
+def complete_data(vitals: Vitals, trace: Trace) -> dict[str, Any]:
+    """The `data` of a trace that was measured without the service."""
+    measurement = Measurement.of(
+        vitals,
+        [round(1e6 * at) for at in trace.times_s],
+        with_raw=True,
+        session_id="",
+        measurement_id="",
+        rejected=(),
+        at_us=time.time_ns() // 1000,
+        guidance=vitals.guidance,
+        face=None,
+    )
+    return write_measurement(measurement)
+
+
+def measurement_meta() -> dict[str, Any]:
+    """What the `meta` of a measurement holds beside what every `meta` holds."""
+    return dict(_META)
+
+
+def _second(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

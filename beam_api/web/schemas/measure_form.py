@@ -1,0 +1,150 @@
+"""What may be sent to `POST /api/rppg/measure`."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from beam_api.exceptions import InvalidParameter, MissingFrame, MissingTimestamps, TooManyFrames
+from beam_api.services.measuring import Post
+from beam_api.store.windows import Session
+from beam_api.web.multipart import Form
+
+MOST_FRAMES = 64
+_MOST_MS = 9 * 10**12
+_NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{0,20})?([eE][+-]?\d{1,3})?", re.ASCII)
+
+
+class NumberField(fields.Float):
+    """A plain decimal number in text: no NaN, no infinity, no underscores."""
+
+    default_error_messages = {"invalid": "must be a number"}  # noqa: RUF012 - the base class declares it so
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
+        if not _NUMBER.fullmatch(value):
+            raise self.make_error("invalid")
+        return float(value)
+
+
+class MicrosField(NumberField):
+    """Milliseconds in text, rounded to whole microseconds."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not 0 <= super()._deserialize(value, attr, data, **kwargs) <= _MOST_MS:
+            raise ValidationError("must be milliseconds from 0 to 9000000000000")
+        return round(Decimal(value) * 1000)
+
+
+class DigitsField(fields.Integer):
+    """A whole number in decimal digits; anything else is out of every range."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else -1
+
+
+class FlagField(fields.Boolean):
+    """true, false, 1 or 0, in any case."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if value.lower() not in ("true", "false", "1", "0"):
+            raise ValidationError("must be true, false, 1 or 0")
+        return value.lower() in ("true", "1")
+
+
+class MeasureFormSchema(Schema):
+    """The form of `POST /api/rppg/measure`, its files apart."""
+
+    timestamp_ms = fields.List(
+        MicrosField(metadata={"minimum": 0, "maximum": _MOST_MS, "example": 1000.0}),
+        load_default=list,
+        metadata={"description": "Capture time of each frame, in the order of the frames, on any clock of the client."},
+    )
+    fps = NumberField(
+        load_default=lambda: None,  # as a plain None it would be documented as a value to send
+        validate=validate.Range(1, 240, error="must be a number from 1 to 240"),
+        metadata={"description": "Frame rate of several frames without timestamps."},
+    )
+    duration_ms = DigitsField(
+        load_default=30_000,
+        validate=validate.Range(10_000, 300_000, error="must be a whole number from 10000 to 300000"),
+        metadata={"description": "Length of the window; that of its first request holds."},
+    )
+    include_raw = FlagField(load_default=False, metadata={"description": "Add the signals to the result."})
+    session_id = fields.String(
+        load_default="default",
+        validate=validate.Regexp(r"[A-Za-z0-9._-]{1,64}\Z", error="must be 1 to 64 of A-Z a-z 0-9 . _ -"),
+        metadata={"description": "Which person is measured.", "pattern": "^[A-Za-z0-9._-]{1,64}$"},  # as others read it
+    )
+
+
+class UploadSchema(MeasureFormSchema):
+    """The form as documented, with its files."""
+
+    frame = fields.List(
+        fields.Raw(metadata={"type": "string", "format": "binary"}),
+        required=True,
+        validate=validate.Length(1, MOST_FRAMES),
+        metadata={"description": "JPEG or PNG, at most 8 MB each, 32 MB together, 25 megapixels each."},
+    )
+
+
+_FORM = MeasureFormSchema()
+
+
+def read_post(form: Form, key_id: str) -> Post:
+    """Check a form, and read from it what a client with this key asks.
+
+    Raises
+    ------
+    InvalidParameter
+        If a field is out of range, frames and times differ in number, or two times are less than 1 ms apart.
+    MissingFrame, TooManyFrames, MissingTimestamps
+        As their names say.
+    """
+    sent = {name: values for name, values in form.fields.items() if name in _FORM.fields}
+    try:
+        params = _FORM.load({n: values if n == "timestamp_ms" else _only(n, values) for n, values in sent.items()})
+    except ValidationError as error:
+        name, problem = next(iter(error.messages_dict.items()))
+        while isinstance(problem, (dict, list)):
+            problem = next(iter(problem.values() if isinstance(problem, dict) else problem))
+        raise InvalidParameter(str(name), str(problem)) from error
+    frames = tuple(form.files.get("frame", ()))
+    times = params["timestamp_ms"]
+    if not any(frames):  # a form without a chosen file sends an empty one
+        raise MissingFrame
+    if len(frames) > MOST_FRAMES:
+        raise TooManyFrames(f"The request holds {len(frames)} frames; at most {MOST_FRAMES} are taken.")
+    if times and len(times) != len(frames):
+        raise InvalidParameter("timestamp_ms", f"must be given once per frame: {len(times)} for {len(frames)} frames")
+    if not times and len(frames) > 1 and params["fps"] is None:
+        raise MissingTimestamps
+    if times:
+        _check_apart(times, frames)
+    return Post(
+        session=Session(key_id, params["session_id"]),
+        frames=frames,
+        times_us=tuple(times) or None,
+        fps=params["fps"],
+        duration_us=1000 * params["duration_ms"],
+        include_raw=params["include_raw"],
+    )
+
+
+def _only(name: str, values: list[str]) -> str:
+    if len(set(values)) > 1:
+        raise InvalidParameter(name, "must be given once")
+    return values[0]
+
+
+def _check_apart(times: list[int], frames: tuple[bytes, ...]) -> None:
+    order = sorted(range(len(times)), key=times.__getitem__)
+    for a, b in pairwise(order):
+        if times[a] == times[b] and frames[a] != frames[b]:
+            raise InvalidParameter("timestamp_ms", "must differ for different frames")
+        if 0 < times[b] - times[a] < 1000:
+            raise InvalidParameter("timestamp_ms", "must be in milliseconds: two frames are less than 1 ms apart")

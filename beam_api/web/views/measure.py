@@ -1,0 +1,109 @@
+"""`/api/rppg`: measure people, look at their windows and results, forget them."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+
+from flask import Response, g, request
+from flask_smorest import Blueprint
+
+from beam_api.exceptions import NotFound
+from beam_api.monitoring import counters
+from beam_api.services.measure_result import Buffering
+from beam_api.services.pacing import Allowance
+from beam_api.store.windows import Session
+from beam_api.web import request_log
+from beam_api.web.auth import admit_with, admits_itself
+from beam_api.web.context import parts
+from beam_api.web.multipart import Limits, read_form
+from beam_api.web.schemas.envelope import ErrorEnvelopeSchema, success
+from beam_api.web.schemas.measure import (
+    BufferingAnswerSchema,
+    MeasurementAnswerSchema,
+    SessionAnswerSchema,
+    measurement_meta,
+    write_buffering,
+    write_measurement,
+)
+from beam_api.web.schemas.measure_form import UploadSchema, read_post
+
+bp = Blueprint("measure", __name__, url_prefix="/api/rppg", description="Frames of a face in, vital signs out.")
+
+_MIB = 1024 * 1024
+LIMITS = Limits(file_bytes=8 * _MIB, files_bytes=32 * _MIB, body_bytes=33 * _MIB)
+
+
+@bp.post("/measure")
+@bp.doc(requestBody={"required": True, "content": {"multipart/form-data": {"schema": UploadSchema}}})
+@bp.alt_response(200, schema=MeasurementAnswerSchema, description="This request filled the window.")
+@bp.alt_response(202, schema=BufferingAnswerSchema, description="The window is filling.")
+@bp.alt_response(400, schema=ErrorEnvelopeSchema, description="A field or every frame is of no use.")
+@bp.alt_response(401, schema=ErrorEnvelopeSchema, description="No valid key.")
+@bp.alt_response(413, schema=ErrorEnvelopeSchema, description="The body or a frame is too large.")
+@bp.alt_response(415, schema=ErrorEnvelopeSchema, description="Not multipart/form-data.")
+@bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
+@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is away.")
+@admits_itself
+def measure() -> Response:
+    """Add frames to a person's window; the request that fills it is answered with the measurement.
+
+    A request sent again changes nothing. If it had filled a window in the last 10 minutes, it is answered with the same
+    measurement and the header `Idempotent-Replayed: true`.
+    """
+    measuring = parts().measuring
+    post, arrived = admit_with(
+        lambda key_id: read_post(read_form(request, LIMITS), key_id),
+        # To ask for times is to take them, so a request that may be refused must not.
+        lambda post: () if post.given_times else measuring.arriving(post),
+    )
+    answer = measuring.post(replace(post, allowance=_allowance()), tuple(arrived))
+    if isinstance(answer, Buffering):
+        counters.count_window(restarted=answer.restarted)
+        return success(write_buffering(answer, request_log.elapsed_ms()), 202)
+    counters.count_window(answer.measurement, replayed=answer.replayed)
+    response = success(write_measurement(answer.measurement), **measurement_meta())
+    if answer.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+@bp.get("/measurements/<measurement_id>")
+@bp.alt_response(200, schema=MeasurementAnswerSchema, description="As it was first answered.")
+@bp.alt_response(404, schema=ErrorEnvelopeSchema, description="No such measurement of this key.")
+def measurement(measurement_id: str) -> Response:
+    """Give a measurement made with this key in the last 24 hours."""
+    found = parts().measuring.measurement(g.key.key_id, measurement_id)
+    return success(write_measurement(found), **measurement_meta())
+
+
+@bp.get("/sessions/<session_id>")
+@bp.alt_response(200, schema=SessionAnswerSchema, description="The window as it stands.")
+@bp.alt_response(404, schema=ErrorEnvelopeSchema, description="Nothing is known of this person.")
+def session(session_id: str) -> Response:
+    """Show a person's window, and their last measurement."""
+    window = parts().measuring.window(_session(session_id))
+    return success({**write_buffering(window), "last_measurement_id": window.last_measurement_id})
+
+
+@bp.delete("/sessions/<session_id>")
+@bp.alt_response(204, description="Nothing is known of this person any more.")
+@bp.alt_response(404, schema=ErrorEnvelopeSchema, description="This can't be the name of a person.")
+def forget(session_id: str) -> Response:
+    """Forget a person: window, face and results."""
+    parts().measuring.forget(_session(session_id))
+    return Response(status=204)
+
+
+def _allowance() -> Allowance:
+    """What the key of this request may still send."""
+    standing = g.admitted.standing
+    free_in_ms = 1000 * (standing.reset_s - time.time())
+    return Allowance(standing.bucket.limit, standing.remaining, free_in_ms)
+
+
+def _session(session_id: str) -> Session:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", session_id):
+        raise NotFound
+    return Session(g.key.key_id, session_id)

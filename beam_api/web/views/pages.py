@@ -1,0 +1,91 @@
+"""The pages that people look at, and the files they load. All of it comes from this process: no build, no CDN."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+
+import flask
+from flask import Response, make_response, render_template, request, send_from_directory
+from flask_smorest import Blueprint
+
+from beam_api.exceptions import NotFound
+from beam_api.services.signup import SIGNUPS_AN_HOUR
+from beam_api.web.auth import public
+from beam_api.web.context import parts
+from beam_api.web.pages.content import ACCURACY, DETAILS, ERRORS, TIER_ROWS, examples
+from beam_api.web.security_headers import PAGE_POLICY, REFERENCE_POLICY
+
+bp = Blueprint("pages", __name__, template_folder="../pages/templates", description="Pages for people. No key needed.")
+
+files = flask.Blueprint("files", __name__)
+"""What the pages load; no part of the API, so not in its document."""
+
+_STATIC = Path(str(resources.files("beam_api.web") / "pages" / "static"))
+_REFERENCE = Path(str(resources.files("flask_swagger_ui") / "dist"))
+_REFERENCE_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE")
+_HTML = {"content": {"text/html": {"schema": {"type": "string"}}}}
+
+
+@bp.get("/")
+@bp.doc(security=[], responses={"200": {"description": "The first page.", **_HTML}})
+@public
+def home() -> Response:
+    """Say what this is, what it can and what it can't."""
+    return page("home.html", accuracy=ACCURACY)
+
+
+@bp.get("/keys")
+@bp.doc(security=[], responses={"200": {"description": "A page.", **_HTML}})
+@public
+def keys() -> Response:
+    """Get a key, look at its usage, rotate it, revoke it."""
+    return page("keys.html", signup_is_open=parts().signup.open_to_all, signups_an_hour=SIGNUPS_AN_HOUR)
+
+
+@bp.get("/docs")
+@bp.doc(security=[], responses={"200": {"description": "A page.", **_HTML}})
+@public
+def docs() -> Response:
+    """Show how to begin, and every route to try."""
+    shown = {
+        "examples": examples(request.host_url.rstrip("/")),
+        "errors": ERRORS,
+        "details": DETAILS,
+        "tiers": TIER_ROWS,
+    }
+    return page("docs.html", policy=REFERENCE_POLICY, **shown)
+
+
+@files.get("/static/<path:name>")
+@public
+def static(name: str) -> Response:
+    """A file of the pages."""
+    return _file(_STATIC, name)
+
+
+@files.get("/docs/assets/<name>")
+@public
+def reference(name: str) -> Response:
+    """A file of the interactive reference."""
+    if name not in _REFERENCE_FILES:
+        raise NotFound
+    return _file(_REFERENCE, name)
+
+
+def page(template: str, *, policy: str = PAGE_POLICY, **values: object) -> Response:
+    """A page made from its template, with the policy that it must keep to."""
+    has_playground = parts().settings.playground == "on"
+    response = make_response(render_template(template, has_playground=has_playground, **values))
+    response.headers["Content-Security-Policy"] = policy
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def _file(folder: Path, name: str) -> Response:
+    if not re.fullmatch(r"[\w./-]+", name):
+        raise NotFound
+    response = send_from_directory(folder, name, max_age=0)
+    response.headers["Cache-Control"] = "no-cache"  # kept, and asked about by its ETag: an upgrade shows at once
+    return response

@@ -1,0 +1,74 @@
+"""`/playground`: measure whoever opens the page, with a key that lasts as long as a visit."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from flask import Response, request
+from flask_smorest import Blueprint
+
+from beam_api.exceptions import NotFound
+from beam_api.services.keys import VISITOR_LIFE
+from beam_api.web.auth import VISITOR_COOKIE, VISITOR_PATH, public
+from beam_api.web.context import parts
+from beam_api.web.pages.simulated import FPS, SCENE, SECONDS, second
+from beam_api.web.schemas.envelope import ErrorEnvelopeSchema, success
+from beam_api.web.schemas.keys import NewKeyAnswerSchema, write_new_key
+from beam_api.web.schemas.playground import SimulatedSecondAnswerSchema
+from beam_api.web.views.pages import page
+
+bp = Blueprint("playground", __name__, url_prefix="/playground", description="The playground. No key needed.")
+
+_HTML = {"content": {"text/html": {"schema": {"type": "string"}}}}
+
+
+@bp.get("")
+@bp.doc(security=[], responses={"200": {"description": "A page.", **_HTML}})
+@public
+def playground() -> Response:
+    """Measure your own pulse with the camera, or a simulated one without."""
+    return page("playground.html", simulated_seconds=SECONDS, simulated_rate=round(SCENE.heart_rate_bpm))
+
+
+@bp.post("/key")
+@bp.doc(security=[])
+@bp.alt_response(201, schema=NewKeyAnswerSchema, description="A key for minutes, good only with the cookie set here.")
+@bp.alt_response(403, schema=ErrorEnvelopeSchema, description="A page of another site asked for it.")
+@bp.alt_response(429, schema=ErrorEnvelopeSchema, description="This address has had its share for the hour.")
+@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is away.")
+@public
+def visitor_key() -> Response:
+    """Get the key with which the playground measures.
+
+    It is good for 15 minutes, under /api/rppg/, and only with the cookie that comes with it, which no script can read.
+    """
+    cookie = request.cookies.get(VISITOR_COOKIE, "")
+    if not re.fullmatch(r"[\w-]{43}", cookie, re.ASCII):
+        cookie = secrets.token_urlsafe(32)
+    response = success(write_new_key(parts().signup.visitor_key(request.remote_addr or "", cookie)), 201)
+    for path in (VISITOR_PATH, "/playground"):
+        response.set_cookie(
+            VISITOR_COOKIE,
+            cookie,
+            max_age=VISITOR_LIFE,
+            path=path,
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Strict",
+        )
+    return response
+
+
+@bp.get("/face/<int:number>")
+@bp.doc(security=[])
+@bp.alt_response(200, schema=SimulatedSecondAnswerSchema, description="The frames of that second.")
+@bp.alt_response(404, schema=ErrorEnvelopeSchema, description="The recording is shorter.")
+@public
+def face(number: int) -> Response:
+    """One second of the simulated face, for those without a camera."""
+    if not 0 <= number < SECONDS:
+        raise NotFound
+    response = success({"fps": FPS, "first_timestamp_ms": 1000 * number, "frames": second(number)})
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response

@@ -1,0 +1,100 @@
+"""`/api/v1/scan-session`, and the same under `/v1`: a whole video in, vitals out."""
+
+from __future__ import annotations
+
+from flask import Response, g, jsonify, request
+from flask_smorest import Blueprint
+
+from beam_api.exceptions import PayloadTooLarge
+from beam_api.web.context import parts
+from beam_api.web.schemas.scans import (
+    DeliveriesSchema,
+    DetailSchema,
+    NewScanSchema,
+    ScanCreatedSchema,
+    ScanSchema,
+    VideoAcceptedSchema,
+    VideoUploadSchema,
+    read_new_scan,
+    write_scan,
+)
+from beam_api.web.upload import check_upload, read_upload
+
+PREFIXES = {"scans": "/api/v1", "scans (short address)": "/v1"}
+
+bp = Blueprint("scans", __name__, description="A whole video in, vital signs out.")
+
+MOST_VIDEO_BYTES = 100 * 1024 * 1024
+_MOST_BODY_BYTES = 64 * 1024
+
+
+@bp.post("/scan-session")
+@bp.doc(requestBody={"required": False, "content": {"application/json": {"schema": NewScanSchema}}})
+@bp.alt_response(201, schema=ScanCreatedSchema, description="A new session.")
+@bp.alt_response(400, schema=DetailSchema, description="The body is no JSON object.")
+@bp.alt_response(401, schema=DetailSchema, description="No valid key.")
+@bp.alt_response(422, schema=DetailSchema, description="The webhook may not go there.")
+@bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
+@bp.alt_response(503, schema=DetailSchema, description="The store is away.")
+def create() -> Response:
+    """Make a session. It lives for an hour after its last step."""
+    url = read_new_scan(_small_body())
+    made = parts().scanning.create(key_id=g.key.key_id, owner=g.key.owner, webhook_url=url)
+    return _answer({"session_id": made.session_id, "created_at": made.created_at, "owner": made.owner}, 201)
+
+
+@bp.post("/scan-session/<session_id>/video")
+@bp.doc(requestBody={"required": True, "content": {"multipart/form-data": {"schema": VideoUploadSchema}}})
+@bp.alt_response(202, schema=VideoAcceptedSchema, description="The video is being analysed.")
+@bp.alt_response(400, schema=DetailSchema, description="No video in the field `file`.")
+@bp.alt_response(401, schema=DetailSchema, description="No valid key.")
+@bp.alt_response(404, schema=DetailSchema, description="No such session of this key, or no more.")
+@bp.alt_response(409, schema=DetailSchema, description="The session has a video already.")
+@bp.alt_response(413, schema=DetailSchema, description="The video has more than 100 MB.")
+@bp.alt_response(415, schema=DetailSchema, description="Not multipart/form-data.")
+@bp.alt_response(422, schema=DetailSchema, description="A video that can't be measured.")
+@bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
+@bp.alt_response(503, schema=DetailSchema, description="The store is away.")
+def upload(session_id: str) -> Response:
+    """Upload the session's video. It is deleted when its analysis ends, whatever comes of it."""
+    check_upload(request, MOST_VIDEO_BYTES)
+    parts().scanning.check(g.key.key_id, session_id)
+    parts().scanning.take_video(session_id, lambda file: read_upload(request, "file", file, MOST_VIDEO_BYTES))
+    message = "Video uploaded successfully and is being processed"
+    return _answer({"session_id": session_id, "status": "processing", "message": message}, 202)
+
+
+@bp.get("/scan-session/<session_id>/vitals")
+@bp.alt_response(200, schema=ScanSchema, description="The session as it stands.")
+@bp.alt_response(401, schema=DetailSchema, description="No valid key.")
+@bp.alt_response(404, schema=DetailSchema, description="No such session of this key, or no more.")
+@bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
+@bp.alt_response(503, schema=DetailSchema, description="The store is away.")
+def vitals(session_id: str) -> Response:
+    """Tell how far a session is; its vitals when it has completed, the reason when it has failed."""
+    return _answer(write_scan(parts().scanning.vitals(g.key.key_id, session_id)))
+
+
+@bp.get("/scan-session/<session_id>/deliveries")
+@bp.alt_response(200, schema=DeliveriesSchema, description="All attempts so far.")
+@bp.alt_response(401, schema=DetailSchema, description="No valid key.")
+@bp.alt_response(404, schema=DetailSchema, description="No such session of this key, or no more.")
+@bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
+@bp.alt_response(503, schema=DetailSchema, description="The store is away.")
+def deliveries(session_id: str) -> Response:
+    """List the attempts at the session's webhooks."""
+    return _answer({"deliveries": parts().scanning.deliveries(g.key.key_id, session_id)})
+
+
+def _answer(body: object, status: int = 200) -> Response:
+    response = jsonify(body)
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _small_body() -> bytes:
+    body: bytes = request.stream.read(_MOST_BODY_BYTES + 1)
+    if len(body) > _MOST_BODY_BYTES:
+        raise PayloadTooLarge
+    return body

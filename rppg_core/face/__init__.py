@@ -1,0 +1,1 @@
+"""RGB picture to sample: face, landmarks, skin regions and their mean colours."""

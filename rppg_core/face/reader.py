@@ -1,0 +1,271 @@
+"""Frames of one person to samples: decode, follow the face, verify it, reduce to skin colours.
+
+dlib's landmarks look like a face even on a wall, so a followed face is verified by the detector: on every frame of
+a small request, on the first and last frame of a large one, after a gap, and wherever the colours jump. If a check
+fails, the frames before it are checked backwards to the last verified one, and what fails is rejected.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rppg_core.errors import NoFaceDetected, RppgError, UnsupportedImage
+from rppg_core.face.colour import mean_colours
+from rppg_core.face.faces import BoxRule, Face, FaceFinder
+from rppg_core.face.regions import fit
+from rppg_core.media import images
+from rppg_core.trace.traces import Sample
+
+FOLLOW_US = 200_000
+"""A face may be followed over at most this gap; beyond it, it is searched for."""
+
+_NEAR_US = 5_000_000  # up to this gap, the search begins at the last place
+_SMALL_REQUEST = 5  # requests with fewer frames have each of them verified
+_SEARCH_US = 500_000  # an empty room is searched thoroughly this often; a near face is looked for in every frame
+_COLOUR_JUMP = 0.12  # median change of green from frame to frame, as a share; light flickers less, a cut more
+_TOGETHER_BYTES = 5_000_000  # pixels decoded together, and one image more at most
+_GREY_SPREAD = 0.75  # levels between channels, below which a picture has no colour
+
+_STATE = struct.Struct("<qII16d")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """An image and its capture time in whole microseconds.
+
+    `data` is a JPEG's or PNG's bytes, or upright RGB pixels (height, width, 3) uint8 that something else decoded.
+    """
+
+    time_us: int
+    data: bytes | NDArray[np.uint8]
+
+    def image(self) -> NDArray[np.uint8]:
+        """The upright RGB pixels; raises as `images.decode` does."""
+        return images.decode(self.data) if isinstance(self.data, bytes) else self.data
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceState:
+    """Where a face was seen and verified, so that the next frame need not search for it."""
+
+    time_us: int
+    frame_size: tuple[int, int]  # width, height in pixels
+    face: Face
+
+    def to_bytes(self) -> bytes:
+        """Pack losslessly, so that following goes on exactly in another process."""
+        face = self.face
+        rule = (face.rule.right, face.rule.down, face.rule.side)
+        return _STATE.pack(self.time_us, *self.frame_size, *face.landmarks.ravel(), *face.centre, face.side, *rule)
+
+    @classmethod
+    def from_bytes(cls, packed: bytes) -> FaceState | None:
+        """Undo `to_bytes`; None for anything else (soft state: what can't be read means a fresh search)."""
+        if len(packed) != _STATE.size:
+            return None
+        time_us, width, height, *numbers = _STATE.unpack(packed)
+        values = np.array(numbers)
+        if not np.all(np.isfinite(values)) or values[12] <= 0:
+            return None
+        face = Face(values[:10].reshape(5, 2), (numbers[10], numbers[11]), numbers[12], BoxRule(*numbers[13:]))
+        return cls(time_us, (width, height), face)
+
+    @property
+    def landmarks(self) -> NDArray[np.float64]:
+        """Shape (5, 2): x and y of the eyes' corners and the nose's base as fractions of the upright image."""
+        return self.face.landmarks / self.frame_size
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, width, height of the face, brow to chin, as fractions of the upright image."""
+        place = fit(self.face.landmarks)
+        half = np.array([1.15, 1.5]) * float(place.pose[2])
+        centre = place.matrix @ (0.0, 0.5, 1.0)
+        left, top = np.clip((centre - half) / self.frame_size, 0, 1)
+        right, bottom = np.clip((centre + half) / self.frame_size, 0, 1)
+        return float(left), float(top), float(right - left), float(bottom - top)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What became of one frame: its sample and face, or the error that rejects it."""
+
+    time_us: int
+    sample: Sample | None = None
+    face: FaceState | None = None
+    error: RppgError | None = None
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A request on its way through its frames, in the order of their times."""
+
+    frames: list[Frame]
+    readings: list[Reading]
+    start: FaceState | None
+    state: FaceState | None
+    unverified: list[int] = field(default_factory=list)
+    last_colours: NDArray[np.float32] | None = None
+    searched_us: int | None = None
+
+
+class FaceReader:
+    """Reads frames with one landmark model; holds no state of any person. Safe to share between threads."""
+
+    def __init__(self, landmarks: str = "5") -> None:
+        """`landmarks`: "5", "68", or a path to a dlib shape predictor. Raises ModelUnavailable."""
+        self._finder = FaceFinder(landmarks)
+
+    def read(self, frames: Sequence[Frame], last: FaceState | None = None) -> list[Reading]:
+        """Read the frames of one request; the readings come in the order of `frames`.
+
+        Parameters
+        ----------
+        frames : sequence of Frame
+            In any order: faces are followed in the order of capture.
+        last : FaceState, optional
+            The newest verified face of this person so far.
+
+        Returns
+        -------
+        list of Reading
+            One per frame. The newest with a `face` is the state to keep. No frame's failure is raised.
+        """
+        # Late frames and frames sent again lead from the last face too, but not on to newer ones: these are followed
+        # as if they had come alone.
+        late = [i for i, frame in enumerate(frames) if last is not None and frame.time_us <= last.time_us]
+        newer = sorted(set(range(len(frames))) - set(late))
+        readings: dict[int, Reading] = {}
+        for part in (late, newer):
+            readings |= zip(part, self._read_part([frames[i] for i in part], last), strict=True)
+        return [readings[i] for i in range(len(frames))]
+
+    def _read_part(self, frames: list[Frame], last: FaceState | None) -> list[Reading]:
+        order = sorted(range(len(frames)), key=lambda i: frames[i].time_us)
+        walk = _Walk(
+            frames=[frames[i] for i in order],
+            readings=[Reading(frames[i].time_us) for i in order],
+            start=last,
+            state=last,
+        )
+        small = len(frames) < _SMALL_REQUEST
+        at = 0
+        while at < len(order):
+            for picture in _decode_some(walk.frames[at:]):
+                self._read_one(walk, at, picture, must_verify=small or at in {0, len(order) - 1})
+                at += 1
+        if walk.unverified:  # the last frame could not be read, so nothing has vouched for those before it
+            self._check_backwards(walk)
+        back = {place: at for at, place in enumerate(order)}
+        return [walk.readings[back[i]] for i in range(len(order))]
+
+    def _read_one(self, walk: _Walk, at: int, picture: NDArray[np.uint8] | RppgError, *, must_verify: bool) -> None:
+        frame = walk.frames[at]
+        try:
+            if isinstance(picture, RppgError):
+                raise picture
+            self._place(walk, at, frame.time_us, picture, must_verify=must_verify)
+        except RppgError as error:
+            # Its traceback would keep the image, in a circle that only the garbage collector breaks.
+            walk.readings[at] = Reading(frame.time_us, error=error.with_traceback(None))
+
+    def _place(self, walk: _Walk, at: int, time_us: int, image: NDArray[np.uint8], *, must_verify: bool) -> None:
+        size = (image.shape[1], image.shape[0])
+        state = walk.state
+        gap_us = abs(time_us - state.time_us) if state is not None and state.frame_size == size else None
+        if state is None or gap_us is None or gap_us > FOLLOW_US:
+            near = state.face if state is not None and gap_us is not None and gap_us <= _NEAR_US else None
+            if walk.unverified:
+                self._check_backwards(walk)
+            face = self._find(walk, time_us, image, near)
+            verified = True
+        else:
+            face, verified = self._finder.follow(image, state.face), False
+        sample = _sample(image, face)
+        # Landmarks on a covered lens or a blank wall are grey too, so a face is made sure of before greyscale is told.
+        if not verified and (must_verify or _is_grey(sample) or _jumps(walk.last_colours, sample.colours)):
+            if not self._finder.verify(image, face):
+                self._check_backwards(walk)
+                near = walk.state.face if walk.state is not None and walk.state.frame_size == size else None
+                face = self._find(walk, time_us, image, near)
+                sample = _sample(image, face)
+            verified = True
+        if _is_grey(sample):
+            raise UnsupportedImage("The image is greyscale: without colour there is no pulse to see.")
+        if verified:
+            walk.unverified.clear()
+        else:
+            walk.unverified.append(at)
+        walk.state = FaceState(time_us, size, face)
+        walk.last_colours = sample.colours
+        walk.readings[at] = Reading(time_us, sample=sample, face=walk.state)
+
+    def _find(self, walk: _Walk, time_us: int, image: NDArray[np.uint8], near: Face | None) -> Face:
+        thorough = walk.searched_us is None or time_us - walk.searched_us >= _SEARCH_US
+        try:
+            return self._finder.find(image, near, thorough=thorough)
+        except NoFaceDetected:
+            if thorough:
+                walk.searched_us = time_us
+            raise
+
+    def _check_backwards(self, walk: _Walk) -> None:
+        """Reject the followed frames that the detector doesn't confirm, from the newest to the first that it does."""
+        walk.last_colours = None
+        while walk.unverified:
+            at = walk.unverified[-1]
+            reading = walk.readings[at]
+            if reading.face is not None and self._finder.verify(walk.frames[at].image(), reading.face.face):
+                break
+            walk.readings[at] = Reading(reading.time_us, error=NoFaceDetected())
+            walk.unverified.pop()
+        walk.unverified.clear()
+        walk.state = next((r.face for r in reversed(walk.readings) if r.face is not None), walk.start)
+
+
+def _decode_some(frames: Sequence[Frame]) -> list[NDArray[np.uint8] | RppgError]:
+    """Pixels of the first frames, or what is wrong with them.
+
+    A few together: each decode drives the landmark model out of the processor's caches.
+    """
+    pictures: list[NDArray[np.uint8] | RppgError] = []
+    held = 0
+    for frame in frames:
+        try:
+            image = frame.image()
+        except RppgError as error:
+            pictures.append(error.with_traceback(None))
+            continue
+        pictures.append(image)
+        held += image.nbytes
+        if held >= _TOGETHER_BYTES:
+            break
+    return pictures
+
+
+def _sample(image: NDArray[np.uint8], face: Face) -> Sample:
+    place = fit(face.landmarks)
+    colours = mean_colours(image, place)
+    if not np.isfinite(colours[:, 0]).any():
+        raise NoFaceDetected("The face is cut off by the frame's edge.", guidance=("FACE_OFF_CENTRE",))
+    return Sample(colours=colours, pose=place.pose)
+
+
+def _is_grey(sample: Sample) -> bool:
+    regions = sample.colours.tolist()  # one that isn't seen is NaN, and is passed over
+    return not any(abs(r - g) >= _GREY_SPREAD or abs(g - b) >= _GREY_SPREAD for r, g, b in regions)
+
+
+def _jumps(before: NDArray[np.float32] | None, now: NDArray[np.float32]) -> bool:
+    """Whether the colours of the regions seen in both changed more than light does."""
+    if before is None:
+        return True
+    ratio = ((now[:, 1] + 1.0) / (before[:, 1] + 1.0)).tolist()
+    both = sorted(abs(r - 1.0) for r in ratio if not math.isnan(r))  # of the regions seen in both
+    return not both or both[len(both) // 2] > _COLOUR_JUMP

@@ -1,0 +1,1 @@
+"""Bytes to RGB pictures: JPEG, PNG and video decoding."""

@@ -1,0 +1,1 @@
+"""Evidence to probability: calibrated quality, ranges, and what is withheld."""

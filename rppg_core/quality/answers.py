@@ -1,0 +1,78 @@
+"""Vitals as they are collected: each with its quality and range, or with the reason why it is withheld."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rppg_core.quality.probability import interval
+from rppg_core.results import VITALS, Quality, Vitals, Waveform
+from rppg_core.trace.sampling import frame_rate_hz
+from rppg_core.trace.traces import Trace
+
+NEEDS_S = {"heart_rate": 5.0, "hrv": 20.0, "stress_index": 25.0, "respiration_rate": 15.0, "spo2": 5.0}
+"""Seconds of trace each vital needs."""
+
+_RANGED = ("heart_rate", "hrv", "respiration_rate")
+_NO_WAVEFORM = Waveform(fs=4.0, ppg=np.zeros(0), respiration=np.zeros(0), beats_s=np.zeros(0))
+
+
+class Answers:
+    """Collects the vitals of a window of `span_s`, so that none is None without a reason."""
+
+    def __init__(self, span_s: float) -> None:
+        self.span_s = span_s
+        self.values: dict[str, float | None] = dict.fromkeys(VITALS)
+        self.quality: dict[str, float] = dict.fromkeys(VITALS, 0.0)
+        self.withheld: dict[str, str] = {}
+        self.interval: dict[str, tuple[float, float]] = {}
+        self.sdnn_ms: float | None = None
+
+    def put(
+        self,
+        vital: str,
+        value: float | None,
+        quality: float,
+        reason: str | None,
+        *,
+        range_: tuple[float, float] | None = None,
+    ) -> None:
+        """Keep a vital, or with a `reason` withhold it. `range_`: its 90 % range, where quality alone doesn't tell."""
+        self.quality[vital] = quality
+        if reason is not None or value is None:
+            self.withheld[vital] = reason or "LOW_SIGNAL"
+            return
+        self.values[vital] = value
+        if vital in _RANGED:
+            self.interval[vital] = range_ or interval(vital, value, quality, self.span_s)
+
+    def withhold_rest(self, reason: str) -> None:
+        """Withhold everything that was not put: for a window that is too short, else for `reason`."""
+        for vital in VITALS:
+            if self.values[vital] is None and vital not in self.withheld:
+                self.put(vital, None, 0.0, "WINDOW_TOO_SHORT" if self.span_s < NEEDS_S[vital] - 1e-3 else reason)
+
+    def vitals(
+        self,
+        trace: Trace,
+        guidance: tuple[str, ...],
+        *,
+        sure: float = 0.0,
+        snr_db: float = float("-inf"),
+        waveform: Waveform = _NO_WAVEFORM,
+    ) -> Vitals:
+        """Put everything in the result; `sure` is the confidence."""
+        return Vitals(
+            heart_rate_bpm=self.values["heart_rate"],
+            rmssd_ms=self.values["hrv"],
+            sdnn_ms=self.sdnn_ms if self.values["hrv"] is not None else None,
+            spo2_percent=self.values["spo2"],
+            stress_index=self.values["stress_index"],
+            respiration_rate_bpm=self.values["respiration_rate"],
+            confidence=sure,
+            quality=Quality(**self.quality, snr_db=snr_db),
+            withheld=self.withheld,
+            interval=self.interval,
+            guidance=guidance,
+            frame_rate_hz=frame_rate_hz(trace.times_s),
+            waveform=waveform,
+        )

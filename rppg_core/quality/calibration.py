@@ -1,0 +1,70 @@
+"""The numbers that turn evidence into probabilities, in one place, so that a new fit replaces this table alone.
+
+Each row is a logistic function: an intercept and a weight for each feature that `rppg_core.quality.probability` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        # Many regions: the rate within 2 bpm.
+        "heart_rate_face": {
+            "intercept": -22.9,
+            "prominence_db": 0.173,
+            "agreement": 0.8,
+            "stability": 3.8,
+            "pallor": -0.57,
+            "unison": 7.41,
+            "motion": -1.25,
+            "log_nod": -1.96,
+            "mismatch_bpm": -0.231,
+            "kept_share": 6.34,
+            "log_jitter": -1.14,
+            "log_span": 2.14,
+        },
+        # Many regions, frames too far apart for an even grid.
+        "heart_rate_sparse": {
+            "intercept": -5.26,
+            "log_odds": 0.376,
+            "margin": 0.303,
+            "agreement": 1.51,
+            "pallor": -0.76,
+            "unison": 4.51,
+            "log_nod": -0.665,
+        },
+        # One or few regions, which can't agree with each other.
+        "heart_rate_spot": {
+            "intercept": -4.4,
+            "snr_db": 0.1,
+            "prominence_db": 0.23,
+            "stability": 1.9,
+            "motion": -4.0,
+            "mismatch_bpm": -0.25,
+        },
+        # RMSSD within 10 ms.
+        "hrv": {"intercept": -6.33, "sigma_ms": -0.344, "kept_share": 11.2},
+        # Stress index within 30 %.
+        "stress_index": {"intercept": -13.7, "sigma_ms": -0.341, "kept_share": 18.3},
+        # Respiration within 2 breaths a minute.
+        "respiration_rate": {"intercept": -4.18, "concentration": 5.49, "agreement": 3.09},
+        # SpO2 within 3 points, on simulated faces only.
+        "spo2": {"intercept": -0.228, "clarity": 0.0336},
+    }
+)
+
+HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
+    {
+        "heart_rate": (0.476, 347.0, 2.97),
+        "heart_rate_sparse": (0.492, 231.0, 1.41),
+        "hrv": (1.64, 45.9, 0.704),
+        "respiration_rate": (0.0, 28.8, 1.07),
+    }
+)
+"""Half of the 90 % range at quality q: the first number, plus the second times (1 - q) to the power of the third.
+
+For a sparse heart rate the first number counts its standard error by the noise; for one from an even grid, and for
+respiration, all counts the square root of 20 s over the window's length.
+"""

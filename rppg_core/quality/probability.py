@@ -1,0 +1,132 @@
+"""How far to believe each vital: evidence to calibrated probability."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import numpy as np
+
+from rppg_core.face.skin import MIN_REGIONS
+from rppg_core.pulse.evidence import Evidence, SparseEvidence
+from rppg_core.quality.calibration import HALF_WIDTH, LOGISTIC
+from rppg_core.vital.beats import Beats
+from rppg_core.vital.oxygen import Oxygen
+from rppg_core.vital.respiration import Respiration
+
+SURE = 0.98
+"""Probability from which a heart rate counts as sure: a confidence of 0.7."""
+
+MIN_CONFIDENCE = 0.3
+"""A heart rate below this confidence, and another vital below this quality, is withheld."""
+
+_USUAL_MOTION = 1.2  # log10; what chance does to a still head's pose
+
+_RECOIL = 0.006  # of the head with each beat, as a share of its size
+
+_BLOODLESS_HUE, _BLOODLESS_QUALITY = 0.7, 0.25
+"""A change of this colour is no pulse, however clear it is: a nod before a side light, a lamp that changes its tint."""
+
+_THIRD = 0.7  # of two rates that are as likely each is believed less than half: it may be a third
+
+_LEAST_UNISON = 0.5
+"""Nor is one that half the face goes through the other way round."""
+
+
+def probability(name: str, features: Mapping[str, float]) -> float:
+    """Evaluate one row of the calibration table."""
+    row = LOGISTIC[name]
+    score = row["intercept"] + sum(weight * features[key] for key, weight in row.items() if key != "intercept")
+    return float(1 / (1 + np.exp(-np.clip(score, -40, 40))))
+
+
+def heart_rate_features(evidence: Evidence) -> dict[str, float]:
+    """Evidence of a heart rate, each held within what was seen when the table was fitted."""
+    features = {key: float(value) for key, value in asdict(evidence).items()}
+    features["log_span"] = float(np.log(np.clip(evidence.span_s, 10.0, 30.0)))
+    features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
+    features["prominence_db"] = float(np.clip(features["prominence_db"], -5, 15))
+    features["mismatch_bpm"] = float(min(features["mismatch_bpm"], 20.0))
+    features["log_jitter"] = float(np.log(np.clip(evidence.jitter, 0.003, 0.2)))
+    features["log_nod"] = float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL))
+    features["motion"] = max(features["motion"] - _USUAL_MOTION, 0.0)
+    return features
+
+
+def variability_features(beats: Beats) -> dict[str, float]:
+    """Evidence of RMSSD and stress index."""
+    return {"sigma_ms": min(1000 * beats.timing_sigma_s, 60.0), "kept_share": beats.kept_share}
+
+
+def breath_features(breath: Respiration) -> dict[str, float]:
+    """Evidence of a breathing rate."""
+    return {"concentration": breath.concentration, "agreement": breath.agreement}
+
+
+def oxygen_features(seen: Oxygen) -> dict[str, float]:
+    """Evidence of an SpO2 estimate."""
+    return {"clarity": min(seen.clarity, 30.0)}
+
+
+def heart_rate_quality(evidence: Evidence) -> float:
+    """Probability that the heart rate is within 2 bpm."""
+    features = heart_rate_features(evidence)
+    if evidence.n_regions < MIN_REGIONS:
+        return probability("heart_rate_spot", features)
+    quality = probability("heart_rate_face", features)
+    return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) else quality
+
+
+def sparse_features(evidence: SparseEvidence) -> dict[str, float]:
+    """Evidence of a sparse trace's heart rate, each held within what was seen when the table was fitted."""
+    return {
+        "log_odds": float(np.clip(evidence.log_odds, -4.0, 8.0)),
+        "margin": min(evidence.margin, 5.0),
+        "agreement": evidence.agreement,
+        "pallor": evidence.pallor,
+        "unison": evidence.unison,
+        "log_nod": float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL)),
+    }
+
+
+def against_next(margin: float) -> float:
+    """Probability of a rate whose likelihood is e to the `margin` times that of the next best."""
+    return float(1 / (1 + np.exp(_THIRD - margin)))
+
+
+def sparse_quality(evidence: SparseEvidence) -> float:
+    """Probability that the heart rate of a sparse trace is within 2 bpm.
+
+    However clear a pulse is, its rate is no likelier than its odds against the next best, which may be its alias.
+    """
+    features = sparse_features(evidence)
+    quality = min(probability("heart_rate_sparse", features), against_next(features["margin"]))
+    return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) else quality
+
+
+def _bloodless(evidence: Evidence | SparseEvidence) -> bool:
+    return evidence.hue < _BLOODLESS_HUE or evidence.unison < _LEAST_UNISON or evidence.at_edge
+
+
+def sparse_interval(rate_bpm: float, sigma_bpm: float, quality: float) -> tuple[float, float]:
+    """Ninety per cent range of a sparse trace's heart rate: by the noise, and by what its aliases leave open."""
+    by_noise, added, power = HALF_WIDTH["heart_rate_sparse"]
+    half = by_noise * sigma_bpm + added * (1 - quality) ** power
+    return max(rate_bpm - half, 0.0), rate_bpm + half
+
+
+def confidence(quality: float) -> float:
+    """Score of a heart rate's quality: at least 0.7 exactly when that is at least `SURE`; rises with it throughout."""
+    return 0.7 * quality / SURE if quality < SURE else 0.7 + 15 * (quality - SURE)
+
+
+def interval(vital: str, value: float, quality: float, span_s: float) -> tuple[float, float]:
+    """Ninety per cent range of a vital, in its unit; no part of it below zero. A rate is the surer, the longer seen."""
+    best, added, power = HALF_WIDTH[vital]
+    half = range_unit(vital, span_s) * (best + added * (1 - quality) ** power)
+    return max(value - half, 0.0), value + half
+
+
+def range_unit(vital: str, span_s: float) -> float:
+    """What the half of a range is counted in, as a function of the window's length."""
+    return 1.0 if vital == "hrv" else float(np.sqrt(20.0 / span_s))

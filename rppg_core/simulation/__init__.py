@@ -1,0 +1,1 @@
+"""Simulated people, faces, traces and films whose vital signs are known."""

@@ -1,0 +1,1 @@
+"""Samples to an even grid: traces, resampling, and the motion, flicker and aliasing found in them."""

@@ -1,0 +1,1 @@
+"""Pulse to vital signs, one vital per module."""

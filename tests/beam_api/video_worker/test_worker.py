@@ -1,0 +1,307 @@
+"""A real worker on a real queue, forking real children; some of them hang or crash, as decoders do."""
+
+import ctypes
+import json
+import os
+import signal
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from beam_api.adapters.job_queue import NAME, ScanQueue
+from beam_api.services.scan_lifecycle import CRASHED, INTERRUPTED, TOO_LONG
+from beam_api.services.video_analysis import NO_COLOUR, NO_FACE, TOO_LARGE, Analysing
+from beam_api.store.scans import session_name
+from beam_api.video_worker import jobs, worker
+from beam_api.video_worker.worker import VideoWorker, limit_process
+from beam_api.wiring import ScanParts
+from rppg_core import measure
+from tests import videos
+
+SESSION = "sess_20261026123456_abc"
+
+
+@pytest.fixture
+def scan_parts(settings, redis):
+    return ScanParts.build(settings, redis)
+
+
+@pytest.fixture
+def begin(scan_parts):
+    """A session whose video has just been accepted."""
+
+    def begin(data=None, webhook_url=""):
+        scan_parts.scans.create(SESSION, key_id="key1", owner="o", created_at="", webhook_url=webhook_url)
+        with scan_parts.spool.create(SESSION) as (name, file):
+            file.write(data if data is not None else videos.encoded())
+        assert scan_parts.scans.accept(SESSION, name) == ("accepted", 0)
+        scan_parts.upkeep.enqueue(SESSION, 0)
+
+    return begin
+
+
+@pytest.fixture
+def work(scan_parts, settings, reader):
+    """Let a worker do what is queued, and end."""
+
+    def work(analyse=measure, seconds=None, memory=None):
+        def limit(left_s):
+            limit_process(seconds or left_s)
+
+        parts = scan_parts
+        jobs.install(
+            jobs.Work(
+                Analysing(parts.scans, parts.spool, parts.upkeep, reader, analyse=analyse, limit=limit),
+                parts.delivering,
+            )
+        )
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+        try:
+            VideoWorker(parts, settings.queue_redis_url or settings.redis_url).work(
+                burst=True, logging_level="CRITICAL"
+            )
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    return work
+
+
+def die():
+    """Crash as native code does; not by way of pytest's own handler, which would print the stack."""
+    signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def uploads(settings):
+    return list((settings.data_dir / "spool").iterdir())
+
+
+def status(scan_parts):
+    record = scan_parts.scans.get(SESSION)
+    return record.status, record.error
+
+
+def test_a_video_is_measured_and_deleted(begin, work, scan_parts, settings, redis):
+    begin()
+    work()
+    record = scan_parts.scans.get(SESSION)
+    assert record.status == "completed", record.error
+    assert json.loads(record.vitals)["heart_rate"] == pytest.approx(videos.RATE_BPM, abs=2)
+    assert uploads(settings) == []
+    assert redis.zcard("beam:scans:open") == 0
+
+
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        ([np.full((120, 160, 3), 100, np.uint8)] * 90, NO_FACE),
+        ([np.repeat(image[..., 1:2], 3, axis=2) for image in videos.pictures()], NO_COLOUR),
+        ([videos.pictures()[0]] * 160, "No pulse could be measured in the video."),
+    ],
+    ids=["nobody", "grey", "still picture"],
+)
+def test_a_video_without_a_pulse_fails_with_a_reason(begin, work, scan_parts, settings, images, reason):
+    begin(videos.encode(images, [i / 15 for i in range(len(images))]))
+    work()
+    assert status(scan_parts) == ("failed", reason)
+    assert uploads(settings) == []
+
+
+def test_a_decoder_that_hangs_is_ended_by_the_clock(begin, work, scan_parts, settings):
+    def hang(_trace):
+        ctypes.PyDLL(None).sleep(600)  # native code that keeps Python's lock: no handler of ours ever runs
+
+    begin()
+    started = time.monotonic()
+    work(hang, seconds=2.0)
+    assert time.monotonic() - started < 60
+    assert status(scan_parts) == ("failed", TOO_LONG)
+    assert uploads(settings) == []
+
+
+def test_a_decoder_that_crashes_is_tried_twice_and_costs_its_session_alone(begin, work, scan_parts, settings, tmp_path):
+    tried = tmp_path / "tried"
+
+    def crash(_trace):
+        with tried.open("a") as file:
+            file.write("x")
+        die()
+
+    begin()
+    work(crash)
+    assert tried.read_text() == "xx"
+    assert status(scan_parts) == ("failed", CRASHED)
+    assert uploads(settings) == []
+
+
+def test_a_crash_that_does_not_come_again_costs_nothing(begin, work, scan_parts, tmp_path):
+    crashed = tmp_path / "crashed"
+
+    def crash_once(trace):
+        if not crashed.exists():
+            crashed.touch()
+            die()
+        return measure(trace)
+
+    begin()
+    work(crash_once)
+    assert status(scan_parts)[0] == "completed"
+
+
+def test_a_bug_is_tried_twice_as_well(begin, work, scan_parts, tmp_path):
+    tried = tmp_path / "tried"
+
+    def fail(_trace):
+        with tried.open("a") as file:
+            file.write("x")
+        raise RuntimeError("as it happens")
+
+    begin()
+    work(fail)
+    assert tried.read_text() == "xx"
+    assert status(scan_parts) == ("failed", CRASHED)
+
+
+def test_an_analysis_that_takes_too_much_memory_fails(begin, work, scan_parts):
+    begin()
+    work(lambda _trace: np.ones(2 * worker.MEMORY_BYTES, np.uint8))
+    assert status(scan_parts) == ("failed", TOO_LARGE)
+
+
+def test_an_upload_that_breaks_off_in_the_middle_is_measured_as_far_as_it_goes(begin, work, scan_parts):
+    whole = videos.encoded("webm", "libvpx")
+    begin(whole[: len(whole) * 3 // 4])
+    work()
+    assert status(scan_parts)[0] == "completed"
+
+
+def test_a_job_that_was_lost_is_queued_again(begin, work, scan_parts, redis, queue_redis):
+    begin()
+    queue_redis.delete(f"rq:queue:{NAME}")
+    redis.zadd("beam:scans:open", {SESSION: 0})
+    scan_parts.upkeep.sweep()
+    work()
+    assert status(scan_parts)[0] == "completed"
+
+
+def test_a_job_that_waits_is_left_alone(begin, scan_parts, redis, queue_redis):
+    begin()
+    redis.zadd("beam:scans:open", {SESSION: 0})
+    scan_parts.upkeep.sweep()
+    assert queue_redis.llen(f"rq:queue:{NAME}") == 1
+    assert redis.zscore("beam:scans:open", SESSION) > 0
+
+
+def expire_lease(redis):
+    redis.hset(session_name(SESSION), "lease", 1)
+    redis.zadd("beam:scans:open", {SESSION: 0})
+
+
+def test_a_lease_that_ran_out_gives_the_video_to_another_attempt(begin, work, scan_parts, redis):
+    begin()
+    assert scan_parts.scans.claim(SESSION, 1)
+    expire_lease(redis)
+    scan_parts.upkeep.sweep()
+    assert not scan_parts.scans.renew(SESSION, 1, 0.5)
+    scan_parts.upkeep.fail(SESSION, 1, "said too late")  # by the first, while the second has not begun
+    work()
+    scan_parts.upkeep.fail(SESSION, 1, "said too late")
+    assert status(scan_parts) == ("completed", "")
+
+
+def test_an_attempt_that_was_taken_over_can_not_save(begin, scan_parts, redis):
+    begin()
+    assert scan_parts.scans.claim(SESSION, 1)
+    expire_lease(redis)
+    scan_parts.upkeep.sweep()
+    assert scan_parts.scans.claim(SESSION, 2) is None
+    assert scan_parts.scans.claim(SESSION, 3)
+    assert scan_parts.scans.claim(SESSION, 3) is None
+    scan_parts.upkeep.fail(SESSION, 1, "said too late")
+    assert status(scan_parts)[0] == "processing"
+    assert scan_parts.scans.renew(SESSION, 3, 0.5)
+    assert scan_parts.scans.get(SESSION).progress == 0.5
+
+
+def test_the_second_lease_that_runs_out_ends_the_session(begin, scan_parts, redis, settings):
+    begin()
+    for attempt in (1, 3):
+        assert scan_parts.scans.claim(SESSION, attempt)
+        expire_lease(redis)
+        scan_parts.upkeep.sweep()
+    assert status(scan_parts) == ("failed", INTERRUPTED)
+    assert uploads(settings) == []
+
+
+def test_a_retry_that_no_worker_takes_ends_the_session(begin, scan_parts, redis, client, parts, settings):
+    begin()
+    assert scan_parts.scans.claim(SESSION, 1)
+    expire_lease(redis)
+    scan_parts.upkeep.sweep()
+    assert scan_parts.scans.turn(SESSION).deadline_ms - scan_parts.scans.now_ms() <= 40_000
+    redis.hset(session_name(SESSION), "deadline", 1)
+    # No worker is left that would sweep: whoever asks for the vitals finds the end.
+    made = parts.keys.create("o", tier="scan")
+    redis.hset(session_name(SESSION), "key_id", made.record.key_id)
+    answer = client.get(f"/v1/scan-session/{SESSION}/vitals", headers={"Authorization": f"Bearer {made.key}"})
+    assert answer.json == {"status": "failed", "session_id": SESSION, "error": INTERRUPTED}
+    assert uploads(settings) == []
+
+
+def test_after_a_failure_another_video_may_be_uploaded(begin, work, scan_parts):
+    begin(videos.blank(6))
+    work()
+    assert status(scan_parts) == ("failed", NO_FACE)
+    with scan_parts.spool.create(SESSION) as (name, file):
+        file.write(videos.encoded())
+    accepted, last = scan_parts.scans.accept(SESSION, name)
+    assert accepted == "accepted"
+    scan_parts.upkeep.enqueue(SESSION, last)
+    work()
+    assert status(scan_parts) == ("completed", "")
+    assert scan_parts.scans.accept(SESSION, name)[0] == "completed"
+
+
+def test_a_session_that_expires_meanwhile_leaves_nothing(begin, work, scan_parts, settings, redis):
+    begin()
+
+    def forget(trace):
+        redis.delete(session_name(SESSION))
+        return measure(trace)
+
+    work(forget)
+    assert scan_parts.scans.get(SESSION) is None
+    scan_parts.upkeep.sweep()
+    assert redis.zcard("beam:scans:open") == 0
+    for left in uploads(settings):
+        os.utime(left, (0, 0))
+    scan_parts.upkeep.clear_spool()
+    assert uploads(settings) == []
+
+
+def test_a_queue_that_is_away_delays_a_scan_and_loses_none(
+    begin, work, scan_parts, settings, redis, queue_redis, tmp_path
+):
+    away = ScanParts.build(replace(settings, queue_redis_url=f"unix://{tmp_path}/none.sock"), redis)
+    scan_parts.scans.create(SESSION, key_id="key1", owner="o", created_at="", webhook_url="")
+    with away.spool.create(SESSION) as (name, file):
+        file.write(videos.encoded())
+    away.scans.accept(SESSION, name)
+    away.upkeep.enqueue(SESSION, 0)
+    away.upkeep.settle(SESSION)
+    assert queue_redis.llen(f"rq:queue:{NAME}") == 0
+    scan_parts.upkeep.settle(SESSION)
+    work()
+    assert status(scan_parts)[0] == "completed"
+
+
+def test_jobs_that_came_to_be_queued_twice_are_done_once(begin, work, scan_parts, redis, queue_redis):
+    begin()
+    ScanQueue(queue_redis).scan(SESSION, 1)
+    ScanQueue(queue_redis).scan(SESSION, 1, at_front=True)
+    work()
+    assert status(scan_parts)[0] == "completed"
+    assert redis.hget(session_name(SESSION), "attempt") == b"1"

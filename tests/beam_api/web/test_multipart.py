@@ -1,0 +1,137 @@
+"""The multipart reader: in memory, within its limits, and strict."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+
+import pytest
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
+from beam_api.exceptions import InvalidParameter, PayloadTooLarge, UnsupportedMediaType
+from beam_api.web.multipart import Form, Limits, read_form
+
+SMALL = Limits(file_bytes=1000, files_bytes=2500, body_bytes=5000)
+
+
+def request_of(body: bytes, content_type: str = "multipart/form-data; boundary=xyz", chunked: bool = False) -> Request:
+    environ = EnvironBuilder(method="POST", input_stream=io.BytesIO(body), content_type=content_type).get_environ()
+    if chunked:
+        environ.pop("CONTENT_LENGTH", None)
+        environ["wsgi.input_terminated"] = True
+    else:
+        environ["CONTENT_LENGTH"] = str(len(body))
+    return Request(environ)
+
+
+def part(name: str, content: bytes, filename: str | None = None) -> bytes:
+    named = f'; filename="{filename}"' if filename is not None else ""
+    head = f'--xyz\r\nContent-Disposition: form-data; name="{name}"{named}\r\nContent-Type: image/jpeg\r\n\r\n'
+    return head.encode() + content + b"\r\n"
+
+
+def body_of(*parts: bytes) -> bytes:
+    return b"".join(parts) + b"--xyz--\r\n"
+
+
+def test_files_and_fields_come_back_byte_for_byte_and_in_order() -> None:
+    awkward = b"\r\n--xy\r\n\r\n-xyz--\x00\xff\r\n"
+    body = body_of(part("frame", awkward, "a.jpg"), part("n", b"1"), part("n", "é".encode()), part("frame", b"", "b"))
+    assert read_form(request_of(body), SMALL) == Form(fields={"n": ["1", "é"]}, files={"frame": [awkward, b""]})
+
+
+def test_the_same_form_is_read_as_werkzeug_reads_it() -> None:
+    builder = EnvironBuilder(method="POST", data={"frame": [(io.BytesIO(b"x" * 900), 'ä "q".jpg')], "a": "1", "b": ""})
+    environ = builder.get_environ()
+    body = environ["wsgi.input"].read()
+    ours = read_form(request_of(body, environ["CONTENT_TYPE"]), SMALL)
+    assert ours == Form(fields={"a": ["1"], "b": [""]}, files={"frame": [b"x" * 900]})
+
+
+def test_text_before_the_first_part_and_after_the_last_is_ignored() -> None:
+    body = b"preamble\r\n" + body_of(part("a", b"1")) + b"epilogue"
+    assert read_form(request_of(body), SMALL).fields == {"a": ["1"]}
+
+
+def test_an_empty_body_is_an_empty_form() -> None:
+    assert read_form(request_of(b""), SMALL) == Form()
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "image/jpeg", "", "multipart/mixed; boundary=xyz"])
+def test_another_type_is_refused(content_type: str) -> None:
+    with pytest.raises(UnsupportedMediaType):
+        read_form(request_of(b"x", content_type), SMALL)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"no boundary at all",
+        part("frame", b"cut off", "a.jpg"),
+        body_of(part("frame", b"x", "a.jpg")).replace(b"--xyz--", b""),
+        b"--xyz\r\nno headers end",
+        b"--xyzgarbage\r\n\r\n\r\n--xyz--",
+        b"--xyz\r\nContent-Type: image/jpeg\r\n\r\nnameless\r\n--xyz--",
+        b"--xyz\r\n" + b"X: y\r\n" * 4000 + b"\r\n\r\n--xyz--",
+    ],
+)
+def test_a_malformed_body_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidParameter, match="body"):
+        read_form(request_of(body), Limits(1000, 2500, 50_000))
+
+
+def test_a_missing_boundary_is_named() -> None:
+    with pytest.raises(InvalidParameter, match="Content-Type"):
+        read_form(request_of(b"--\r\n", "multipart/form-data"), SMALL)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    "body",
+    [
+        body_of(part("frame", bytes(1001), "a.jpg")),
+        body_of(*[part("frame", bytes(900), "a.jpg")] * 3),
+        body_of(part("field", bytes(9000))),
+        body_of(*[part("a", b"")] * 200),
+    ],
+)
+def test_every_limit_holds_with_and_without_an_announced_length(body: bytes, chunked: bool) -> None:
+    limits = SMALL if b"image" in body[:100] else Limits(1000, 2500, 10**6)
+    with pytest.raises(PayloadTooLarge):
+        read_form(request_of(body, chunked=chunked), limits)
+
+
+def test_ten_thousand_parts_are_refused() -> None:
+    with pytest.raises(PayloadTooLarge):
+        read_form(request_of(body_of(*[part("a", b"")] * 10_000)), Limits(1000, 2500, 10**7))
+
+
+def test_no_more_than_the_limit_is_read_of_a_body_without_a_length() -> None:
+    class Endless(io.RawIOBase):
+        taken = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer) -> int:
+            self.taken += len(buffer)
+            return len(buffer)
+
+    endless = Endless()
+    request = request_of(b"", chunked=True)
+    request.environ["wsgi.input"] = endless
+    with pytest.raises(PayloadTooLarge):
+        read_form(request, SMALL)
+    assert endless.taken <= 2 * 256 * 1024
+
+
+def test_no_temporary_file_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("a temporary file")
+
+    for name in ("TemporaryFile", "NamedTemporaryFile", "SpooledTemporaryFile", "mkstemp"):
+        monkeypatch.setattr(tempfile, name, refuse)
+    big = bytes(3_000_000)
+    body = body_of(part("frame", big, "a.jpg"))
+    assert read_form(request_of(body), Limits(10**7, 10**7, 10**7)).files == {"frame": [big]}

@@ -1,0 +1,135 @@
+"""Bytes to pixels: what is read, how it is turned, and what is refused before a pixel is touched."""
+
+import cv2
+import numpy as np
+import pytest
+
+from rppg_core.errors import InvalidImage, UnsupportedImage
+from rppg_core.media.images import MAX_PIXELS, WHOLE_PIXELS, decode, read_header
+from tests.images import as_stored, cmyk_jpeg, grey_jpeg, huge_header, jpeg, png, still_face, with_orientation
+
+
+@pytest.fixture(scope="module")
+def face() -> np.ndarray:
+    return still_face()
+
+
+def test_a_jpeg_comes_out_as_it_went_in(face):
+    assert np.abs(decode(jpeg(face, 95)).astype(int) - face).mean() < 3
+
+
+def test_a_png_comes_out_exactly(face):
+    assert np.array_equal(decode(png(face)), face)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_orientation_turns_the_image_upright(face, orientation, order):
+    data = with_orientation(jpeg(as_stored(face, orientation), 95), orientation, order)
+    assert np.abs(decode(data).astype(int) - face).mean() < 3
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 4711])
+def test_a_senseless_orientation_is_ignored(face, orientation):
+    assert decode(with_orientation(jpeg(face), orientation)).shape == face.shape
+
+
+def test_alpha_is_dropped(face):
+    with_alpha = np.dstack([face, np.full(face.shape[:2], 7, np.uint8)])
+    assert np.array_equal(decode(png(with_alpha)), face)
+
+
+def test_four_inks_become_three_colours(face):
+    assert np.abs(decode(cmyk_jpeg(face)).astype(int) - face).mean() < 6
+
+
+def test_sixteen_bits_become_eight(face):
+    assert np.abs(decode(png(face.astype(np.uint16) * 257)).astype(int) - face).max() <= 1
+
+
+def test_an_animation_gives_its_first_frame(face):
+    animation = cv2.Animation()
+    animation.frames = [np.ascontiguousarray(f[..., ::-1]) for f in (face, 255 - face)]
+    animation.durations = [100, 100]
+    ok, data = cv2.imencodeanimation(".png", animation)
+    assert ok
+    assert np.array_equal(decode(data.tobytes())[..., :3], face)
+
+
+def test_greyscale_is_refused_in_both_formats(face):
+    for data in (grey_jpeg(face), png(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY))):
+        with pytest.raises(UnsupportedImage, match="greyscale"):
+            decode(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"hello, I am text\n" * 99, b"GIF89a" + bytes(99), b"RIFF1234WEBPVP8 "])
+def test_other_content_is_unsupported_whatever_its_name(data):
+    with pytest.raises(UnsupportedImage):
+        decode(data)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9, 0.99])
+def test_a_truncated_image_is_invalid(face, share):
+    for data in (jpeg(face), png(face)):
+        with pytest.raises(InvalidImage):
+            decode(data[: int(len(data) * share)])
+
+
+def test_corrupt_pixels_are_invalid(face):
+    data = bytearray(png(face))
+    data[len(data) // 2] ^= 0xFF
+    with pytest.raises(InvalidImage):
+        decode(bytes(data))
+
+
+def test_stray_bytes_between_jpeg_segments_do_no_harm(face):
+    data = jpeg(face)
+    assert decode(data[:-2] + bytes(7) + data[-2:]).shape == face.shape
+
+
+def test_a_huge_header_is_refused_before_decoding():
+    data = huge_header()
+    assert read_header(data).width == 30_000
+    with pytest.raises(InvalidImage, match=f"{MAX_PIXELS // 1_000_000} megapixels"):
+        decode(data)
+
+
+@pytest.mark.parametrize("encode", [jpeg, png, cmyk_jpeg])
+def test_a_large_image_is_read_at_half_its_size_and_looks_the_same(face, encode):
+    large = cv2.resize(face, (3201, 2935))
+    assert large.shape[0] * large.shape[1] > WHOLE_PIXELS
+    half = decode(encode(large))
+    assert half.shape in {(1467, 1600, 3), (1468, 1601, 3)}
+    assert np.abs(cv2.resize(half, face.shape[1::-1], interpolation=cv2.INTER_AREA).astype(int) - face).mean() < 6
+
+
+def test_a_large_image_turned_is_upright(face):
+    stored = as_stored(cv2.resize(face, (3201, 2935)), 6)
+    half = decode(with_orientation(jpeg(stored), 6))
+    assert np.abs(cv2.resize(half, face.shape[1::-1], interpolation=cv2.INTER_AREA).astype(int) - face).mean() < 6
+
+
+def test_an_image_without_pixels_is_refused():
+    with pytest.raises(InvalidImage):
+        decode(huge_header(width=0))
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused(face):
+    progressive = cv2.imencode(".jpg", face[..., ::-1], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    assert decode(progressive).shape == face.shape
+    at = progressive.rindex(b"\xff\xda")
+    bomb = progressive[:at] + progressive[at:-2] * 200 + progressive[-2:]
+    with pytest.raises(InvalidImage, match="scans"):
+        decode(bomb)
+
+
+@pytest.mark.parametrize("fill", [b"\xff" * 4_000_000, b"\xff\xe0\x00\x02" * 300])
+def test_what_stands_before_the_first_segment_does_no_harm(face, fill):
+    data = jpeg(face)
+    assert decode(data[:2] + fill + data[2:]).shape == face.shape
+
+
+def test_a_jpeg_of_a_million_empty_segments_is_refused_before_they_are_walked(face):
+    data = jpeg(face)
+    with pytest.raises(InvalidImage):
+        decode(data[:2] + b"\xff\xe0\x00\x02" * 1_000_000 + data[2:])

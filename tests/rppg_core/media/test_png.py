@@ -1,0 +1,90 @@
+"""PNGs as they reach the decoder: the same pixels, and nothing that unfolds to more than they need."""
+
+import struct
+import tracemalloc
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from rppg_core.errors import InvalidImage
+from rppg_core.media.images import decode
+from rppg_core.media.png import plain
+from tests.hostile.pictures import as_pillow, chunk, good, png_chunks, png_of
+from tests.images import png, still_face
+
+GREY = ("png grey", "png grey alpha", "png bits")
+
+
+def bare(data: bytes) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+
+
+def interlaced(image: np.ndarray) -> bytes:
+    """The image in the seven passes of Adam7."""
+    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    parts = [image[y::dy, x::dx] for y, x, dy, dx in passes]
+    rows = b"".join(b"\x00" + row.tobytes() for part in parts if part.size for row in part)
+    height, width = image.shape[:2]
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 1))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("name", [name for name in good() if name.startswith("png") and name not in GREY])
+def test_every_kind_keeps_its_pixels(name):
+    assert np.array_equal(bare(plain(good()[name])), bare(good()[name]))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (8, 8), (9, 17), (33, 2)])
+def test_interlaced_pictures_of_any_size_come_out_exactly(size):
+    image = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+    assert np.array_equal(decode(interlaced(image)), image)
+
+
+@pytest.mark.parametrize("colours", [2, 4, 16])
+def test_palettes_of_few_bits_come_out_exactly(colours):
+    image = still_face()[::4, ::4]
+    data = as_pillow(image // (256 // colours) * (256 // colours), "PNG", "P", bits=int(np.log2(colours)))
+    assert np.array_equal(bare(plain(data)), bare(data))
+
+
+def test_pixels_without_end_are_not_unfolded():
+    packer = zlib.compressobj(9)
+    pixels = b"".join(packer.compress(bytes(10_000_000)) for _ in range(50)) + packer.flush()
+    tracemalloc.start()
+    assert decode(png_of(400, 400, pixels)).shape == (400, 400, 3)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000_000  # of 500 MB
+
+
+@pytest.mark.parametrize("name", [b"zTXt", b"iCCP", b"iTXt", b"eXIf", b"acTL", b"fcTL", b"fdAT", b"sPLT", b"abCd"])
+def test_what_is_no_pixel_does_not_reach_the_decoder(name):
+    face = still_face()
+    chunks = png_chunks(png(face))
+    chunks.insert(1, (name, b"k\x00\x00" + zlib.compress(bytes(1_000_000))))
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in chunks)
+    assert {part for part, _ in png_chunks(plain(data))} == {b"IHDR", b"IDAT", b"IEND"}
+    assert np.array_equal(decode(data), face)
+
+
+def test_a_checksum_that_is_wrong_is_told():
+    data = bytearray(png(still_face()))
+    for at in (20, len(data) - 20):  # in the header, in the last pixels
+        broken = data.copy()
+        broken[at] ^= 1
+        with pytest.raises(InvalidImage):
+            decode(bytes(broken))
+
+
+def test_too_few_pixels_and_too_many_chunks_are_invalid():
+    rows = zlib.compress(bytes(100 * 301))
+    assert decode(png_of(100, 100, rows)).shape == (100, 100, 3)
+    for data in (
+        png_of(100, 101, rows),
+        png_of(100, 100, rows[:-20]),
+        png_of(100, 100, rows, more=chunk(b"tEXt", b"") * 30_000),
+    ):
+        with pytest.raises(InvalidImage):
+            decode(data)
