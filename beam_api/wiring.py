@@ -1,28 +1,77 @@
-"""The parts of scanning, as the web processes and the video workers both build them."""
+"""Builds the parts of the service. Both the web processes and the video workers start here; nothing connects."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from redis import Redis
+from typing import TYPE_CHECKING
 
 from beam_api.adapters.job_queue import ScanQueue, connect_queue
+from beam_api.adapters.probe import probe_upload
 from beam_api.adapters.spool import Spool
 from beam_api.adapters.webhook_sender import Sender
-from beam_api.config import Settings
+from beam_api.monitoring import counters
+from beam_api.server.embedded_redis import running_url
+from beam_api.services.admission import Admission
+from beam_api.services.exposition import Exposition
+from beam_api.services.keys import Keys
 from beam_api.services.root_secret import secret_key
 from beam_api.services.scan_lifecycle import Upkeep
+from beam_api.services.scanning import Scanning
+from beam_api.services.signup import Signup
 from beam_api.services.webhook_delivery import Delivering
 from beam_api.services.webhook_signing import WebhookSecrets
+from beam_api.store.client import connect
 from beam_api.store.deliveries import DeliveryStore
+from beam_api.store.keys import KeyStore
+from beam_api.store.limits import Limiter
+from beam_api.store.results import ResultStore
 from beam_api.store.scans import ScanStore
+from beam_api.store.usage import UsageStore
 from beam_api.store.webhook_secrets import SecretVersionStore
+from beam_api.store.windows import WindowStore
+from beam_api.web.context import Parts
 from beam_api.web.schemas.scans import write_scan
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from beam_api.config import Settings
+    from rppg_core.face.reader import FaceReader
+
+
+def build_parts(settings: Settings, *, redis: Redis | None = None, reader: FaceReader | None = None) -> Parts:
+    """Build the parts of one web app; see `create_app`."""
+    # Imported here: OpenCV and dlib are large, and a video worker loads them in the process of each job alone.
+    from beam_api.services.measuring import Measuring
+    from rppg_core import FaceReader, advise, measure
+
+    client = redis or connect(settings.redis_url or running_url(settings.data_dir))
+    reader = reader or FaceReader(settings.landmarks)
+    keys = Keys(KeyStore(client), UsageStore(client))
+    scan = ScanParts.build(settings, client)
+    return Parts(
+        settings=settings,
+        redis=client,
+        reader=reader,
+        keys=keys,
+        signup=Signup(keys, Limiter(client), open_to_all=settings.signup == "open"),
+        admission=Admission(client),
+        measuring=Measuring(
+            WindowStore(client), ResultStore(client), reader, analyse=counters.timed(measure), advise=advise
+        ),
+        scanning=Scanning(
+            *(scan.scans, scan.spool, scan.upkeep, scan.delivering),
+            probe=probe_upload,
+            allowed_hosts=settings.webhook_allow,
+        ),
+        webhook_secrets=scan.secrets,
+        exposition=Exposition(settings, client, scan.queue),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class ScanParts:
-    """What scanning consists of, apart from HTTP and from the analysis itself."""
+    """The parts of scanning, apart from HTTP and from the analysis itself."""
 
     scans: ScanStore
     spool: Spool
@@ -33,7 +82,7 @@ class ScanParts:
 
     @classmethod
     def build(cls, settings: Settings, client: Redis, *, sender: Sender | None = None) -> ScanParts:
-        """Build them; connects to nothing."""
+        """Build them around one Redis client."""
         queue = ScanQueue(connect_queue(settings.queue_redis_url) if settings.queue_redis_url else client)
         scans = ScanStore(client, lifetime_s=settings.session_ttl_s)
         spool = Spool(settings.spool_url or str(settings.data_dir / "spool"))

@@ -1,22 +1,25 @@
-"""What create_app builds once and hands to the views: the parts of this app."""
+"""The parts of an app, as the views reach them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import redis
 from flask import current_app
 
-from beam_api.config import Settings
-from beam_api.services.admission import Admission
-from beam_api.services.exposition import Exposition
-from beam_api.services.keys import Keys
-from beam_api.services.measuring import Measuring
-from beam_api.services.scanning import Scanning
-from beam_api.services.signup import Signup
-from beam_api.services.webhook_signing import WebhookSecrets
-from rppg_core.face.reader import FaceReader
+if TYPE_CHECKING:
+    import redis
+
+    from beam_api.config import Settings
+    from beam_api.services.admission import Admission
+    from beam_api.services.exposition import Exposition
+    from beam_api.services.keys import Keys
+    from beam_api.services.measuring import Measuring
+    from beam_api.services.scanning import Scanning
+    from beam_api.services.signup import Signup
+    from beam_api.services.webhook_signing import WebhookSecrets
+    from rppg_core.face.reader import FaceReader
+
 
 EXTENSION = "beam_api"
 

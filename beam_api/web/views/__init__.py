@@ -1,1 +1,20 @@
 """Routes: decode the request, call one service, encode the answer. No decision is taken here."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_smorest import Api
+
+from beam_api.web.views import health, keys, measure, metrics, pages, playground, scans, webhook_secret
+
+
+def register(app: Flask, api: Api, *, playground_enabled: bool) -> None:
+    """Register every blueprint with the app and its OpenAPI document."""
+    for blueprint in (health.bp, metrics.bp, measure.bp, keys.bp, pages.bp):
+        api.register_blueprint(blueprint)
+    app.register_blueprint(pages.files)
+    if playground_enabled:
+        api.register_blueprint(playground.bp)
+    for name, prefix in scans.PREFIXES.items():
+        api.register_blueprint(scans.bp, name=name, url_prefix=prefix)
+    api.register_blueprint(webhook_secret.bp)
