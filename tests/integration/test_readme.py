@@ -1,4 +1,4 @@
-"""The README's commands and scripts run as printed: only address, key and the frame's path are replaced."""
+"""The commands and scripts of README.md and docs/clients.md run as printed: only address, key and path are replaced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from rppg_core.simulation.scenes import Scene
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+PAGES = "".join((ROOT / page).read_text() for page in ("README.md", "docs/clients.md"))
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGES, re.DOTALL | re.MULTILINE)
 SCENE = Scene(heart_rate_bpm=72.0, duration_s=31.0, fps=15.0, sway=0.01, seed=4)
 
 
@@ -65,7 +66,7 @@ def printed(code, service, key):
     return code.replace("http://localhost:8000", service.url).replace("beam_sk_your_key", key)
 
 
-def test_the_readme_has_the_examples_that_are_tested_here():
+def test_the_pages_have_the_examples_that_are_tested_here():
     assert len(blocks("sh", "curl")) == 2
     assert len(blocks("python")) == 3
     assert len(blocks("javascript")) == 1
