@@ -1,7 +1,6 @@
-"""What of this machine the process may use: cores and memory, as the scheduler and its control groups allow.
+"""Cores and memory that this process may use: what the scheduler and its control groups (version 2) allow.
 
-A container's limits stand in control groups, of which a process is in one per hierarchy, and each of which lies in
-others that bind it too. Version 2 has one hierarchy, version 1 one for each controller; some machines have both.
+A container's limits are those of its control group and of every group that contains it.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-
-_NO_LIMIT = 1 << 60  # version 1 tells "none" as a number of this size
 
 SERVICE_BYTES = 250_000_000
 """What the service needs beside its web processes: its parent, gunicorn's master, Redis, an idle video worker."""
@@ -48,9 +45,9 @@ def cores(root: Path = Path("/")) -> int:
 def cpu_quota(root: Path = Path("/")) -> float | None:
     """Cores' worth of time that the control groups allow; None without a limit."""
     quotas = []
-    for group in _groups(root, "cpu"):
-        words = _words(group / "cpu.max") or [*_words(group / "cpu.cfs_quota_us"), *_words(group / "cpu.cfs_period_us")]
-        if len(words) == 2 and words[0].isdigit() and int(words[1]) > 0:  # else "max", or -1
+    for group in _groups(root):
+        words = _words(group / "cpu.max")
+        if len(words) == 2 and words[0].isdigit() and int(words[1]) > 0:  # else "max"
             quotas.append(int(words[0]) / int(words[1]))
     return min(quotas, default=None)
 
@@ -58,37 +55,27 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
 def memory_limit_bytes(root: Path = Path("/")) -> int | None:
     """Memory that the control groups allow; None without a limit."""
     limits = []
-    for group in _groups(root, "memory"):
-        words = _words(group / "memory.max") or _words(group / "memory.limit_in_bytes")
-        if words and words[0].isdigit() and int(words[0]) < _NO_LIMIT:
+    for group in _groups(root):
+        words = _words(group / "memory.max")
+        if words and words[0].isdigit():
             limits.append(int(words[0]))
     return min(limits, default=None)
 
 
-def _groups(root: Path, controller: str) -> Iterator[Path]:
-    """The folders of this process's groups that have a controller, and of the groups these are in."""
-    own = _own_groups(root)
+def _groups(root: Path) -> Iterator[Path]:
+    """The folders of this process's control group and of the groups that contain it."""
+    own = next((line.removeprefix("0::") for line in _lines(root / "proc/self/cgroup") if line.startswith("0::")), None)
     for line in _lines(root / "proc/self/mountinfo"):
-        before, separator, after = line.partition(" - ")
-        fields, (kind, *_, options) = before.split(), (after.split() if separator else [""] * 3)
-        name = "" if kind == "cgroup2" else controller
-        if len(fields) < 5 or name not in own or not (kind == "cgroup2" or controller in options.split(",")):
+        before, _, after = line.partition(" - ")
+        fields = before.split()
+        if own is None or len(fields) < 5 or after.partition(" ")[0] != "cgroup2":
             continue
         top, mounted = fields[3], root / fields[4].lstrip("/")
         # A container sees its own group mounted at the top, and may be told that group's path from outside.
-        path = PurePosixPath(own[name])
+        path = PurePosixPath(own)
         inside = path.relative_to(top) if path.is_relative_to(top) and ".." not in path.parts else PurePosixPath()
         for part in (inside, *inside.parents):
             yield mounted / part
-
-
-def _own_groups(root: Path) -> dict[str, str]:
-    """Paths of this process's groups, by controller; that of version 2 under the empty name."""
-    found = {}
-    for line in _lines(root / "proc/self/cgroup"):
-        _, controllers, path = line.split(":", 2)  # of version 2: "0::/path"
-        found.update(dict.fromkeys(controllers.split(","), path))
-    return found
 
 
 def _words(path: Path) -> list[str]:

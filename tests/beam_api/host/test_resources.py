@@ -31,10 +31,6 @@ def tree(tmp_path, monkeypatch):
 
 
 V2 = [("/", "/sys/fs/cgroup", "cgroup2 cgroup2 rw")]
-V1 = [
-    ("/", "/sys/fs/cgroup/cpu,cpuacct", "cgroup cgroup rw,cpu,cpuacct"),
-    ("/", "/sys/fs/cgroup/memory", "cgroup cgroup rw,memory"),
-]
 
 
 def test_without_control_groups_every_core_counts(tree, tmp_path):
@@ -46,7 +42,7 @@ def test_without_control_groups_every_core_counts(tree, tmp_path):
 @pytest.mark.parametrize(
     ("quota", "cores"), [("max 100000", 16), ("400000 100000", 4), ("150000 100000", 2), ("5000 100000", 1)]
 )
-def test_a_quota_of_version_2_counts_and_part_of_a_core_is_one(tree, quota, cores):
+def test_a_quota_counts_and_part_of_a_core_is_one(tree, quota, cores):
     root = tree(["0::/"], V2, {"cpu.max": quota, "memory.max": "max"})
     assert resources.cores(root) == resources.default_workers(root) == cores
 
@@ -65,40 +61,19 @@ def test_the_tightest_of_nested_groups_binds(tree):
     assert resources.memory_limit_bytes(root) == 4096 * MIB
 
 
-def test_version_1_is_read_by_controller_and_minus_one_is_no_limit(tree):
-    files = {
-        "cpu,cpuacct/cpu.cfs_quota_us": "-1",
-        "cpu,cpuacct/cpu.cfs_period_us": "100000",
-        "cpu,cpuacct/a/cpu.cfs_quota_us": "250000",
-        "cpu,cpuacct/a/cpu.cfs_period_us": "100000",
-        "memory/memory.limit_in_bytes": "9223372036854771712",
-        "memory/b/memory.limit_in_bytes": str(900 * MIB),
-    }
-    root = tree(["4:memory:/b", "3:cpu,cpuacct:/a", "1:name=systemd:/z", "0::/"], V1, files)
-    assert resources.cpu_quota(root) == 2.5
-    assert resources.memory_limit_bytes(root) == 900 * MIB
-    assert resources.cores(root) == 3
-
-
 def test_a_container_that_is_told_its_path_from_outside_finds_its_limits_at_the_mount(tree):
-    mounts = [("/docker/abc", "/sys/fs/cgroup/cpu", "cgroup cgroup rw,cpu")]
-    files = {"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}
-    assert resources.cpu_quota(tree(["3:cpu:/docker/abc"], mounts, files)) == 3.0
+    mounts = [("/docker/abc", "/sys/fs/cgroup", "cgroup2 cgroup2 rw")]
+    assert resources.cpu_quota(tree(["0::/docker/abc"], mounts, {"cpu.max": "300000 100000"})) == 3.0
+
+
+def test_the_groups_of_version_1_are_not_read(tree):
+    mounts = [("/", "/sys/fs/cgroup/memory", "cgroup cgroup rw,memory")]
+    root = tree(["2:memory:/"], mounts, {"memory/memory.max": "1", "memory.max": "1"})
+    assert resources.memory_limit_bytes(root) is None
 
 
 def test_a_container_with_a_namespace_of_its_own_may_see_a_path_above_it(tree):
     assert resources.cpu_quota(tree(["0::/../other"], V2, {"cpu.max": "100000 100000"})) == 1.0
-
-
-def test_both_versions_at_once_bind(tree):
-    mounts = [*V1, ("/", "/sys/fs/cgroup/unified", "cgroup2 cgroup2 rw")]
-    files = {
-        "unified/x/memory.max": str(700 * MIB),
-        "cpu,cpuacct/cpu.cfs_quota_us": "200000",
-        "cpu,cpuacct/cpu.cfs_period_us": "100000",
-    }
-    root = tree(["3:cpu,cpuacct:/", "2:memory:/", "0::/x"], mounts, files)
-    assert (resources.cpu_quota(root), resources.memory_limit_bytes(root)) == (2.0, 700 * MIB)
 
 
 @pytest.mark.parametrize(("mebibytes", "workers"), [(64, 1), (512, 2), (1024, 8), (1 << 20, 16)])
@@ -109,7 +84,7 @@ def test_workers_fit_in_the_memory_that_is_allowed(tree, mebibytes, workers):
 
 def test_a_process_bound_to_one_core_of_several_counts_one():
     code = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
-    code += "from beam_api import machine; print(machine.cores())"
+    code += "from beam_api.host import resources; print(resources.cores())"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert int(ran.stdout) == 1
 
