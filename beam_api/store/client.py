@@ -4,9 +4,10 @@ become ours.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import redis
 from redis import exceptions as theirs
@@ -79,7 +80,7 @@ def connect(url: str, *, silence_s: float | None = TIMEOUT_S) -> redis.Redis:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Translate what Redis raises when it is away into `StoreUnavailable`; put it around every use of the client."""
+    """Raise `StoreUnavailable` for what Redis raises while it is unavailable."""
     try:
         yield
     except _UNAVAILABLE as error:
@@ -95,6 +96,17 @@ def store_errors() -> Iterator[None]:
             _count(error.__cause__)
             raise StoreUnavailable from error
         raise
+
+
+_Class = TypeVar("_Class", bound=type)
+
+
+def translates_errors(kind: _Class) -> _Class:
+    """Decorate a store: each of its methods raises `StoreUnavailable` for what Redis raises while it is unavailable."""
+    for name, member in vars(kind).items():
+        if inspect.isfunction(member) and name != "__init__":
+            setattr(kind, name, store_errors()(member))
+    return kind
 
 
 def _count(error: Exception) -> None:

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import redis
 
-from beam_api.store.client import PREFIX, store_errors, text
+from beam_api.store.client import PREFIX, text, translates_errors
 from beam_api.store.scans import delivery_name, session_name
 from beam_api.store.scripts import load_script
 
@@ -30,6 +30,7 @@ class Delivery:
     body: bytes
 
 
+@translates_errors
 class DeliveryStore:
     """Keeps deliveries. Every method raises StoreUnavailable if Redis is away."""
 
@@ -39,43 +40,36 @@ class DeliveryStore:
 
     def attempts(self, session_id: str, delivery_id: str) -> int | None:
         """How many attempts have begun; None if the delivery is done."""
-        with store_errors():
-            kept = self._redis.hget(delivery_name(session_id, delivery_id), "attempt")
+        kept = self._redis.hget(delivery_name(session_id, delivery_id), "attempt")
         return None if kept is None else int(text(kept))
 
     def take(self, session_id: str, delivery_id: str, attempt: int) -> Delivery | None:
         """Begin an attempt; None if it is not to be made."""
-        with store_errors():
-            reply = cast(list[Any], self._take(keys=[delivery_name(session_id, delivery_id)], args=[attempt]))
+        reply = cast(list[Any], self._take(keys=[delivery_name(session_id, delivery_id)], args=[attempt]))
         return Delivery(text(reply[0]), text(reply[1]), reply[2]) if reply else None
 
     def end(self, session_id: str, delivery_id: str) -> None:
         """Forget a delivery and its body: it has arrived, or never will."""
-        with store_errors():
-            self._redis.delete(delivery_name(session_id, delivery_id))
-            self._redis.zrem(DUE, f"{session_id}:{delivery_id}")
+        self._redis.delete(delivery_name(session_id, delivery_id))
+        self._redis.zrem(DUE, f"{session_id}:{delivery_id}")
 
     def plan(self, session_id: str, delivery_id: str, at_ms: int) -> None:
         """Have `due` name a delivery from a time on."""
-        with store_errors():
-            self._redis.zadd(DUE, {f"{session_id}:{delivery_id}": at_ms})
+        self._redis.zadd(DUE, {f"{session_id}:{delivery_id}": at_ms})
 
     def due(self, now_ms: int, most: int = 100) -> Sequence[tuple[str, str]]:
         """Deliveries whose time has come, each as session and delivery id."""
-        with store_errors():
-            found = cast(list[bytes], self._redis.zrangebyscore(DUE, "-inf", now_ms, start=0, num=most))
+        found = cast(list[bytes], self._redis.zrangebyscore(DUE, "-inf", now_ms, start=0, num=most))
         return [cast(tuple[str, str], tuple(text(member).split(":", 1))) for member in found]
 
     def log(self, session_id: str, entry: Mapping[str, Any]) -> None:
         """Note what became of an attempt."""
         keys = [session_name(session_id), _log_name(session_id)]
-        with store_errors():
-            self._log(keys=keys, args=[json.dumps(entry)])
+        self._log(keys=keys, args=[json.dumps(entry)])
 
     def logged(self, session_id: str) -> list[dict[str, Any]]:
         """All attempts at webhooks of a session, the oldest first."""
-        with store_errors():
-            return [json.loads(entry) for entry in cast(list[bytes], self._redis.lrange(_log_name(session_id), 0, -1))]
+        return [json.loads(entry) for entry in cast(list[bytes], self._redis.lrange(_log_name(session_id), 0, -1))]
 
 
 def _log_name(session_id: str) -> str:

@@ -11,12 +11,13 @@ from typing import cast
 
 import redis
 
-from beam_api.store.client import PREFIX, store_errors, text
+from beam_api.store.client import PREFIX, text, translates_errors
 from beam_api.store.windows import Session
 
 KEEP_S = 24 * 3600
 
 
+@translates_errors
 class ResultStore:
     """Finds results; `WindowStore.save` keeps them."""
 
@@ -25,32 +26,27 @@ class ResultStore:
 
     def point(self, session: Session, measurement_id: str) -> None:
         """Let `find` lead to a result of this session."""
-        with store_errors():
-            self._redis.set(_pointer(measurement_id), f"{session.key_id}:{session.session_id}", ex=KEEP_S)
+        self._redis.set(_pointer(measurement_id), f"{session.key_id}:{session.session_id}", ex=KEEP_S)
 
     def get(self, session: Session, measurement_id: str) -> bytes | None:
         """A result of this session."""
-        with store_errors():
-            return cast(bytes | None, self._redis.get(session.name(f"result:{measurement_id}")))
+        return cast(bytes | None, self._redis.get(session.name(f"result:{measurement_id}")))
 
     def find(self, key_id: str, measurement_id: str) -> bytes | None:
         """A result made with this key; None for another key's as for one that isn't there."""
-        with store_errors():
-            pointer = self._redis.get(_pointer(measurement_id))
+        pointer = self._redis.get(_pointer(measurement_id))
         owner, _, session_id = text(pointer or b"").rpartition(":")
         return self.get(Session(owner, session_id), measurement_id) if owner == key_id else None
 
     def last_id(self, session: Session) -> str | None:
         """Id of the session's newest result that is still kept."""
-        with store_errors():
-            ids = cast(list[bytes], self._redis.zrange(session.name("results"), -1, -1))
+        ids = cast(list[bytes], self._redis.zrange(session.name("results"), -1, -1))
         return text(ids[0]) if ids else None
 
     def unpoint(self, measurement_ids: Iterable[str]) -> None:
         """Forget where these results were."""
-        with store_errors():
-            for measurement_id in measurement_ids:
-                self._redis.delete(_pointer(measurement_id))
+        for measurement_id in measurement_ids:
+            self._redis.delete(_pointer(measurement_id))
 
 
 def _pointer(measurement_id: str) -> str:

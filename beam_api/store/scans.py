@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 
 import redis
 
-from beam_api.store.client import PREFIX, store_errors, text
+from beam_api.store.client import PREFIX, text, translates_errors
 from beam_api.store.scripts import load_script, tell_at_once
 
 OPEN = f"{PREFIX}:scans:open"
@@ -87,6 +87,7 @@ def delivery_name(session_id: str, delivery_id: str) -> str:
     return f"{PREFIX}:{{{session_id}}}:webhook:{delivery_id}"
 
 
+@translates_errors
 class ScanStore:
     """Keeps sessions. Every method raises StoreUnavailable if Redis is away."""
 
@@ -100,17 +101,15 @@ class ScanStore:
         """Keep a new session, pending."""
         name = session_name(session_id)
         values = ["key_id", key_id, "status", "pending", "created_at", created_at, "owner", owner]
-        with store_errors():
-            tell_at_once(
-                self._redis,
-                ("HSET", name, *values, "webhook_url", webhook_url),
-                ("PEXPIRE", name, self._lifetime_ms),
-            )
+        tell_at_once(
+            self._redis,
+            ("HSET", name, *values, "webhook_url", webhook_url),
+            ("PEXPIRE", name, self._lifetime_ms),
+        )
 
     def get(self, session_id: str) -> ScanRecord | None:
         """A session; None if there is none, or no more."""
-        with store_errors():
-            reply = cast(list[Any], self._redis.hmget(session_name(session_id), FIELDS))
+        reply = cast(list[Any], self._redis.hmget(session_name(session_id), FIELDS))
         if reply[1] is None:
             return None
         key_id, status, created_at, owner, webhook_url, progress, error = (text(v) if v else "" for v in reply[:-1])
@@ -134,25 +133,22 @@ class ScanStore:
         (str, int)
             "accepted" and the number of the last attempt so far; else "gone" or the status that doesn't allow it.
         """
-        with store_errors():
-            # Listed first: should this process end here, somebody finds nothing to do; the other way round, nobody
-            # would find what there is.
-            self.look_at(session_id, self.now_ms() + LEASE_MS)
-            reply = cast(list[Any], self._accept(keys=[session_name(session_id)], args=[upload, self._lifetime_ms]))
+        # Listed first: should this process end here, somebody finds nothing to do; the other way round, nobody
+        # would find what there is.
+        self.look_at(session_id, self.now_ms() + LEASE_MS)
+        reply = cast(list[Any], self._accept(keys=[session_name(session_id)], args=[upload, self._lifetime_ms]))
         return text(reply[0]), int(reply[1]) if len(reply) > 1 else 0
 
     def claim(self, session_id: str, attempt: int) -> tuple[str, float] | None:
         """Begin an attempt: the upload's name and the seconds left, or None if it is not to be made."""
         args = [attempt, LEASE_MS, ALL_ATTEMPTS_MS]
-        with store_errors():
-            reply = cast(list[Any], self._claim(keys=[session_name(session_id)], args=args))
+        reply = cast(list[Any], self._claim(keys=[session_name(session_id)], args=args))
         return (text(reply[0]), int(reply[1]) / 1000) if reply else None
 
     def renew(self, session_id: str, attempt: int, progress: float | None = None) -> bool:
         """Say that an attempt is alive, and how far it is; False if the session is no longer its own."""
         args: list[Any] = [attempt, LEASE_MS, "" if progress is None else f"{progress:.4f}"]
-        with store_errors():
-            return bool(self._renew(keys=[session_name(session_id)], args=args))
+        return bool(self._renew(keys=[session_name(session_id)], args=args))
 
     def lapse(self, session_id: str, attempt: int, *, died: bool) -> Lapse:
         """Decide what becomes of an attempt that is known to have `died`, or whose lease may have run out.
@@ -160,8 +156,7 @@ class ScanStore:
         After "retry" the session waits for its next attempt, after "failed" for `finish`.
         """
         args = [attempt, int(died), MOST_ATTEMPTS, NEXT_ATTEMPT_MS]
-        with store_errors():
-            reply = cast(list[Any], self._lapse(keys=[session_name(session_id)], args=args))
+        reply = cast(list[Any], self._lapse(keys=[session_name(session_id)], args=args))
         return Lapse(cast(Any, text(reply[0])), int(reply[1]) if len(reply) > 1 else 0)
 
     def finish(self, session_id: str, attempt: int, ending: Ending) -> tuple[str, str]:
@@ -176,18 +171,14 @@ class ScanStore:
         keys = [session_name(session_id), delivery_name(session_id, ending.delivery_id)]
         args: list[Any] = [attempt, ending.status, field, ending.value, self._lifetime_ms, _WEBHOOK_MS]
         args += [ending.delivery_id, ending.body, ending.key_id]
-        with store_errors():
-            said = self._finish(keys=keys, args=args)
+        said = self._finish(keys=keys, args=args)
         reply = cast(list[Any], said)
         return text(reply[0]), text(reply[1]) if len(reply) > 1 else ""
 
     def turn(self, session_id: str) -> Turn | None:
         """Whose turn it is; None if the session is not being processed."""
         fields = ("status", "attempt", "lease", "deadline", "upload")
-        with store_errors():
-            status, attempt, lease, deadline, upload = cast(
-                list[Any], self._redis.hmget(session_name(session_id), fields)
-            )
+        status, attempt, lease, deadline, upload = cast(list[Any], self._redis.hmget(session_name(session_id), fields))
         if status is None or text(status) != "processing":
             return None
         return Turn(
@@ -196,22 +187,18 @@ class ScanStore:
 
     def now_ms(self) -> int:
         """The store's clock."""
-        with store_errors():
-            seconds, micros = self._redis.time()
+        seconds, micros = self._redis.time()
         return 1000 * seconds + micros // 1000
 
     def look_at(self, session_id: str, at_ms: int) -> None:
         """Have `due` name a session from a time on."""
-        with store_errors():
-            self._redis.zadd(OPEN, {session_id: at_ms})
+        self._redis.zadd(OPEN, {session_id: at_ms})
 
     def leave(self, session_id: str) -> None:
         """Have `due` name a session no more."""
-        with store_errors():
-            self._redis.zrem(OPEN, session_id)
+        self._redis.zrem(OPEN, session_id)
 
     def due(self, now_ms: int, most: int = 100) -> Sequence[str]:
         """Sessions that should be looked at."""
-        with store_errors():
-            found = cast(list[bytes], self._redis.zrangebyscore(OPEN, "-inf", now_ms, start=0, num=most))
+        found = cast(list[bytes], self._redis.zrangebyscore(OPEN, "-inf", now_ms, start=0, num=most))
         return [text(session_id) for session_id in found]

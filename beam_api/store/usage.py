@@ -11,7 +11,7 @@ from typing import cast
 
 import redis
 
-from beam_api.store.client import PREFIX, store_errors
+from beam_api.store.client import PREFIX, translates_errors
 
 KEEP_S = 100 * 24 * 3600
 DAYS = 30
@@ -32,6 +32,7 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+@translates_errors
 class UsageStore:
     """Tells what has been counted."""
 
@@ -40,8 +41,7 @@ class UsageStore:
 
     def month(self, key_id: str, day: date) -> dict[date, int]:
         """The requests of each day of the month of `day`; days without any are left out."""
-        with store_errors():
-            kept = cast(dict[bytes, bytes], self._redis.hgetall(month_name(key_id, day)))
+        kept = cast(dict[bytes, bytes], self._redis.hgetall(month_name(key_id, day)))
         return {day.replace(day=int(field)): int(count) for field, count in kept.items()}
 
     def last_days(self, key_id: str, until: date) -> list[tuple[date, int]]:

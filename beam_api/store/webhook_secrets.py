@@ -6,7 +6,7 @@ from typing import cast
 
 import redis
 
-from beam_api.store.client import PREFIX, store_errors, text
+from beam_api.store.client import PREFIX, text, translates_errors
 from beam_api.store.scripts import load_script, tell_at_once
 
 OVERLAP_S = 24 * 3600
@@ -15,6 +15,7 @@ OVERLAP_S = 24 * 3600
 _MOST_REPLACED = 3  # each adds a signature to every webhook
 
 
+@translates_errors
 class SecretVersionStore:
     """Keeps versions. Every method raises StoreUnavailable if Redis is away."""
 
@@ -25,18 +26,16 @@ class SecretVersionStore:
     def versions(self, key_id: str) -> list[int]:
         """The versions that sign now, the newest first."""
         version_name, replaced_name = _names(key_id)
-        with store_errors():
-            now_s = self._redis.time()[0]
-            since = f"({now_s - OVERLAP_S}"
-            current, replaced = tell_at_once(
-                self._redis, ("GET", version_name), ("ZRANGEBYSCORE", replaced_name, since, "+inf")
-            )
+        now_s = self._redis.time()[0]
+        since = f"({now_s - OVERLAP_S}"
+        current, replaced = tell_at_once(
+            self._redis, ("GET", version_name), ("ZRANGEBYSCORE", replaced_name, since, "+inf")
+        )
         return [int(current or 0), *sorted((int(text(version)) for version in replaced), reverse=True)]
 
     def rotate(self, key_id: str) -> int:
         """Go on to the next version, and return it."""
-        with store_errors():
-            return int(cast(int, self._rotate(keys=_names(key_id), args=[_MOST_REPLACED, OVERLAP_S])))
+        return int(cast(int, self._rotate(keys=_names(key_id), args=[_MOST_REPLACED, OVERLAP_S])))
 
 
 def _names(key_id: str) -> list[str]:
