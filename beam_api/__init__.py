@@ -44,7 +44,6 @@ def create_app(
     from beam_api import auth, draining, errors, headers, metrics, openapi, origins, telemetry
     from beam_api.context import EXTENSION, Parts
     from beam_api.exposition import Exposition
-    from beam_api.limits import Limiter
     from beam_api.probing import probe_upload
     from beam_api.redis_server import running_url
     from beam_api.scan_parts import ScanParts
@@ -85,8 +84,8 @@ def create_app(
         redis=client,
         reader=reader,
         keys=key_service,
-        signup=Signup(key_service, Limiter(client), open_to_all=settings.signup == "open"),
-        admission=Admission(client),
+        signup=Signup.build(settings, key_service, client),
+        admission=Admission(client, address_limit=settings.address_limit),
         measuring=measuring,
         scanning=scanning,
         webhook_secrets=scan.secrets,

@@ -74,12 +74,12 @@ def bands(data: bytes, *, halved: bool) -> NDArray[np.uint8]:
     rows = _Rows(packed)
     if not header.interlaced:
         for top, band in _bands(rows, header, header.height, header.width):
-            if halved:
-                band = band[: len(band) // 2 * 2, : header.width // 2 * 2]
-                if not len(band):  # an odd last row
-                    break
-                band = cv2.resize(band, (image.shape[1], len(band) // 2), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-            image[top // step : top // step + len(band)] = band
+            place = image[top // step : (top + len(band)) // step]
+            if not halved:
+                place[:] = band
+            elif len(place):  # an odd last row may stand alone
+                even = band[: 2 * len(place), : 2 * place.shape[1]]
+                cv2.resize(even, place.shape[1::-1], dst=place, interpolation=cv2.INTER_AREA)
         return image
     for number, (first_row, row_step, first_column, column_step) in enumerate(_PASSES):
         height, width = header.pass_size(number)
@@ -158,9 +158,7 @@ def _bands(rows: _Rows, header: _Ihdr, height: int, width: int) -> Iterator[tupl
         body = before + rows.read(count * row_bytes)
         head = struct.pack(">IIBBBBB", width, count + bool(before), header.depth, header.colour, 0, 0, 0)
         try:
-            pixels = cv2.imdecode(
-                np.frombuffer(_file(_made(b"IHDR", head), body), np.uint8), cv2.IMREAD_UNCHANGED
-            )
+            pixels = cv2.imdecode(np.frombuffer(_file(_made(b"IHDR", head), body), np.uint8), cv2.IMREAD_UNCHANGED)
         except cv2.error as error:
             raise _corrupt() from error
         if pixels is None or pixels.shape[2] != channels:
@@ -169,8 +167,8 @@ def _bands(rows: _Rows, header: _Ihdr, height: int, width: int) -> Iterator[tupl
         before = b"\x00" + last.astype(">u2" if header.depth == 16 else np.uint8).tobytes()
         # B, G, R in the machine's order of bytes; of 16 bits the high byte alone.
         deep = header.depth == 16
-        parts = (pixels >> 8).astype(np.uint8) if deep and sys.byteorder == "big" else pixels.view(np.uint8)
-        yield top, np.ascontiguousarray(parts[-count:, :, slice(5, None, -2) if parts.shape[2] > channels else slice(2, None, -1)])
+        rgb = slice(5 if sys.byteorder == "little" else 4, None, -2) if deep else slice(2, None, -1)
+        yield top, np.ascontiguousarray(pixels.view(np.uint8)[-count:, :, rgb])
 
 
 def _parts(data: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:

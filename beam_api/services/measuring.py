@@ -16,6 +16,7 @@ from beam_api.services import pacing
 from beam_api.services.measurement import Buffering, Measurement, Rejected, SeenFace
 from beam_api.services.pacing import Allowance
 from beam_api.services.running import LOOK, running_rate
+from beam_api.services.workload import NO_WORK, LargeLane, Workload
 from beam_api.store.asking import Question
 from beam_api.store.results import ResultStore
 from beam_api.store.windows import Appended, Arrival, Claim, Entry, LastFace, Look, OpenWindow, Session, WindowStore
@@ -53,8 +54,11 @@ class Post:
     include_raw: bool
     allowance: Allowance | None = None
     marks: tuple[bytes, ...] = ()
+    workload: Workload = NO_WORK
 
     def __post_init__(self) -> None:
+        if not self.workload.total_bytes:
+            object.__setattr__(self, "workload", Workload.of(self.frames))
         if not self.marks:
             object.__setattr__(self, "marks", tuple(hashlib.sha256(data).digest()[:8] for data in self.frames))
 
@@ -112,6 +116,7 @@ class Measuring:
         self._analyse, self._advise = analyse, advise
         self._look: Look | None = LOOK
         self._at_work = threading.BoundedSemaphore(AT_WORK)
+        self._large, self._large_reader = LargeLane(), reader.beside()
 
     def arriving(self, post: Post) -> tuple[Question[Arrival], Question[int]]:
         """What to ask of the store when a request has come in whole."""
@@ -153,8 +158,7 @@ class Measuring:
         # A frame sent twice in one request is read once.
         unique = {(at, mark): data for at, mark, data in zip(times, marks, post.frames, strict=True)}
         last = FaceState.from_bytes(arrival.face.packed) if arrival.face else None
-        with self._at_work:
-            read = self._reader.read([Frame(at, data) for (at, _), data in unique.items()], last)
+        read = self._read([Frame(at, data) for (at, _), data in unique.items()], last, post.workload)
         readings = dict(zip(unique, read, strict=True))
 
         failures = [(i, readings[key].error) for i, key in enumerate(zip(times, marks, strict=True))]
@@ -210,6 +214,13 @@ class Measuring:
     def forget(self, session: Session) -> None:
         """Forget all of a person: window, face and results."""
         self._results.unpoint(self._windows.forget(session))
+
+    def _read(self, frames: list[Frame], last: FaceState | None, workload: Workload) -> list[Reading]:
+        """Read the frames of a request: large ones in their lane, so that others need not wait for them."""
+        if workload.is_large:
+            return self._large.run(lambda: self._large_reader.read(frames, last))
+        with self._at_work:
+            return self._reader.read(frames, last)
 
     def _answer(self, request: _Request, appended: Appended) -> Buffering | Completed:
         if appended.claim:

@@ -25,6 +25,7 @@ from beam_api.schemas.measure import (
 )
 from beam_api.schemas.measure_form import UploadSchema, read_post
 from beam_api.services.measurement import Buffering
+from beam_api.services.measuring import Post
 from beam_api.services.pacing import Allowance
 from beam_api.store.windows import Session
 
@@ -53,9 +54,10 @@ def measure() -> Response:
     """
     measuring = parts().measuring
     post, arrived = admit_with(
-        lambda key_id: read_post(read_form(request, LIMITS), key_id),
+        _read,
         # To ask for times is to take them, so a request that may be refused must not.
         lambda post: () if post.given_times else measuring.arriving(post),
+        lambda post: post.workload.megapixels,
     )
     answer = measuring.post(replace(post, allowance=_allowance()), tuple(arrived))
     if isinstance(answer, Buffering):
@@ -93,6 +95,12 @@ def forget(session_id: str) -> Response:
     """Forget a person: window, face and results."""
     parts().measuring.forget(_session(session_id))
     return Response(status=204)
+
+
+def _read(key_id: str) -> Post:
+    post = read_post(read_form(request, LIMITS), key_id)
+    post.workload.check()
+    return post
 
 
 def _allowance() -> Allowance:
