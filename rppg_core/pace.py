@@ -35,7 +35,7 @@ def alias_strength(times_s: ArrayLike) -> float:
     ----------
     times_s : array_like, shape (n_frames,)
         Capture times in seconds, in any order, on any clock. Of more than 10 minutes only the newest frames count:
-        those after the last silence of 5 s, and no more than 10 minutes of them. So the cost doesn't grow with the span.
+        those after the last silence of 5 s, and no more than 10 minutes of them. This bounds the cost.
 
     Returns
     -------
