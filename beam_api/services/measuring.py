@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import structlog
 
@@ -28,6 +29,7 @@ from rppg_core.vitals import Vitals
 
 PATIENCE_S = 2.0  # how long a retry waits for an analysis under way elsewhere
 _POLL_S = 0.04
+_SILENCE_US = 5_000_000  # as in store/lua/append.lua: after a longer one the window begins anew
 AT_WORK = 4
 """Requests of a process whose frames are read, or whose windows are analysed, at the same time. The other threads wait
 for bodies of slow clients, for Redis, or for a result."""
@@ -280,11 +282,21 @@ class Measuring:
     def _guide(
         self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
     ) -> tuple[str, ...]:
+        """Return what to mend, or nothing if that fails: the frames are buffered, so it must be no error."""
+        try:
+            return self._advice(read, face, window, mean_ms)
+        except Exception:
+            structlog.get_logger().exception("advice failed")
+            return ()
+
+    def _advice(
+        self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
+    ) -> tuple[str, ...]:
         """What to mend: as the frames that were taken show, then as those that were not.
 
         `mean_ms` is the pace that the client was told, None if it was told none.
         """
-        seen = [(reading.time_us, reading.sample) for reading in read if reading.sample]
+        seen = _after_silence([(reading.time_us, reading.sample) for reading in read if reading.sample])
         recent_s = [(at - window.first_us) / 1e6 for at in window.recent_us]
         few = len(seen) <= 2 and bool(recent_s)  # too few to tell a pace
         advice = self._advise(_trace_of(seen, face.frame_size if face else (0, 0)), recent_s if few else None)
@@ -315,6 +327,13 @@ def _times(first_us: int, count: int, fps: float | None) -> tuple[int, ...]:
 def _trace(records: list[tuple[int, bytes]], frame_size: tuple[int, int]) -> Trace:
     start = records[0][0]
     return Trace.of_packed([(at - start) / 1e6 for at, _ in records], [packed for _, packed in records], frame_size)
+
+
+def _after_silence(samples: list[tuple[int, Sample]]) -> list[tuple[int, Sample]]:
+    """The samples after the last silence that restarts a window, in the order of their times."""
+    ordered = sorted(samples, key=lambda sample: sample[0])
+    breaks = [i for i, (a, b) in enumerate(pairwise(ordered), 1) if b[0] - a[0] > _SILENCE_US]
+    return ordered[breaks[-1] :] if breaks else ordered
 
 
 def _trace_of(samples: Sequence[tuple[int, Sample]], frame_size: tuple[int, int]) -> Trace:
