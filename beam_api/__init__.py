@@ -52,7 +52,6 @@ def create_app(
     from beam_api.services.signup import Signup
     from beam_api.store.client import connect
     from beam_api.store.keys import KeyStore
-    from beam_api.store.limits import Limiter
     from beam_api.store.results import ResultStore
     from beam_api.store.usage import UsageStore
     from beam_api.store.windows import WindowStore
@@ -95,8 +94,8 @@ def create_app(
         redis=client,
         reader=reader,
         keys=key_service,
-        signup=Signup(key_service, Limiter(client), open_to_all=settings.signup == "open"),
-        admission=Admission(client),
+        signup=Signup.build(settings, key_service, client),
+        admission=Admission(client, address_limit=settings.address_limit),
         measuring=measuring,
         scanning=scanning,
         webhook_secrets=scan.secrets,
