@@ -19,7 +19,7 @@ help:
 	@echo "make test    lint, types and every test"
 	@echo "make lock    requirements.lock anew after a change of pyproject.toml; UPGRADE=--upgrade for the newest of all"
 	@echo "make bench   speed and memory, measured here; it writes docs/capacity.md"
-	@echo "make fuzz    10 000 broken pictures and 500 broken videos sent to the service"
+	@echo "make fuzz    10 000 broken pictures, 500 broken videos, extreme numbers in 2000 requests and 200 videos"
 	@echo "make faults  a thousand windows while everything is killed, restarted and cut; bench-soak, ten minutes of load"
 	@echo "make bench-accuracy writes docs/accuracy.md, bench-peers benchmarks/peers.md; bench-load lets a day pass"
 
@@ -90,7 +90,8 @@ test-redis: install servers
 
 # The same mutants each time; tests/hostile sends a few of them in every run.
 fuzz: install
-	FUZZ_PICTURES=10000 FUZZ_VIDEOS=500 $(BIN)/python -m pytest tests/hostile/test_pictures.py tests/hostile/test_films.py -s -q --timeout=7200
+	FUZZ_PICTURES=10000 FUZZ_VIDEOS=500 FUZZ_NUMBERS=2000 FUZZ_CONTAINER_TIMES=200 $(BIN)/python -m pytest \
+		tests/hostile/test_pictures.py tests/hostile/test_films.py tests/hostile/test_numbers.py -s -q --timeout=7200
 
 # A thousand windows while everything is killed, restarted and cut, and each fault by itself: twenty minutes.
 faults: install

@@ -55,6 +55,12 @@ VARIABLES = (
     Variable("BEAM_TRUSTED_PROXIES", "0", "How many proxies' X-Forwarded-For to believe."),
     Variable("BEAM_CORS_ORIGINS", "none", "Origins whose pages may call the APIs, such as https://app.example.com."),
     Variable("BEAM_SIGNUP", "open", "open: anybody may have a free sandbox key; closed: only beam keys makes keys."),
+    Variable(
+        "BEAM_ADDRESS_LIMIT",
+        "600",
+        "Requests a minute of one address over all keys made without an operator; 0 for no limit.",
+    ),
+    Variable("BEAM_ADDRESS_KEYS", "100", "Live keys that one address may make without an operator; 0 for no limit."),
     Variable("BEAM_PLAYGROUND", "on", "on or off: the page that measures whoever opens it; no key needed."),
     Variable("BEAM_METRICS_TOKEN", "unset", "Who sends it as a bearer token may read /metrics from elsewhere."),
     Variable("BEAM_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
@@ -88,6 +94,8 @@ class Settings:
     webhook_allow: tuple[str, ...] = ()
     metrics_token: str | None = field(default=None, repr=False)
     cors_origins: tuple[str, ...] = ()
+    address_limit: int = 600
+    address_keys: int = 100
 
     def __post_init__(self) -> None:
         """Raise SettingsError for settings that don't go together."""
@@ -124,6 +132,8 @@ class Settings:
                 signup=env.str("BEAM_SIGNUP", default="open", validate=validate.OneOf(("open", "closed"))),
                 playground=env.str("BEAM_PLAYGROUND", default="on", validate=validate.OneOf(("on", "off"))),
                 queue_redis_url=env.str("BEAM_QUEUE_REDIS_URL", default="", validate=_queue_url) or None,
+                address_limit=env.int("BEAM_ADDRESS_LIMIT", default=600, validate=validate.Range(0, 1_000_000)),
+                address_keys=env.int("BEAM_ADDRESS_KEYS", default=100, validate=validate.Range(0, 1_000_000)),
                 redis_fsync=env.str("BEAM_REDIS_FSYNC", default="everysec", validate=validate.OneOf(FSYNC)),
                 spool_url=env.str("BEAM_SPOOL_URL", default="") or None,
                 session_ttl_s=env.int("BEAM_SESSION_TTL_S", default=3600, validate=validate.Range(1, 30 * 24 * 3600)),

@@ -117,8 +117,8 @@ class RateLimited(BeamError):
     code = "RATE_LIMITED"
     message = "Too many requests."
 
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__(f"Too many requests. Try again in {retry_after_s} s.")
+    def __init__(self, retry_after_s: int, message: str | None = None) -> None:
+        super().__init__(message or f"Too many requests. Try again in {retry_after_s} s.")
         self.retry_after_s = retry_after_s
 
 

@@ -23,7 +23,6 @@ from beam_api.services.webhook_signing import WebhookSecrets
 from beam_api.store.client import connect
 from beam_api.store.deliveries import DeliveryStore
 from beam_api.store.keys import KeyStore
-from beam_api.store.limits import Limiter
 from beam_api.store.results import ResultStore
 from beam_api.store.scans import ScanStore
 from beam_api.store.usage import UsageStore
@@ -54,8 +53,8 @@ def build_parts(settings: Settings, *, redis: Redis | None = None, reader: FaceR
         redis=client,
         reader=reader,
         keys=keys,
-        signup=Signup(keys, Limiter(client), open_to_all=settings.signup == "open"),
-        admission=Admission(client),
+        signup=Signup.build(settings, keys, client),
+        admission=Admission(client, address_limit=settings.address_limit),
         measuring=Measuring(
             WindowStore(client), ResultStore(client), reader, analyse=counters.timed(measure), advise=advise
         ),

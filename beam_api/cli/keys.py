@@ -29,12 +29,13 @@ keys.add_command(import_keys)
 @click.option("--owner", required=True, help="Whose key it is.")
 @click.option("--tier", type=click.Choice(list(TIERS)), default="sandbox", show_default=True)
 @click.option("--limit", type=click.IntRange(1, 1_000_000), help="Requests a minute; for the tier enterprise.")
+@click.option("--work", type=click.IntRange(600, 100_000_000), help="Megapixels of frames a minute; else by tier.")
 @click.option("--quiet", is_flag=True, help="Print the key alone.")
 @json_option
-def create(owner: str, tier: str, limit: int | None, quiet: bool, as_json: bool) -> None:
+def create(owner: str, tier: str, limit: int | None, work: int | None, *, quiet: bool, as_json: bool) -> None:
     """Make a key. It is shown once."""
     with failures_as_messages(), open_store(read_settings()) as redis:
-        made = Keys(KeyStore(redis)).create(owner, tier=tier, limit_per_minute=limit)
+        made = Keys(KeyStore(redis)).create(owner, tier=tier, limit_per_minute=limit, work_limit=work)
     if as_json:
         print_json({"key": made.key, **_public(made.record)})
     elif quiet:

@@ -64,7 +64,8 @@ def _read(file: Path) -> list[KeyRecord]:
 
 
 def _is_sound(record: KeyRecord) -> bool:
-    texts = {name: value for name, value in asdict(record).items() if name != "limit_per_minute"}
+    texts = {name: value for name, value in asdict(record).items() if name not in ("limit_per_minute", "work_limit")}
     hashed = len(record.digest) == 64 and set(record.digest) <= set("0123456789abcdef")
     named = record.key_id.isalnum()
-    return hashed and named and type(record.limit_per_minute) is int and all(isinstance(t, str) for t in texts.values())
+    numbers = type(record.limit_per_minute) is type(record.work_limit) is int
+    return hashed and named and numbers and all(isinstance(t, str) for t in texts.values())

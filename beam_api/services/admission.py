@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import redis
 
-from beam_api.exceptions import StoreUnavailable
-from beam_api.services.keys import Token, digest_of
+from beam_api.exceptions import RateLimited, StoreUnavailable
+from beam_api.services.keys import SELF_MADE, Token, digest_of
 from beam_api.store.keys import FIELDS, KeyRecord, read, record_name
 from beam_api.store.limits import TAKE, WINDOW_S, Bucket, Limiter, Standing, this_tick
-from beam_api.store.scripts import Question, ask_each, load_script
+from beam_api.store.scripts import Question, ask, ask_each, load_script
 from beam_api.store.usage import KEEP_S, day_field, month_name, today
+from beam_api.store.work import LUA, Work, work_name
 
 REMEMBERED = 4096  # keys of which a process knows that they were good
 
@@ -30,24 +32,54 @@ class Admitted:
 
     record: KeyRecord | None
     standing: Standing
+    work: Work | None = None
+    of_address: Standing | None = None
+    """The bucket of the address, where the key was made without an operator."""
+
+    @property
+    def refusal(self) -> RateLimited | None:
+        """Why the request is refused for a limit, if it is."""
+        if self.work is not None and not self.work.fits:
+            return RateLimited(self.work.retry_after_s, self.work.refusal)
+        if self.standing.taken:
+            return None
+        after_s = self.standing.retry_after_s
+        if self.of_address is self.standing:
+            return RateLimited(
+                after_s, f"Too many requests from this address with keys made by itself. Try again in {after_s} s."
+            )
+        return RateLimited(after_s)
+
+    def headers(self) -> dict[str, str]:
+        """As they stand on the response."""
+        return self.standing.headers() | (self.work.headers() if self.work else {})
 
 
 class Admission:
     """Looks up keys and counts requests. Safe to share between threads."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        self._redis = client
+    def __init__(self, client: redis.Redis, *, address_limit: int = 600) -> None:
+        """`address_limit`: requests a minute of an address over its keys made without an operator, 0 for any number."""
+        self._redis, self._address_limit = client, address_limit
         self._limiter = Limiter(client)
-        self._admit = load_script(client, "admit", before=TAKE)
-        # By the digest of the secret: who knows only a key's public id is not known.
-        self._good: OrderedDict[str, None] = OrderedDict()
+        self._admit = load_script(client, "admit", before=TAKE + LUA)
+        self._charge = load_script(client, "charge", before=LUA)
+        # Whether a key was made without an operator, by the digest of its secret: who knows only its public id is not
+        # known.
+        self._good: OrderedDict[str, bool] = OrderedDict()
 
     def knows(self, token: Token) -> bool:
         """Whether the key was good when this process saw it last."""
         return token.digest in self._good
 
     def admit(
-        self, token: Token | None, address: str, visitor: str | None = None, *, also: Sequence[Question[Any]] = ()
+        self,
+        token: Token | None,
+        address: str,
+        visitor: str | None = None,
+        *,
+        cost: float = 0.0,
+        also: Sequence[Question[Any]] = (),
     ) -> tuple[Admitted, list[Any]]:
         """Find whose key this is and count the request.
 
@@ -59,6 +91,8 @@ class Admission:
             Where the request comes from.
         visitor : str, optional
             The visitor's cookie, where a visitor's key may be used. Such a key is good with its own cookie only.
+        cost : float, optional
+            Work of the request in megapixels, if it is known.
         also : sequence of Question, optional
             What to ask on the way, whatever becomes of the request.
 
@@ -74,15 +108,24 @@ class Admission:
         """
         if token is None:
             return Admitted(None, self._limiter.hit(Bucket.of_address(address))), []
-        admission, *answers = ask_each(self._redis, self._question(token, visitor), *also)
+        bucket = Bucket.of_self_made(address, self._address_limit)
+        counted = bool(self._address_limit) and self._good.get(token.digest, False)
+        of_address = [self._limiter.question(bucket)] if counted else []
+        replies = ask_each(self._redis, self._question(token, visitor, cost), *of_address, *also)
+        admission, answers = replies[0], replies[1 + len(of_address) :]
         if isinstance(admission, StoreUnavailable):
+            self._undo(replies[1:2] if of_address else [])
             raise admission
-        record, standing = admission
+        record, standing, work = admission
         if record is None or standing is None:
+            self._undo(replies[1:2] if of_address else [])
             self._good.pop(token.digest, None)
             return Admitted(None, self._limiter.hit(Bucket.of_address(address))), []
-        self._remember(token.digest)
-        admitted = Admitted(record, standing)
+        self_made = record.owner in SELF_MADE and bool(record.expires_at)
+        self._remember(token.digest, self_made)
+        admitted = Admitted(record, standing, work)
+        if self_made and self._address_limit:
+            admitted = self._in_address(admitted, replies[1] if of_address else None, bucket)
         for answer in answers:
             if isinstance(answer, StoreUnavailable):  # another node of a cluster, which is away
                 self.give_back(admitted)
@@ -91,31 +134,80 @@ class Admission:
 
     def give_back(self, admitted: Admitted) -> None:
         """The request came to nothing for a reason of ours: it doesn't count."""
-        if admitted.standing.taken:
-            self._limiter.give_back(admitted.standing)
+        self._undo([admitted.standing, admitted.of_address])
+        if admitted.work and admitted.work.fits and admitted.work.cost and admitted.standing.taken:
+            self._unspend(admitted.work)
 
-    def _question(self, token: Token, visitor: str | None) -> Question[tuple[KeyRecord | None, Standing | None]]:
+    def charge(self, admitted: Admitted, cost: float) -> Admitted:
+        """Charge the work of a request that was admitted before it was known. Raises StoreUnavailable."""
+        assert admitted.record
+        key_id, now_s = admitted.record.key_id, this_tick()
+        reply = ask(
+            self._redis,
+            Question(self._charge, [work_name(key_id), record_name(key_id)], [now_s, cost], lambda reply: reply),
+        )[0]
+        return replace(admitted, work=Work.of(key_id, reply, cost, now_s))
+
+    def _in_address(self, admitted: Admitted, standing: Any, bucket: Bucket) -> Admitted:
+        """Count the request in the bucket of its address too. What is refused by either counts in neither."""
+        if isinstance(standing, StoreUnavailable):
+            self.give_back(admitted)
+            raise standing
+        if standing is None:
+            if not admitted.standing.taken:
+                return admitted
+            try:
+                standing = self._limiter.hit(bucket)
+            except StoreUnavailable:
+                self.give_back(admitted)
+                raise
+        if not admitted.standing.taken:
+            self._undo([standing])
+            return admitted
+        if standing.taken:
+            return replace(admitted, of_address=standing)
+        self.give_back(admitted)
+        return replace(admitted, standing=standing, of_address=standing)
+
+    def _undo(self, standings: Sequence[Any]) -> None:
+        for standing in standings:
+            if isinstance(standing, Standing) and standing.taken:
+                self._limiter.give_back(standing)
+
+    def _unspend(self, work: Work) -> None:
+        """Give work back. Does nothing while Redis is away, nor once the budget is whole again."""
+        question = Question(
+            self._charge, [work_name(work.key_id), record_name(work.key_id)], [this_tick(), -work.cost], len
+        )
+        with suppress(StoreUnavailable):
+            ask(self._redis, question)
+
+    def _question(
+        self, token: Token, visitor: str | None, cost: float
+    ) -> Question[tuple[KeyRecord | None, Standing | None, Work | None]]:
         """The record that the token proves to own, and its bucket after this request."""
         key_id, now_s, day = token.key_id, this_tick(), today()
         cookie = digest_of(visitor) if visitor else ""
         before_limit, after_limit = Bucket.name_around_limit(key_id)
 
-        def meaning(reply: list[Any]) -> tuple[KeyRecord | None, Standing | None]:
-            record, *standing = read(reply[0]), *reply[1:]
+        def meaning(reply: list[Any]) -> tuple[KeyRecord | None, Standing | None, Work | None]:
+            record, *limits = read(reply[0]), *reply[1:]
             # The script told apart what counts; who is let in is decided here, in constant time.
-            if not token.proves(record, visitor) or record is None or not standing:
-                return None, None
-            return record, Standing.of(Bucket.of_key(key_id, record.limit_per_minute), standing, now_s, day)
+            if not token.proves(record, visitor) or record is None or not limits:
+                return None, None, None
+            standing, work = limits
+            bucket = Bucket.of_key(key_id, record.limit_per_minute)
+            return record, Standing.of(bucket, standing, now_s, day), Work.of(key_id, work, cost, now_s)
 
         return Question(
             self._admit,
-            keys=[record_name(key_id), before_limit, month_name(key_id, day)],
-            args=[token.digest, cookie, now_s, WINDOW_S, after_limit, day_field(day), KEEP_S, *FIELDS],
+            keys=[record_name(key_id), before_limit, month_name(key_id, day), work_name(key_id)],
+            args=[token.digest, cookie, now_s, WINDOW_S, after_limit, day_field(day), KEEP_S, cost, *FIELDS],
             read=meaning,
         )
 
-    def _remember(self, digest: str) -> None:
+    def _remember(self, digest: str, self_made: bool) -> None:
         self._good.pop(digest, None)  # to the end; each step stands alone, as another thread may come between
-        self._good[digest] = None
+        self._good[digest] = self_made
         while len(self._good) > REMEMBERED:
             self._good.popitem(last=False)

@@ -11,14 +11,17 @@ measures, expires in minutes and is good only together with a cookie that no scr
 from __future__ import annotations
 
 import hmac
+import math
 import secrets
 import string
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 
-from beam_api.exceptions import InvalidApiKey, InvalidParameter, NotFound
+from beam_api.exceptions import InvalidApiKey, InvalidParameter, NotFound, RateLimited, StoreUnavailable
 from beam_api.store.keys import KeyRecord, KeyStore
 from beam_api.store.usage import UsageStore, today
 
@@ -34,6 +37,9 @@ TIERS = {"sandbox": 100, "starter": 1000, "enterprise": 10000, "scan": 60}
 """Requests a minute. An enterprise key may have its own figure."""
 
 SIGNUP_OWNER, VISITOR_OWNER = "signup", "visitor"
+SELF_MADE = frozenset({SIGNUP_OWNER, VISITOR_OWNER})
+"""Owners of keys that were made without an operator."""
+
 SIGNUP_LIFE = timedelta(days=90)
 VISITOR_LIFE = timedelta(minutes=15)
 
@@ -100,13 +106,21 @@ class Keys:
         name: str = "",
         life: timedelta | None = None,
         visitor: str = "",
+        work_limit: int | None = None,
+        origin: str = "",
+        most_of_origin: int = 0,
     ) -> NewKey:
         """Make a key. `life`: how long it may be used, if not for ever; `visitor`: the cookie that it is bound to.
+
+        `work_limit`: megapixels a minute instead of those of the tier. `origin` stands for the address that makes the
+        key for itself, which may have `most_of_origin` live ones, 0 for any number.
 
         Raises
         ------
         InvalidParameter
             If the tier is unknown, or has no figure of its own to set, or a text is empty or too long.
+        RateLimited
+            If `origin` has as many live keys as it may.
         StoreUnavailable
             If Redis is away.
         """
@@ -116,6 +130,8 @@ class Keys:
             raise InvalidParameter("limit", "can only be set for the tier enterprise")
         if limit_per_minute is not None and not 1 <= limit_per_minute <= 1_000_000:
             raise InvalidParameter("limit", "must be 1 to 1000000 requests a minute")
+        if work_limit is not None and not 600 <= work_limit <= 100_000_000:
+            raise InvalidParameter("work", "must be 600 to 100000000 megapixels a minute")
         if not owner.strip() or len(owner) > TEXT_LIMIT:
             raise InvalidParameter("owner", f"must have 1 to {TEXT_LIMIT} characters")
         if len(name) > TEXT_LIMIT or not name.isprintable():
@@ -135,8 +151,24 @@ class Keys:
             created_at=_now(),
             expires_at=_now(life) if life else "",
             visitor=digest_of(visitor) if visitor else "",
+            origin=origin,
+            work_limit=work_limit or 0,
         )
-        self._store.add(record)
+        if origin and record.expires_at:
+            free_s = self._store.take_slot(origin, key_id, record.expires_at, most_of_origin)
+            if free_s is not None:
+                raise RateLimited(
+                    max(1, math.ceil(free_s - time.time())),
+                    f"This address has {most_of_origin} live keys, which is the most. Revoke one, or wait until one "
+                    "expires.",
+                )
+        try:
+            self._store.add(record)
+        except StoreUnavailable:
+            with suppress(StoreUnavailable):  # else the slot is free when the key would have expired
+                if origin:
+                    self._store.free_slot(origin, key_id)
+            raise
         return NewKey(key, record)
 
     def rotate(self, record: KeyRecord) -> NewKey:
@@ -202,7 +234,7 @@ class Keys:
         if not record.active:
             return record
         revoked = replace(record, revoked_at=_now())
-        self._store.mark_revoked(key_id, revoked.revoked_at)
+        self._store.mark_revoked(record, revoked.revoked_at)
         return revoked
 
 

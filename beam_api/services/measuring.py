@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import structlog
 
@@ -16,6 +17,7 @@ from beam_api.services import pacing
 from beam_api.services.measure_result import Buffering, Measurement, Rejected, SeenFace
 from beam_api.services.pacing import Allowance
 from beam_api.services.rolling_rate import LOOK, running_rate
+from beam_api.services.workload import NO_WORK, LargeLane, Workload
 from beam_api.store.results import ResultStore
 from beam_api.store.scripts import Question
 from beam_api.store.windows import Appended, Arrival, Claim, Entry, LastFace, Look, OpenWindow, Session, WindowStore
@@ -27,6 +29,7 @@ from rppg_core.trace.traces import Sample, Trace, pack
 
 PATIENCE_S = 2.0  # how long a retry waits for an analysis under way elsewhere
 _POLL_S = 0.04
+_SILENCE_US = 5_000_000  # as in store/lua/append.lua: after a longer one the window begins anew
 AT_WORK = 4
 """Requests of a process whose frames are read, or whose windows are analysed, at the same time. The other threads wait
 for bodies of slow clients, for Redis, or for a result."""
@@ -53,8 +56,11 @@ class Post:
     include_raw: bool
     allowance: Allowance | None = None
     marks: tuple[bytes, ...] = ()
+    workload: Workload = NO_WORK
 
     def __post_init__(self) -> None:
+        if not self.workload.total_bytes:
+            object.__setattr__(self, "workload", Workload.of(self.frames))
         if not self.marks:
             object.__setattr__(self, "marks", tuple(hashlib.sha256(data).digest()[:8] for data in self.frames))
 
@@ -112,6 +118,7 @@ class Measuring:
         self._analyse, self._advise = analyse, advise
         self._look: Look | None = LOOK
         self._at_work = threading.BoundedSemaphore(AT_WORK)
+        self._large, self._large_reader = LargeLane(), reader.beside()
 
     def arriving(self, post: Post) -> tuple[Question[Arrival], Question[int]]:
         """What to ask of the store when a request has come in whole."""
@@ -153,8 +160,7 @@ class Measuring:
         # A frame sent twice in one request is read once.
         unique = {(at, mark): data for at, mark, data in zip(times, marks, post.frames, strict=True)}
         last = FaceState.from_bytes(arrival.face.packed) if arrival.face else None
-        with self._at_work:
-            read = self._reader.read([Frame(at, data) for (at, _), data in unique.items()], last)
+        read = self._read([Frame(at, data) for (at, _), data in unique.items()], last, post.workload)
         readings = dict(zip(unique, read, strict=True))
 
         failures = [(i, readings[key].error) for i, key in enumerate(zip(times, marks, strict=True))]
@@ -210,6 +216,13 @@ class Measuring:
     def forget(self, session: Session) -> None:
         """Forget all of a person: window, face and results."""
         self._results.unpoint(self._windows.forget(session))
+
+    def _read(self, frames: list[Frame], last: FaceState | None, workload: Workload) -> list[Reading]:
+        """Read the frames of a request: large ones in their lane, so that others need not wait for them."""
+        if workload.is_large:
+            return self._large.run(lambda: self._large_reader.read(frames, last))
+        with self._at_work:
+            return self._reader.read(frames, last)
 
     def _answer(self, request: _Request, appended: Appended) -> Buffering | Completed:
         if appended.claim:
@@ -269,11 +282,21 @@ class Measuring:
     def _guide(
         self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
     ) -> tuple[str, ...]:
+        """Return what to mend, or nothing if that fails: the frames are buffered, so it must be no error."""
+        try:
+            return self._advice(read, face, window, mean_ms)
+        except Exception:
+            structlog.get_logger().exception("advice failed")
+            return ()
+
+    def _advice(
+        self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
+    ) -> tuple[str, ...]:
         """What to mend: as the frames that were taken show, then as those that were not.
 
         `mean_ms` is the pace that the client was told, None if it was told none.
         """
-        seen = [(reading.time_us, reading.sample) for reading in read if reading.sample]
+        seen = _after_silence([(reading.time_us, reading.sample) for reading in read if reading.sample])
         recent_s = [(at - window.first_us) / 1e6 for at in window.recent_us]
         few = len(seen) <= 2 and bool(recent_s)  # too few to tell a pace
         advice = self._advise(_trace_of(seen, face.frame_size if face else (0, 0)), recent_s if few else None)
@@ -304,6 +327,13 @@ def _times(first_us: int, count: int, fps: float | None) -> tuple[int, ...]:
 def _trace(records: list[tuple[int, bytes]], frame_size: tuple[int, int]) -> Trace:
     start = records[0][0]
     return Trace.of_packed([(at - start) / 1e6 for at, _ in records], [packed for _, packed in records], frame_size)
+
+
+def _after_silence(samples: list[tuple[int, Sample]]) -> list[tuple[int, Sample]]:
+    """The samples after the last silence that restarts a window, in the order of their times."""
+    ordered = sorted(samples, key=lambda sample: sample[0])
+    breaks = [i for i, (a, b) in enumerate(pairwise(ordered), 1) if b[0] - a[0] > _SILENCE_US]
+    return ordered[breaks[-1] :] if breaks else ordered
 
 
 def _trace_of(samples: Sequence[tuple[int, Sample]], frame_size: tuple[int, int]) -> Trace:

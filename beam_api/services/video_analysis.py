@@ -15,7 +15,7 @@ from beam_api.monitoring import counters
 from beam_api.services.scan_lifecycle import Upkeep
 from beam_api.services.scan_result import ScanVitals, scan_vitals, why_no_pulse
 from beam_api.store.scans import ScanStore
-from rppg_core.errors import InvalidVideo, NoFaceDetected, UnsupportedImage
+from rppg_core.errors import InvalidTraces, InvalidVideo, NoFaceDetected, UnsupportedImage
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
 from rppg_core.media.video import probe, read_video
@@ -31,6 +31,7 @@ _PROGRESS_S = 0.5
 _PATIENCE_S = 10.0  # how long the end of a session is offered to a store that is away
 
 NO_FACE = "No face detected in video"
+NO_TIMES = "The presentation times of the video are not capture times."
 NO_COLOUR = "The video has no colour, and without colour there is no pulse to see."
 TOO_LARGE = "The video needs more memory than an analysis may take."
 
@@ -90,6 +91,8 @@ class Analysing:
             return NO_FACE
         except UnsupportedImage:
             return NO_COLOUR
+        except InvalidTraces:
+            return NO_TIMES
         except InvalidVideo as error:
             return str(error)
         except MemoryError:

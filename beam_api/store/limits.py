@@ -73,12 +73,17 @@ class Bucket:
     @classmethod
     def of_address(cls, address: str) -> Bucket:
         """The bucket of what an address sends without a valid key."""
-        return cls(f"{{address:{_customer(address)}}}", ADDRESS_LIMIT)
+        return cls(f"{{address:{customer(address)}}}", ADDRESS_LIMIT)
+
+    @classmethod
+    def of_self_made(cls, address: str, limit: int) -> Bucket:
+        """The bucket of what an address sends with all keys that were made without an operator."""
+        return cls(f"{{self-made:{customer(address)}}}", limit)
 
     @classmethod
     def of_signups(cls, what: str, address: str, an_hour: int) -> Bucket:
         """The bucket of the keys of one sort that an address is given."""
-        return cls(f"{{{what}:{_customer(address)}}}", an_hour, window_s=3600)
+        return cls(f"{{{what}:{customer(address)}}}", an_hour, window_s=3600)
 
     @classmethod
     def name_around_limit(cls, key_id: str) -> tuple[str, str]:
@@ -138,11 +143,14 @@ class Limiter:
 
     def hit(self, bucket: Bucket) -> Standing:
         """Take a place in a bucket that is nobody's key. One round trip. Raises StoreUnavailable."""
+        standing: Standing = ask(self._redis, self.question(bucket))[0]
+        return standing
+
+    def question(self, bucket: Bucket) -> Question[Standing]:
+        """To take a place, on the way with other questions."""
         now_s, day = this_tick(), today()
         args = (now_s, bucket.limit, bucket.window_s)
-        hit = Question(self._hit, [bucket.redis_name], args, lambda reply: Standing.of(bucket, reply, now_s, day))
-        standing: Standing = ask(self._redis, hit)[0]
-        return standing
+        return Question(self._hit, [bucket.redis_name], args, lambda reply: Standing.of(bucket, reply, now_s, day))
 
     def give_back(self, standing: Standing) -> None:
         """Undo a place that was taken for a request that came to nothing. Does nothing while Redis is away."""
@@ -162,7 +170,7 @@ def this_tick() -> float:
     return math.floor(time.time() * TICKS_PER_S) / TICKS_PER_S
 
 
-def _customer(address: str) -> str:
+def customer(address: str) -> str:
     """Who an address stands for. One IPv6 customer owns a /64, so that counts as one address."""
     try:
         parsed = ip_address(address)

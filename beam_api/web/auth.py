@@ -49,7 +49,9 @@ def admits_itself(view: View) -> View:
 
 
 def admit_with(
-    read: Callable[[str], Asked], questions: Callable[[Asked], Sequence[Question[Any]]]
+    read: Callable[[str], Asked],
+    questions: Callable[[Asked], Sequence[Question[Any]]],
+    cost: Callable[[Asked], float] = lambda _asked: 0.0,
 ) -> tuple[Asked, list[Any]]:
     """Read the request, and ask the store about it together with its key, where that was good lately.
 
@@ -59,6 +61,8 @@ def admit_with(
         Reads the request of the key with this id. What it raises is raised after what is wrong with the key.
     questions : callable
         What to ask about it, if anything.
+    cost : callable
+        Its work in megapixels.
 
     Returns
     -------
@@ -66,14 +70,18 @@ def admit_with(
         The list is empty if the key was admitted before, or there was nothing to ask.
     """
     if g.get("admitted"):
-        return read(g.key.key_id), []
+        asked = read(g.key.key_id)
+        g.admitted = parts().admission.charge(g.admitted, cost(asked))
+        if refusal := g.admitted.refusal:
+            raise refusal
+        return asked, []
     token = g.token
     try:
         asked = read(token.key_id)
     except Exception:
         _check(token, presented=True)
         raise
-    return asked, _check(token, presented=True, also=questions(asked))
+    return asked, _check(token, presented=True, cost=cost(asked), also=questions(asked))
 
 
 def keyless(view: View) -> View:
@@ -107,12 +115,12 @@ def _admit() -> None:
             raise
 
 
-def _check(token: Token | None, *, presented: bool, also: Sequence[Question[Any]] = ()) -> list[Any]:
+def _check(token: Token | None, *, presented: bool, cost: float = 0.0, also: Sequence[Question[Any]] = ()) -> list[Any]:
     visitor = request.cookies.get(VISITOR_COOKIE) if request.path.startswith(VISITOR_PATH) else None
-    admitted, answers = parts().admission.admit(token, request.remote_addr or "", visitor, also=also)
+    admitted, answers = parts().admission.admit(token, request.remote_addr or "", visitor, cost=cost, also=also)
     g.admitted = admitted
-    if not admitted.standing.taken:
-        raise RateLimited(admitted.standing.retry_after_s)
+    if refusal := admitted.refusal:
+        raise refusal
     if admitted.record is None:
         raise InvalidApiKey if presented else MissingApiKey
     record = admitted.record
@@ -137,5 +145,7 @@ def _write_limit_headers(response: Response) -> Response:
     if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         parts().admission.give_back(admitted)
         return response
-    response.headers.update(admitted.standing.headers())
+    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS and admitted.standing.taken:
+        parts().admission.give_back(admitted)
+    response.headers.update(admitted.headers())
     return response

@@ -23,7 +23,10 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, X-API-Key, X-Request-Id",
     "Access-Control-Max-Age": "600",
 }
-_EXPOSED = "Idempotent-Replayed, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
+_EXPOSED = (
+    "Idempotent-Replayed, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
+    "X-Beam-Work-Limit, X-Beam-Work-Remaining, X-Beam-Work-Reset, X-Request-Id"
+)
 _UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 
 

@@ -13,6 +13,7 @@ References
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 import math
 import threading
@@ -82,6 +83,24 @@ class Face:
     rule: BoxRule
 
 
+class _Detector:
+    """dlib's detector, used by one thread at a time.
+
+    It works in buffers of its own and lets go of the GIL: two threads in one would crash the process. (The predictor
+    only reads.)
+    """
+
+    def __init__(self) -> None:
+        self._detector = dlib.get_frontal_face_detector()
+        self._one_at_a_time = threading.Lock()
+
+    def boxes(self, grey: NDArray[np.uint8], score: float) -> dlib.rectangles:
+        """The faces in a picture whose score is at least `score`."""
+        with self._one_at_a_time:
+            boxes, _scores, _ = self._detector.run(grey, 0, score)
+        return boxes
+
+
 class FaceFinder:
     """dlib's detector and one landmark model. Holds no state of any person; safe to share between threads."""
 
@@ -93,14 +112,23 @@ class FaceFinder:
         ModelUnavailable
             If the model is not there, can't be read, or has another number of points.
         """
-        self._detector = dlib.get_frontal_face_detector()
-        # The detector works in buffers of its own and lets go of the GIL: two threads at once would crash the process.
-        # (The predictor only reads.)
-        self._one_at_a_time = threading.Lock()
+        # One for crops around a known face, and one for whole pictures, so that the quick check of a followed face
+        # never waits for a search, which takes a hundred times as long.
+        self._in_crops, self._in_pictures = _Detector(), _Detector()
         self._predictor, self.n_points = _load(landmarks)
 
-    def find(self, image: NDArray[np.uint8], near: Face | None = None, *, thorough: bool = True) -> Face:
-        """Search for a face: at its last place first, then in the whole image, the largest one.
+    def beside(self) -> FaceFinder:
+        """Another one with the same model, which never waits for this one's detectors."""
+        other = copy.copy(self)
+        other._in_crops, other._in_pictures = _Detector(), _Detector()
+        return other
+
+    def find_near(self, image: NDArray[np.uint8], near: Face) -> Face | None:
+        """Search for a face around its last place."""
+        return self._in_crop(image, near, _LAST_PLACE_MARGIN, _SEARCH_SCORE)
+
+    def find(self, image: NDArray[np.uint8], *, thorough: bool = True) -> Face:
+        """Search for a face in the whole image, the largest one.
 
         A search that is not `thorough` costs a twentieth and sees only faces of a quarter of the image's longer side.
 
@@ -109,10 +137,6 @@ class FaceFinder:
         NoFaceDetected
             If there is none, or only one below `MIN_FACE_PX`; its `guidance` says which.
         """
-        if near is not None:
-            again = self._in_crop(image, near, _LAST_PLACE_MARGIN, _SEARCH_SCORE)
-            if again is not None:
-                return again
         longer = max(image.shape[:2])
         for wanted in _SEARCH_SIDES if thorough else _SEARCH_SIDES[:1]:
             scale = wanted / longer
@@ -158,18 +182,13 @@ class FaceFinder:
         left, top, pixels = part
         scale = _CROP_FACE_PX / near.side
         crop = _grey(pixels, scale)
-        boxes = self._detect(crop, score)
+        boxes = self._in_crops.boxes(crop, score)
         found = [((left + x, top + y), side) for (x, y), side in (_unscaled(box, scale) for box in boxes)]
         return min(found, key=lambda f: math.dist(f[0], near.centre)) if found else None
 
     def _largest(self, grey: NDArray[np.uint8], scale: float) -> tuple[Point, float] | None:
-        found = [_unscaled(box, scale) for box in self._detect(grey, _SEARCH_SCORE)]
+        found = [_unscaled(box, scale) for box in self._in_pictures.boxes(grey, _SEARCH_SCORE)]
         return max(found, key=lambda f: f[1]) if found else None
-
-    def _detect(self, grey: NDArray[np.uint8], score: float) -> dlib.rectangles:
-        with self._one_at_a_time:
-            boxes, _scores, _ = self._detector.run(grey, 0, score)
-        return boxes
 
     def _settle(self, image: NDArray[np.uint8], centre: Point, side: float, rule: BoxRule | None) -> Face:
         """Repeat until the box is the one that following would use, so that a found face and a followed one agree."""

@@ -7,6 +7,7 @@ fails, the frames before it are checked backwards to the last verified one, and 
 
 from __future__ import annotations
 
+import copy
 import math
 import struct
 from collections.abc import Sequence
@@ -28,6 +29,10 @@ FOLLOW_US = 200_000
 _NEAR_US = 5_000_000  # up to this gap, the search begins at the last place
 _SMALL_REQUEST = 5  # requests with fewer frames have each of them verified
 _SEARCH_US = 500_000  # an empty room is searched thoroughly this often; a near face is looked for in every frame
+_SEARCHES = 4
+"""Thorough searches of a request. Each takes as long as following a face through a hundred frames; a face that only
+these would find is found at the next request."""
+
 _COLOUR_JUMP = 0.12  # median change of green from frame to frame, as a share; light flickers less, a cut more
 _TOGETHER_BYTES = 5_000_000  # pixels decoded together, and one image more at most
 _GREY_SPREAD = 0.75  # levels between channels, below which a picture has no colour
@@ -113,6 +118,7 @@ class _Walk:
     unverified: list[int] = field(default_factory=list)
     last_colours: NDArray[np.float32] | None = None
     searched_us: int | None = None
+    searches: int = 0
 
 
 class FaceReader:
@@ -121,6 +127,12 @@ class FaceReader:
     def __init__(self, landmarks: str = "5") -> None:
         """`landmarks`: "5", "68", or a path to a dlib shape predictor. Raises ModelUnavailable."""
         self._finder = FaceFinder(landmarks)
+
+    def beside(self) -> FaceReader:
+        """Another one with the same model, which never waits for this one's detectors."""
+        other = copy.copy(self)
+        other._finder = self._finder.beside()
+        return other
 
     def read(self, frames: Sequence[Frame], last: FaceState | None = None) -> list[Reading]:
         """Read the frames of one request; the readings come in the order of `frames`.
@@ -207,9 +219,13 @@ class FaceReader:
         walk.readings[at] = Reading(time_us, sample=sample, face=walk.state)
 
     def _find(self, walk: _Walk, time_us: int, image: NDArray[np.uint8], near: Face | None) -> Face:
-        thorough = walk.searched_us is None or time_us - walk.searched_us >= _SEARCH_US
+        if near is not None and (again := self._finder.find_near(image, near)) is not None:
+            return again
+        due = walk.searched_us is None or time_us - walk.searched_us >= _SEARCH_US
+        thorough = due and walk.searches < _SEARCHES
+        walk.searches += thorough
         try:
-            return self._finder.find(image, near, thorough=thorough)
+            return self._finder.find(image, thorough=thorough)
         except NoFaceDetected:
             if thorough:
                 walk.searched_us = time_us

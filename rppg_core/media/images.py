@@ -20,10 +20,17 @@ WHOLE_PIXELS = 8_000_000
 """Larger images are read at half their width and height, and one at a time: a face in them has pixels to spare, and
 what decoding one takes, up to 250 MB, must not be taken by every thread at once."""
 
+MAX_SIDE = 65_500
+"""Pixels of a side that the JPEG decoder takes; no picture has such a side but one made to break something."""
+
+BANDED_BYTES = 25_000_000
+"""True-colour PNGs of more decoded bytes are decoded in bands."""
+
 MAX_SCANS = 100  # a progressive JPEG has about ten; thousands of scans over one image are a decompression bomb
 
 _one_large = threading.Lock()
 _PNG_GREY = {0, 4}  # colour types without chroma
+_PNG_PALETTE, _PNG_ALPHA = 3, 6
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15 without DHT, JPG, DAC
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _STANDALONE = frozenset(range(0xD0, 0xD8)) | {0x01}  # markers that carry no length
@@ -42,6 +49,13 @@ class Header:
     height: int
     components: int
     orientation: int = 1
+    sample_bits: int = 8
+    has_palette: bool = False
+
+    @property
+    def decoded_bytes(self) -> int:
+        """What its pixels take when they are decompressed: channels times bytes of a sample for each pixel."""
+        return self.width * self.height * self.components * max(8, self.sample_bits) // 8
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
@@ -66,6 +80,10 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         If it is truncated, corrupt, or over 25 megapixels.
     """
     header = read_header(data)
+    if max(header.width, header.height) > MAX_SIDE:
+        raise InvalidImage(
+            f"The image has {header.width} × {header.height} pixels: a side may have {MAX_SIDE} at most."
+        )
     if header.width * header.height > MAX_PIXELS:
         raise InvalidImage(
             f"The image has {header.width} × {header.height} pixels, more than {MAX_PIXELS // 1_000_000} megapixels."
@@ -89,6 +107,8 @@ def read_header(data: bytes) -> Header:
 
 def _decode(data: bytes, header: Header, *, halved: bool = False) -> NDArray[np.uint8]:
     if header.format == "png":
+        if header.decoded_bytes > BANDED_BYTES and not header.has_palette:
+            return png.bands(data, halved=halved)
         return _decode_other(png.plain(data), halved=halved)
     if header.components == 3:
         return _decode_jpeg(data, (header.width // 2, header.height // 2) if halved else (0, 0))
@@ -143,7 +163,7 @@ def _upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 def _png_header(data: bytes) -> Header:
     if len(data) < 33 or data[12:16] != b"IHDR":
         raise InvalidImage("The PNG is truncated or corrupt.")
-    width, height, _depth, colour = struct.unpack(">IIBB", data[16:26])
+    width, height, depth, colour = struct.unpack(">IIBB", data[16:26])
     if colour in _PNG_GREY:
         raise UnsupportedImage("The image is greyscale: without colour there is no pulse to see.")
     # The end chunk must be there: decoders fill what a truncated file lacks with black and call it an image.
@@ -153,7 +173,8 @@ def _png_header(data: bytes) -> Header:
     at = data.find(b"eXIf", 33)
     if at > 0:
         orientation = _exif_orientation(data[at + 4 : at + 4 + 65536])
-    return Header("png", width, height, 3, orientation)
+    channels = 4 if colour == _PNG_ALPHA else 3
+    return Header("png", width, height, channels, orientation, depth, has_palette=colour == _PNG_PALETTE)
 
 
 def _jpeg_header(data: bytes) -> Header:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +26,7 @@ SECTION_S = 60.0
 """A heart doesn't keep one rate for longer; longer windows are searched in parts of at most this length."""
 
 _LEAST_FRAMES = 8
+_LEAST_S = 2.0  # the peak of a shorter section is as wide as the range of rates
 _MERGED_S = 1 / 15  # frames closer than this are averaged: a pulse changes less in that time than noise does
 _STEPS = 8  # frequencies looked at in the width of a tone
 _CHUNK = 128  # of which so many at a time
@@ -75,7 +75,7 @@ def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
     Returns
     -------
     SparsePulse or None
-        None without enough frames and regions of skin.
+        None without enough frames and regions of skin, or with nothing but short bursts far apart.
 
     References
     ----------
@@ -90,6 +90,8 @@ def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
         return None
     size_px = float(np.median(pose[:, 2]))
     length_s = max(times[part][-1] - times[part][0] for part in parts)
+    if length_s < _LEAST_S:
+        return None
     freqs = np.arange(RATE_HZ[0], RATE_HZ[1], 1 / (_STEPS * length_s))
     sections = [_section(times[part], np.log(colours[part][:, skin]), pose[part], freqs) for part in parts]
     return _judge(sections, freqs, length_s, size_px)
@@ -118,9 +120,13 @@ def _merged(trace: Trace) -> tuple[NDArray[np.float64], NDArray[np.float64], NDA
 def _parts(times: NDArray[np.float64]) -> Iterator[slice]:
     """Parts of equal length, none above `SECTION_S`; those with hardly a frame are left out."""
     count = int(np.ceil(times[-1] / SECTION_S - 1e-6))
-    edges = np.searchsorted(times, np.linspace(0, times[-1], count + 1))
-    edges[-1] = len(times)
-    for start, end in pairwise(edges):
+    length_s = times[-1] / count
+    # Only parts near a frame are looked at: after a silence of years there are more parts than memory.
+    near = np.floor(times / length_s)[:, None] + (-1.0, 0.0, 1.0)
+    part = np.unique(np.clip(near, 0, count - 1))
+    starts = np.searchsorted(times, part * length_s)
+    ends = np.where(part == count - 1, len(times), np.searchsorted(times, (part + 1) * length_s))
+    for start, end in zip(starts, ends, strict=True):
         if end - start >= _LEAST_FRAMES:
             yield slice(int(start), int(end))
 

@@ -13,7 +13,7 @@ References
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 LOW_HZ, HIGH_HZ = 0.65, 3.7
 """Rates of a heart. Two of them may be confused over a distance of `LOW_HZ` to twice `HIGH_HZ`."""
@@ -25,6 +25,7 @@ _CHANCE = 1e-3  # of calling irregular times even
 _GRID_S = 0.004  # capture times are binned so finely that the phase at twice HIGH_HZ is right to 0.1
 _OVERSAMPLING = 4
 _LEAST_SIZE = 4096  # distances 0.06 Hz apart, however short the time
+_MOST_SPAN_S, _SILENCE_S = 600.0, 5.0  # of a longer span, only the newest frames without a silence
 
 
 def alias_strength(times_s: ArrayLike) -> float:
@@ -33,7 +34,8 @@ def alias_strength(times_s: ArrayLike) -> float:
     Parameters
     ----------
     times_s : array_like, shape (n_frames,)
-        Capture times in seconds, in any order, on any clock.
+        Capture times in seconds, in any order, on any clock. Of more than 10 minutes only the newest frames count:
+        those after the last silence of 5 s, and no more than 10 minutes of them. This bounds the cost.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def alias_strength(times_s: ArrayLike) -> float:
         The greatest power of the spectral window over the distances at which two rates may be confused. Aliases of a
         pure tone have this share of its power. 1 for fewer than two frames.
     """
-    times = np.sort(np.asarray(times_s, dtype=np.float64))
+    times = _bounded(np.sort(np.asarray(times_s, dtype=np.float64)))
     if len(times) < 2 or times[-1] == times[0]:
         return 1.0
     counts = np.bincount(np.rint((times - times[0]) / _GRID_S).astype(np.intp))
@@ -66,11 +68,21 @@ def is_evenly_slow(times_s: ArrayLike) -> bool:
         True for an even pace below 7.4 frames a second, also with lost frames and delays of some ten milliseconds.
         False for irregular times, and for every pace above that.
     """
-    times = np.asarray(times_s, dtype=np.float64)
-    span = float(np.ptp(times)) if len(times) else 0.0
+    times = _bounded(np.sort(np.asarray(times_s, dtype=np.float64)))
+    span = float(times[-1] - times[0]) if len(times) else 0.0
     if not span or len(times) - 1 > 4 * HIGH_HZ * span:  # dense: there is no need to look
         return False
-    return alias_strength(times) > max(ALIASED, _by_chance(len(times), span))
+    needed = max(ALIASED, _by_chance(len(times), span))
+    return needed < 1 and alias_strength(times) > needed  # no strength is above 1
+
+
+def _bounded(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The newest of these sorted times whose spectral window costs no more than that of a long measurement."""
+    if len(times) < 2 or times[-1] - times[0] <= _MOST_SPAN_S:
+        return times
+    silences = np.flatnonzero(np.diff(times) > _SILENCE_S)
+    newest = times[silences[-1] + 1 :] if len(silences) else times
+    return np.asarray(newest[newest >= newest[-1] - _MOST_SPAN_S])
 
 
 def _by_chance(n_frames: int, span_s: float) -> float:

@@ -16,6 +16,7 @@ MAX_FS = 40.0
 GAP_S = 0.5
 """Samples farther apart than this have nothing between them; what the grid holds there is masked."""
 
+_MOST_FINER = 4  # how many times as dense as its frames on average a grid may be
 _MIN_SEEN = 0.6  # share of the frames in which a region must be seen
 
 
@@ -39,13 +40,15 @@ def frame_rate_hz(times_s: NDArray[np.float64]) -> float:
 def resample(trace: Trace) -> EvenTrace:
     """Place a trace on an even grid by local cubic interpolation at its capture times.
 
-    The grid's rate is that of the typical frame interval. Between intervals that are long for the trace the
+    The grid's rate is that of the typical frame interval, but never so high that the grid has more than four points
+    for each frame: frames in bursts of microseconds must not cost what such a rate over the whole span would.
+    Between intervals that are long for the trace the
     interpolation is linear, so that it can't overshoot; beyond `GAP_S` the grid is masked. A trace faster than
     `MAX_FS` is interpolated at a whole multiple of about 30 Hz and averaged down, which keeps noise from folding
     into the band. Regions seen in too few frames are left out.
     """
     times = trace.times_s - trace.times_s[0]
-    interval = float(np.median(np.diff(times)))
+    interval = max(float(np.median(np.diff(times))), float(times[-1]) / (_MOST_FINER * len(times)))
     colours, regions = seen_colours(times, trace.colours)
 
     fold = max(1, round(1 / interval / 30)) if 1 / interval > MAX_FS else 1

@@ -17,6 +17,9 @@ from rppg_core.errors import InvalidTraces
 POSE = ("x_px", "y_px", "size_px", "roll_rad", "yaw")
 """Columns of a pose: centre and size of the face in pixels, its tilt, and the nose's offset as a share of the size."""
 
+MOST_TIME_S = 1e12
+"""Times farther from zero are refused: 30 000 years, where a float still resolves 0.1 ms."""
+
 _COLOUR_STEPS = 256  # colours are packed as uint16 in 1/256 of a level; the quantisation is 1/20 of a pulse's noise
 _MISSING = 0xFFFF
 
@@ -61,7 +64,8 @@ class Trace:
     Attributes
     ----------
     times_s : ndarray, shape (n_frames,), float64
-        Capture times in seconds, strictly increasing, on any epoch. Gaps and jitter are as they were.
+        Capture times in seconds, strictly increasing, on any epoch, within `MOST_TIME_S` of zero. Gaps and
+        jitter are as they were.
     colours : ndarray, shape (n_frames, n_regions, 3), float64
         Mean RGB of each region on the 8-bit scale; NaN where the region was not seen.
     pose : ndarray, shape (n_frames, 5), float64
@@ -81,10 +85,12 @@ class Trace:
             raise InvalidTraces("times must be (n_frames,) and colours (n_frames, n_regions, 3)")
         if len(self.colours) != n or self.pose.shape != (n, len(POSE)):
             raise InvalidTraces("times, colours and pose differ in length")
-        if n > 1 and not np.all(np.diff(self.times_s) > 0):
-            raise InvalidTraces("times must increase strictly")
         if not np.all(np.isfinite(self.times_s)) or not np.all(np.isfinite(self.pose)):
             raise InvalidTraces("times and pose must be finite")
+        if np.any(np.abs(self.times_s) > MOST_TIME_S):
+            raise InvalidTraces(f"times must be within {MOST_TIME_S:g} s of zero")
+        if n > 1 and not np.all(np.diff(self.times_s) > 0):
+            raise InvalidTraces("times must increase strictly")
 
     @classmethod
     def of(cls, times_s: ArrayLike, samples: Sequence[Sample], frame_size: tuple[int, int]) -> Trace:

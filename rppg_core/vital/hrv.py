@@ -83,6 +83,7 @@ def stress_index(intervals_s: ArrayLike, kept: ArrayLike | None = None) -> float
         return None
     # The guard keeps an interval such as 0.85 s, whose quotient may come out as 16.999…, in the bin it opens.
     bins = np.floor(rr / BIN_S + 1e-9).astype(int)
-    counts = np.bincount(bins)
-    mode = int(np.argmax(counts))
-    return float((100 * counts[mode] / len(rr)) / (2 * (mode + 0.5) * BIN_S * spread))
+    filled, counts = np.unique(bins, return_counts=True)  # only those: a pause of years has millions of empty bins
+    fullest = int(np.argmax(counts))
+    mode = int(filled[fullest])
+    return float((100 * counts[fullest] / len(rr)) / (2 * (mode + 0.5) * BIN_S * spread))

@@ -35,6 +35,8 @@ def test_an_empty_environment_gives_the_defaults_of_the_table():
         ("BEAM_SIGNUP", "perhaps"),
         ("BEAM_REDIS_FSYNC", "no"),
         ("BEAM_PLAYGROUND", "1"),
+        ("BEAM_ADDRESS_LIMIT", "-1"),
+        ("BEAM_ADDRESS_KEYS", "many"),
         ("WEB_CONCURRENCY", "0"),
         ("WEB_CONCURRENCY", "many"),
         ("BEAM_QUEUE_REDIS_URL", "http://user:hunter2@example"),
@@ -72,6 +74,8 @@ def test_variables_are_read(monkeypatch, tmp_path):
         "BEAM_METRICS_TOKEN": "another secret",
         "BEAM_WEBHOOK_ALLOW": "localhost:8080, 10.0.0.0/8",
         "BEAM_CORS_ORIGINS": "https://app.example.com",
+        "BEAM_ADDRESS_LIMIT": "50",
+        "BEAM_ADDRESS_KEYS": "0",
     }
     assert set(values) == {v.name for v in VARIABLES}
     for name, value in values.items():
@@ -87,6 +91,8 @@ def test_variables_are_read(monkeypatch, tmp_path):
         metrics_token="another secret",
         webhook_allow=("localhost:8080", "10.0.0.0/8"),
         cors_origins=("https://app.example.com",),
+        address_limit=50,
+        address_keys=0,
     )
     for secret in ("secret", "redis.example", "queue.example", "bucket"):  # these URLs may hold passwords
         assert secret not in repr(settings)

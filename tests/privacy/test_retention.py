@@ -31,6 +31,7 @@ PLACES = {
     "SCAN": r"sess_\d{14}_[a-z0-9]{16}",
     "MESSAGE": r"msg_[0-9a-f]{24}",
     "MONTH": r"\d{4}-\d{2}",
+    "ORIGIN": r"[0-9a-f]{32}",
     "ADDRESS": r"[0-9a-f.:]+|none",
     "JOB": r"(?:sess_\d{14}_[a-z0-9]{16}|msg_[0-9a-f]{24})_\d+",
     "NUMBER": r"\d+",

@@ -1,19 +1,31 @@
 -- Whose key is this, and has it a place left? A request of a good key takes one in its bucket and counts as used.
--- After the functions of `beam_api.store.limits`.
+-- Its work must fit in the budget of the key too. After the functions of `beam_api.store.limits` and `beam_api.store.work`.
 --
 -- KEYS  1 record of the key (hash)  2 its bucket, without what follows the limit in the name  3 its usage (hash)
+--       4 its work (hash)
 -- ARGV  1 digest of the secret  2 digest of the visitor's cookie, '' for none  3 now in s  4 window in s
---       5 end of the bucket's name  6 field of the day  7 lifetime of the usage in s  8... fields of the record
--- Reply { fields of the record } or { fields, 1 if a place was taken, oldest, count }. Whether the key is good is for
+--       5 end of the bucket's name  6 field of the day  7 lifetime of the usage in s
+--       8 cost in megapixels  9... fields of the record
+-- Reply { fields of the record } or { fields, { 1 if a place was taken, oldest, count }, { 1 if the work fits, level,
+--       limit } }: a place is taken and work is spent only if there is room for both. Whether the key is good is for
 --       the caller to decide by the record: here it is only seen to that no other request counts.
-local record = redis.call('HMGET', KEYS[1], unpack(ARGV, 8))
+local record = redis.call('HMGET', KEYS[1], unpack(ARGV, 9))
 local known = {}
-for i, value in ipairs(record) do known[ARGV[7 + i]] = value or '' end
+for i, value in ipairs(record) do known[ARGV[8 + i]] = value or '' end
 if known.digest ~= ARGV[1] or known.revoked_at ~= '' or (known.visitor ~= '' and known.visitor ~= ARGV[2]) then
   return { record }
 end
-local standing = take(KEYS[2] .. known.limit_per_minute .. ARGV[5], ARGV[3], known.limit_per_minute, ARGV[4])
+local bucket = KEYS[2] .. known.limit_per_minute .. ARGV[5]
+local work = weigh(KEYS[4], ARGV[3], ARGV[8], known.tier, known.work_limit)
+local standing
+if work.fits then
+  standing = take(bucket, ARGV[3], known.limit_per_minute, ARGV[4])
+  if standing[1] == 1 then spend(KEYS[4], ARGV[3], work) end
+else
+  local stats = theirs_stats({ bucket }, { ARGV[3] - ARGV[4], known.limit_per_minute }) or {}
+  standing = { 0, stats[1], stats[2] }
+end
 if standing[1] == 1 and redis.call('HINCRBY', KEYS[3], ARGV[6], 1) == 1 then
   redis.call('EXPIRE', KEYS[3], ARGV[7])
 end
-return { record, unpack(standing) }
+return { record, standing, { work.fits and 1 or 0, tostring(work.level), tostring(work.limit) } }

@@ -12,6 +12,7 @@ from flask_smorest import Blueprint
 from beam_api.exceptions import NotFound
 from beam_api.monitoring import counters
 from beam_api.services.measure_result import Buffering
+from beam_api.services.measuring import Post
 from beam_api.services.pacing import Allowance
 from beam_api.store.windows import Session
 from beam_api.web import request_log
@@ -54,9 +55,10 @@ def measure() -> Response:
     """
     measuring = parts().measuring
     post, arrived = admit_with(
-        lambda key_id: read_post(read_form(request, LIMITS), key_id),
+        _read,
         # To ask for times is to take them, so a request that may be refused must not.
         lambda post: () if post.given_times else measuring.arriving(post),
+        lambda post: post.workload.megapixels,
     )
     answer = measuring.post(replace(post, allowance=_allowance()), tuple(arrived))
     if isinstance(answer, Buffering):
@@ -94,6 +96,12 @@ def forget(session_id: str) -> Response:
     """Forget a person: window, face and results."""
     parts().measuring.forget(_session(session_id))
     return Response(status=204)
+
+
+def _read(key_id: str) -> Post:
+    post = read_post(read_form(request, LIMITS), key_id)
+    post.workload.check()
+    return post
 
 
 def _allowance() -> Allowance:

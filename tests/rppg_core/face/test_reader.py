@@ -208,3 +208,28 @@ with ThreadPoolExecutor(4) as pool:
     command = [sys.executable, "-c", script, str(tmp_path / "face.npy")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_request_is_searched_thoroughly_a_few_times_whatever_it_holds(reader, monkeypatch):
+    """A thorough search looks at three sizes of a picture, a quick one at the smallest."""
+    searched: list[int] = []
+    detector = reader._finder._in_pictures
+    boxes = detector.boxes
+
+    def counted(grey, score):
+        searched.append(max(grey.shape))
+        return boxes(grey, score)
+
+    monkeypatch.setattr(detector, "boxes", counted)
+    data = jpeg(wall((160, 120)))
+    readings = reader.read([Frame(600_000 * i, data) for i in range(20)])
+    assert all(isinstance(reading.error, NoFaceDetected) for reading in readings)
+    assert (searched.count(1280), searched.count(640), searched.count(320)) == (4, 4, 20)
+
+
+def test_a_reader_beside_another_reads_the_same_with_detectors_of_its_own(reader):
+    other = reader.beside()
+    assert other._finder._in_pictures is not reader._finder._in_pictures
+    assert other._finder._in_crops is not reader._finder._in_crops
+    frame = Frame(0, jpeg(still_face()))
+    assert np.array_equal(other.read([frame])[0].sample.colours, reader.read([frame])[0].sample.colours)

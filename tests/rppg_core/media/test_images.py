@@ -6,6 +6,7 @@ import pytest
 
 from rppg_core.errors import InvalidImage, UnsupportedImage
 from rppg_core.media.images import MAX_PIXELS, WHOLE_PIXELS, decode, read_header
+from tests.hostile.pictures import png_of
 from tests.images import as_stored, cmyk_jpeg, grey_jpeg, huge_header, jpeg, png, still_face, with_orientation
 
 
@@ -133,3 +134,17 @@ def test_a_jpeg_of_a_million_empty_segments_is_refused_before_they_are_walked(fa
     data = jpeg(face)
     with pytest.raises(InvalidImage):
         decode(data[:2] + b"\xff\xe0\x00\x02" * 1_000_000 + data[2:])
+
+
+@pytest.mark.parametrize(("width", "height"), [(65_501, 3), (3, 65_501), (2_000_000, 1), (25_000_000, 1)])
+def test_a_side_beyond_what_decoders_take_is_refused_from_the_header(width, height):
+    data = png_of(width, height, b"") if width > 65_535 else huge_header(width, height)
+    with pytest.raises(InvalidImage, match="a side may have 65500"):
+        decode(data)
+
+
+def test_a_header_says_what_its_pixels_take_when_they_are_decoded(face):
+    deep = png(np.dstack([face, face[..., 0]]).astype(np.uint16) * 257)
+    pixels = face.shape[0] * face.shape[1]
+    sizes = [read_header(data).decoded_bytes for data in (jpeg(face), cmyk_jpeg(face), png(face), deep)]
+    assert sizes == [3 * pixels, 4 * pixels, 3 * pixels, 8 * pixels]

@@ -10,7 +10,7 @@ import pytest
 
 from rppg_core.errors import InvalidImage
 from rppg_core.media.images import decode
-from rppg_core.media.png import plain
+from rppg_core.media.png import bands, plain
 from tests.hostile.pictures import as_pillow, chunk, good, png_chunks, png_of
 from tests.images import png, still_face
 
@@ -88,3 +88,45 @@ def test_too_few_pixels_and_too_many_chunks_are_invalid():
     ):
         with pytest.raises(InvalidImage):
             decode(data)
+
+
+FILTERS = (8, 16, 32, 64, 128, 248)  # none, sub, up, average, Paeth, and a mixture, as OpenCV names them
+
+
+@pytest.mark.parametrize("size", [(33, 47), (64, 64), (101, 100), (201, 333)])
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_bands_give_the_pixels_of_every_filter_whole_and_halved(size, channels, bits, monkeypatch):
+    monkeypatch.setattr("rppg_core.media.png._BAND_BYTES", 3000)  # many bands, each of which needs the row before it
+    high = np.cumsum(np.random.default_rng(0).integers(0, 9, (*size, channels)), axis=1).astype(np.uint8)
+    rgb = high[..., :3]
+    stored = (high.astype(np.uint16) << 8) + 77 if bits == 16 else high
+    rows, columns = size[0] // 2, size[1] // 2
+    means = rgb[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2, 3).mean(axis=(1, 3))
+    for used in FILTERS:
+        data = cv2.imencode(".png", stored[..., [2, 1, 0, 3][:channels]], [cv2.IMWRITE_PNG_FILTER, used])[1].tobytes()
+        assert np.array_equal(bands(data, halved=False), rgb)
+        assert np.abs(bands(data, halved=True) - means).max() <= 0.5
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (9, 17), (64, 64), (101, 100)])
+def test_bands_of_interlaced_pictures_come_out_exactly(size, monkeypatch):
+    monkeypatch.setattr("rppg_core.media.png._BAND_BYTES", 300)
+    image = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+    assert np.array_equal(bands(interlaced(image), halved=False), image)
+    assert np.array_equal(bands(interlaced(image), halved=True), image[::2, ::2][: size[0] // 2, : size[1] // 2])
+
+
+def test_sixteen_bits_of_a_large_picture_are_never_held_as_a_whole():
+    packer = zlib.compressobj(9)
+    row = b"\x04" + bytes(5000 * 8)
+    pixels = b"".join(packer.compress(row) for _ in range(5000)) + packer.flush()
+    bomb = png_of(5000, 5000, pixels, depth=16, colour=6)
+    tracemalloc.start()
+    assert decode(bomb).shape == (2500, 2500, 3)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60_000_000  # of 200 MB; the result has 19
+    for wrong in (png_of(5000, 5000, pixels[:-2000], depth=16, colour=6), bomb[:-40] + bomb[-39:]):
+        with pytest.raises(InvalidImage):
+            decode(wrong)
