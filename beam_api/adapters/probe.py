@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from beam_api.adapters.probe_child import TIME_S
 from beam_api.exceptions import InvalidParameter, StoreUnavailable, Unprocessable
 
 SHORTEST_S, LONGEST_S = 5.0, 300.0
-_EARLY_S, _LATE_S = 0.05, 0.5  # how exactly recorders stop
+_EXACT_S, _LATE_S = 1e-3, 0.5  # how exactly times are stored; how exactly recorders stop
+LONGEST_PREDICTED_S = 80.0  # of the 100 s that an analysis may take: the prediction is rough
 _START_S = 25.0  # a busy machine may take that long to begin
 _CHILD = Path(__file__).with_name("probe_child.py")
 
@@ -30,7 +32,8 @@ def probe_upload(location: str) -> None:
     InvalidParameter
         If it is no video.
     Unprocessable
-        If it is a video, but has no picture that can be measured, or is too short or too long.
+        If it is a video, but has no picture that can be measured, is too short or too long, or would take longer to
+        analyse than an analysis may.
     StoreUnavailable
         If an object store has it and is away.
     """
@@ -41,10 +44,18 @@ def probe_upload(location: str) -> None:
     if error := found.get("error"):
         raise Unprocessable(error) if found["unusable"] else InvalidParameter("file", _as_rule(error))
     duration_s = found["duration_s"]
-    if duration_s < SHORTEST_S - _EARLY_S:
-        raise Unprocessable(f"The video lasts {duration_s:.1f} s; at least {SHORTEST_S:.0f} s are needed.")
+    if duration_s < SHORTEST_S - _EXACT_S:
+        raise Unprocessable(
+            f"The video lasts {floor(100 * duration_s) / 100:.2f} s; at least {SHORTEST_S:.0f} s are needed."
+        )
     if duration_s > LONGEST_S + _LATE_S:
         raise Unprocessable(f"The video lasts {duration_s:.0f} s; at most {LONGEST_S:.0f} s are taken.")
+    if found["predicted_s"] > LONGEST_PREDICTED_S:
+        what = f"{duration_s:.0f} s of {found['width']}x{found['height']} pixels in {found['frames']} frames"
+        raise Unprocessable(
+            f"The video would take too long to analyse: {what} ({found['codec']}). Upload a shorter part (10 to 30 s "
+            "are best), or a smaller picture or a lower frame rate."
+        )
 
 
 def _ask_child(location: str) -> dict[str, Any]:

@@ -33,13 +33,15 @@ def main(upload: str, parent: int) -> None:
     sys.modules["rppg_core"] = package
     from rppg_core.errors import InvalidVideo, UnusableVideo
     from rppg_core.media.video import probe
+    from rppg_core.media.video_cost import predicted_s
 
     found: dict[str, Any]
     try:
         file = _open(upload)  # before there are limits: an object store's client takes a while to load
         _limit()
         with file:
-            found = asdict(probe(file))
+            info = probe(file)
+        found = {**asdict(info), "predicted_s": predicted_s(info)}
     except InvalidVideo as error:
         found = {"error": str(error), "unusable": isinstance(error, UnusableVideo)}
     except Exception as error:

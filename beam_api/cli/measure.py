@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any, cast
 
 import click
@@ -16,8 +18,8 @@ from numpy.typing import NDArray
 from beam_api.cli.common import failures_as_messages, json_option, print_json, read_settings
 from beam_api.cli.plot import plot_option, save_plot
 from beam_api.cli.show import progress_bar, show_vitals
-from beam_api.cli.sources import Camera, Frames, VideoFile, now, open_source
-from beam_api.client.measure import BeamClient, Pace, ServiceRefused
+from beam_api.cli.sources import SHORTEST_S, Camera, Frames, VideoFile, now, open_source
+from beam_api.client.measure import BeamClient, FramesEnded, Pace, ServiceRefused
 from beam_api.services.keys import TIERS
 from beam_api.services.pacing import interval_ms, mean_interval_ms
 from beam_api.store.windows import Session
@@ -28,6 +30,8 @@ from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
 
 _QUALITY = 95  # the file's own compression has taken enough
+_ATTEMPTS, _STEP_MS = 4, 40  # at a window that frames fill; how much shorter each is than what was filled
+_SHORTEST_MS = round(1000 * SHORTEST_S)
 
 
 @click.command()
@@ -76,18 +80,38 @@ def measure(
 def _through(
     url: str, key: str, source: VideoFile | Camera, window_s: float, pace: Pace, *, with_raw: bool
 ) -> dict[str, Any]:
+    duration_ms = _whole_ms(window_s)
     with BeamClient(url, key) as client, progress_bar("Measuring") as advance:
-        answer = client.measure(
-            ((time_us, partial(_jpeg, image)) for time_us, image in source.frames()),
-            session_id=f"cli-{secrets.token_hex(6)}",
-            duration_ms=int(1000 * window_s),
-            on_progress=advance,
-            pace=pace,
-            clock=now if source.live else None,
-            include_raw=with_raw,
-        )
-    data: dict[str, Any] = answer["data"]
-    return data
+        for attempt in range(_ATTEMPTS):
+            try:
+                answer = client.measure(
+                    ((time_us, partial(_jpeg, image)) for time_us, image in source.frames()),
+                    session_id=f"cli-{secrets.token_hex(6)}",
+                    duration_ms=duration_ms,
+                    on_progress=advance,
+                    pace=pace,
+                    clock=now if source.live else None,
+                    include_raw=with_raw,
+                )
+            except FramesEnded as ended:
+                if source.live:
+                    raise
+                # A face that comes late or leaves early fills less than the file lasts: measure what there is of it.
+                duration_ms = ended.filled_ms - attempt * _STEP_MS
+                if duration_ms < _SHORTEST_MS:
+                    seen_s, least_s = duration_ms / 1000, _SHORTEST_MS // 1000
+                    raise ServiceRefused(
+                        f"The face was seen for {seen_s:.1f} s; at least {least_s} s are needed."
+                    ) from ended
+            else:
+                data: dict[str, Any] = answer["data"]
+                return data
+    raise ServiceRefused("The frames ended before the window was full.")
+
+
+def _whole_ms(seconds: float) -> int:
+    """Milliseconds of a window that frames of so many seconds fill."""
+    return max(_SHORTEST_MS, math.floor(1000 * seconds + 1e-3))
 
 
 def _jpeg(image: NDArray[np.uint8]) -> bytes:
@@ -107,15 +131,21 @@ def _here(source: VideoFile | Camera, window_s: float, pace: Pace) -> dict[str, 
 def _window(
     frames: Frames, window_s: float, advance: Callable[[float], None]
 ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-    """The frames of the first `window_s`, with their times in seconds."""
-    first_us: int | None = None
+    """The first frames that fill `window_s` by the service's rule, with their times in seconds."""
+    first_s = last_s = None
+    intervals: list[float] = []
     for time_us, image in frames:
-        first_us = time_us if first_us is None else first_us
-        passed_s = (time_us - first_us) / 1e6
-        if passed_s > window_s:
+        time_s = time_us / 1e6
+        if first_s is None or last_s is None:
+            first_s = time_s
+        else:
+            intervals.append(time_s - last_s)
+        last_s = time_s
+        yield time_s, image
+        passed_s = time_s - first_s
+        advance(min(1.0, passed_s / window_s))
+        if passed_s > 0.5 * window_s and passed_s + median(intervals) >= window_s - 1e-3:
             return
-        yield time_us / 1e6, image
-        advance(passed_s / window_s)
 
 
 def _as_paced(frames: Frames) -> Frames:

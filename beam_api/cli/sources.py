@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rppg_core.media.video import read_video, span_s
+from rppg_core.media.video import probe, read_video
 
 SHORTEST_S = 10.0
 _KEPT = 90  # frames of a camera that wait to be sent; more of them, and the oldest are lost
@@ -33,10 +34,12 @@ class VideoFile:
 
     def seconds(self, wanted: float) -> float:
         """How long a window it fills, up to `wanted`. Raises ClickException if that is too short."""
-        has = span_s(self._file)
-        if has < SHORTEST_S:
-            raise click.ClickException(f"The video lasts {has:.1f} s; at least {SHORTEST_S:.0f} s are needed.")
-        return min(has, wanted)
+        has = probe(self._file).duration_s
+        if has < SHORTEST_S - 1e-3:
+            raise click.ClickException(
+                f"The video lasts {math.floor(100 * has) / 100:.2f} s; at least {SHORTEST_S:.0f} s are needed."
+            )
+        return min(max(has, SHORTEST_S), wanted)
 
     def frames(self) -> Frames:
         """Its frames with their presentation times."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ BATCH = 30
 _TRIES = 5
 _LONGEST_WAIT_S = 61.0
 _ANALYSIS_S = 0.5  # between two questions for a result that another request is working on
+_PROGRESS_STEP = 1e-4  # how exactly an answer says how full the window is
 _SHARE = 0.9  # of the limit, for frames sent without being told when
 _SILENCE_MS = 5000.0  # a gap in a recording that would end its window
 
@@ -25,6 +27,14 @@ Pace = Literal["batch", "single"]
 
 class ServiceRefused(Exception):
     """The service answered with an error that a retry won't mend, or with the same one too often."""
+
+
+class FramesEnded(ServiceRefused):
+    """The frames ended before the window was full; `filled_ms` of it were filled for certain."""
+
+    def __init__(self, filled_ms: int) -> None:
+        super().__init__("The frames ended before the window was full.")
+        self.filled_ms = filled_ms
 
 
 class BeamClient:
@@ -76,16 +86,26 @@ class BeamClient:
 
         Raises
         ------
+        FramesEnded
+            If the frames end before the window is full.
         ServiceRefused
-            If the service refuses a request, can't be reached, or the frames end before the window is full.
+            If the service refuses a request or can't be reached.
         """
         fields = {"session_id": session_id, "duration_ms": str(duration_ms), "include_raw": str(include_raw).lower()}
         send = self._in_batches if pace == "batch" else self._one_by_one
+        progress = 0.0
         for body in send(frames, fields, clock):
             if body["data"]["status"] == "complete":
                 return body
-            on_progress(body["data"]["progress"])
-        raise ServiceRefused("The frames ended before the window was full.")
+            progress = body["data"]["progress"]
+            on_progress(progress)
+        self._forget(session_id)
+        raise FramesEnded(max(0, int((progress - _PROGRESS_STEP) * duration_ms) - 1))
+
+    def _forget(self, session_id: str) -> None:
+        """Make the service drop a window that nobody will fill; it does so by itself a little later."""
+        with suppress(httpx.HTTPError):
+            self._http.delete(f"/api/rppg/sessions/{session_id}")
 
     def _in_batches(
         self, frames: Iterable[tuple[int, Picture]], fields: dict[str, str], _: Callable[[], int] | None

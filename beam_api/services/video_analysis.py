@@ -19,15 +19,17 @@ from rppg_core.errors import InvalidTraces, InvalidVideo, NoFaceDetected, Unsupp
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
 from rppg_core.media.video import probe, read_video
+from rppg_core.media.video_cost import MAX_FPS, predicted_s
 from rppg_core.results import Vitals
 from rppg_core.trace.traces import Trace
 
-MAX_FPS = 30.0
+_DECODERS = 2  # threads: pictures are decoded while the face is followed in those before
 LONGEST_SIDE = 1920
 """Larger pictures are reduced: a face in them has more pixels than a pulse needs."""
 
 _SHARE_OF_FRAMES = 0.95  # of the progress; the rest is the analysis of the trace
 _PROGRESS_S = 0.5
+_HEAVY_S = 30.0  # predicted; lighter videos leave the other cores to other work
 _PATIENCE_S = 10.0  # how long the end of a session is offered to a store that is away
 
 NO_FACE = "No face detected in video"
@@ -108,7 +110,14 @@ class Analysing:
 
     def _trace(self, session_id: str, number: int, file: Path | BinaryIO) -> Trace:
         info = probe(file)
-        frames = read_video(file, max_fps=MAX_FPS, longest_side=LONGEST_SIDE, container=info.container)
+        heavy = predicted_s(info) > _HEAVY_S
+        frames = read_video(
+            file,
+            max_fps=MAX_FPS,
+            longest_side=LONGEST_SIDE,
+            container=info.container,
+            threads=_DECODERS if heavy else 1,
+        )
         told = time.monotonic()
 
         def tell(time_s: float) -> None:

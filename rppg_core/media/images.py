@@ -37,6 +37,7 @@ _STANDALONE = frozenset(range(0xD0, 0xD8)) | {0x01}  # markers that carry no len
 _NOT_FILL = re.compile(rb"[^\xff]")
 _MAX_SEGMENTS = 1000  # before the frame header; an ICC profile may take 255, and there may be millions of empty ones
 _ORIENTATION_TAG = 0x0112
+_MOST_EXIF = 65536
 _MAX_ENTRIES = 1000  # of a directory; cameras write some dozens
 
 
@@ -169,12 +170,23 @@ def _png_header(data: bytes) -> Header:
     # The end chunk must be there: decoders fill what a truncated file lacks with black and call it an image.
     if b"IEND" not in data[-64:] and data.find(b"IEND") < 0:
         raise InvalidImage("The PNG is truncated or corrupt.")
-    orientation = 1
-    at = data.find(b"eXIf", 33)
-    if at > 0:
-        orientation = _exif_orientation(data[at + 4 : at + 4 + 65536])
     channels = 4 if colour == _PNG_ALPHA else 3
+    orientation = _exif_orientation(_png_exif(data))
     return Header("png", width, height, channels, orientation, depth, has_palette=colour == _PNG_PALETTE)
+
+
+def _png_exif(data: bytes) -> bytes:
+    """The eXIf chunk, which may stand before the pixels or after them."""
+    at = len(png.SIGNATURE)
+    for _ in range(png.MOST_CHUNKS):
+        if at + 12 > len(data):
+            break
+        (length,) = struct.unpack_from(">I", data, at)
+        if data[at + 4 : at + 8] == b"eXIf":
+            # Some writers put the header of a JPEG's segment before it.
+            return data[at + 8 : at + 8 + min(length, _MOST_EXIF)].removeprefix(b"Exif\x00\x00")
+        at += 12 + length
+    return b""
 
 
 def _jpeg_header(data: bytes) -> Header:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rppg_core.errors import InvalidImage
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_MOST_CHUNKS = 20_000
+MOST_CHUNKS = 20_000
 _CHANNELS = {2: 3, 3: 1, 6: 4}  # colour, palette, colour and alpha
 _DEPTHS = (1, 2, 4, 8, 16)
 _PASSES = ((0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2), (1, 2, 0, 1))
@@ -176,7 +176,7 @@ def _parts(data: bytes) -> tuple[dict[bytes, bytes], list[bytes]]:
     kept: dict[bytes, bytes] = {}
     packed: list[bytes] = []
     at = len(SIGNATURE)
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(MOST_CHUNKS):
         name, body, whole = _chunk(data, at)
         at += len(whole)
         if name == b"IDAT":

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from rppg_core.errors import InvalidVideo, UnusableVideo
+from rppg_core.media.orientation import Orientation, square_size
 
 CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mjpeg", "mpeg4", "rawvideo")
 """What `probe` lets through, as FFmpeg names them: decoders that cameras and recorders need, and no others."""
@@ -26,11 +30,18 @@ _MOV_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _AHEAD = 0.2  # of a frame's interval: how much too early a frame may be and still count as on time
 _DISTINCT_S = 0.0005
 _MOST_BAD_PACKETS = 500
+_AVI_INTERVALS = 100  # of which the typical one is taken
+_DEGREES = re.compile(r"-?\d{1,3}(\.\d{1,6})?")
 
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a container says of its first video stream. `duration_s` counts the last frame's own time."""
+    """What a container says of the video stream that players show.
+
+    `frames`, `first_s` and `duration_s` are of the frames that are shown: not of those that an edit list hides. The
+    duration runs from the first to the last of them, and one typical interval for the last itself, as the measurement
+    of a window counts.
+    """
 
     container: str
     codec: str
@@ -39,6 +50,7 @@ class VideoInfo:
     frames: int
     first_s: float
     duration_s: float
+    size_bytes: int
 
 
 def sniff(head: bytes) -> str | None:
@@ -75,30 +87,17 @@ def probe(file: Path | BinaryIO) -> VideoInfo:
             raise UnusableVideo(f"The video's codec ({codec}) is not supported.")
         if width * height > MOST_PIXELS:
             raise UnusableVideo(f"The picture is too large: {width}x{height} pixels.")
-        times = sorted(_packet_times(container))
+        packets = [(float(stamp), size) for stamp, size in _shown(container)]
     if not isinstance(file, Path):
         file.seek(0)
-    if not times:
+    if not packets:
         raise UnusableVideo("The video has no frames.")
     if min(width, height) < SMALLEST_SIDE:
         raise UnusableVideo(f"The picture is too small: {width}x{height} pixels.")
-    interval = median(b - a for a, b in pairwise(times)) if len(times) > 1 else 0.0
-    return VideoInfo(kind, codec, width, height, len(times), times[0], times[-1] - times[0] + interval)
-
-
-def span_s(file: Path | BinaryIO) -> float:
-    """Seconds from the first frame to the last by their presentation times, without decoding.
-
-    Raises
-    ------
-    InvalidVideo
-        If the file is no video, or has no video stream or no frame.
-    """
-    with _open(file) as container:
-        times = list(_packet_times(container))
-    if not times:
-        raise UnusableVideo("The video has no frame.")
-    return max(times) - min(times)
+    times = sorted(time_s for time_s, _ in packets)
+    duration_s = times[-1] - times[0] + _interval_s(times)
+    size = sum(size for _, size in packets)
+    return VideoInfo(kind, codec, width, height, len(times), times[0], duration_s, size)
 
 
 def read_video(
@@ -107,8 +106,9 @@ def read_video(
     max_fps: float | None = None,
     longest_side: int | None = None,
     container: str | None = None,
+    threads: int = 1,
 ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-    """Yield frames, turned upright, with strictly increasing presentation times in seconds.
+    """Yield frames, upright and of square pixels, with strictly increasing presentation times in seconds.
 
     Parameters
     ----------
@@ -120,6 +120,8 @@ def read_video(
         Larger pictures are reduced, each pixel to the mean of what it covers.
     container : str, optional
         What `sniff` or `probe` found, so that no other demuxer is tried.
+    threads : int
+        With more than one, later frames are decoded while the caller works on one.
 
     Yields
     ------
@@ -132,19 +134,14 @@ def read_video(
     InvalidVideo
         If the file is no video, has no video stream, or not one frame can be decoded.
     """
+    unwanted = _unwanted(file, max_fps, container) if max_fps else frozenset()
     seen, pace = False, _Pace(max_fps)
-    reformatter = VideoReformatter()  # one for all: its tables cost more than a picture
     with _open(file, container) as source:
-        # AVI has no presentation times: each packet's own is that of the frame that comes out when it goes in.
-        decoding_times = source.format.name == "avi"
-        for frame in _decode(source):
-            stamp = frame.dts if decoding_times or frame.pts is None else frame.pts
-            if stamp is None or frame.time_base is None:
-                continue
+        picture = _Picture(_pictures(source), longest_side)
+        for time_s, frame in _timed(source, _decode(source, unwanted, threads)):
             seen = True
-            time_s = float(stamp * frame.time_base)
             if pace.takes(time_s):
-                yield time_s, _upright(frame, reformatter, longest_side)
+                yield time_s, picture.of(frame)
     if not seen:
         raise InvalidVideo("The video can't be decoded.")
 
@@ -168,10 +165,24 @@ class _Pace:
         return True
 
 
-def _decode(source: av.container.InputContainer) -> Iterator[av.VideoFrame]:
+def _unwanted(file: Path | BinaryIO, max_fps: float, container: str | None) -> frozenset[Fraction]:
+    """Times of frames beyond a rate. Those of them that no other frame needs are never decoded."""
+    with _open(file, container) as source:
+        stamps = [] if source.format.name == "avi" else sorted({stamp for stamp, _ in _shown(source)})
+    if not isinstance(file, Path):
+        file.seek(0)
+    pace = _Pace(max_fps)
+    return frozenset(stamp for stamp in stamps if not pace.takes(float(stamp)))
+
+
+def _decode(
+    source: av.container.InputContainer, unwanted: frozenset[Fraction], threads: int
+) -> Iterator[av.VideoFrame]:
     """Frames in the order of presentation, as long as packets can be read."""
     stream = _pictures(source)
-    stream.codec_context.thread_count = 1  # processes are the parallelism
+    stream.codec_context.thread_count = threads
+    if threads > 1:
+        stream.codec_context.thread_type = "FRAME"
     # What a container says of its pictures need not be what is in them.
     stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
     bad = 0
@@ -181,6 +192,8 @@ def _decode(source: av.container.InputContainer) -> Iterator[av.VideoFrame]:
             packet = next(packets)
         except (StopIteration, av.FFmpegError):
             packet = None
+        if unwanted and packet is not None:
+            stream.codec_context.skip_frame = "NONREF" if _stamp(packet) in unwanted else "DEFAULT"
         try:
             yield from stream.decode(packet)
         except av.EOFError:
@@ -193,27 +206,86 @@ def _decode(source: av.container.InputContainer) -> Iterator[av.VideoFrame]:
             return
 
 
-def _upright(frame: av.VideoFrame, reformatter: VideoReformatter, longest_side: int | None) -> NDArray[np.uint8]:
-    width, height, interpolation = frame.width, frame.height, "BILINEAR"
-    if longest_side and max(width, height) > longest_side:
-        scale = longest_side / max(width, height)
-        width, height, interpolation = max(2, round(width * scale)), max(2, round(height * scale)), "AREA"
-    pixels = reformatter.reformat(
-        frame, width=width, height=height, format="rgb24", interpolation=interpolation, threads=1
-    ).to_ndarray()
-    # PyAV tells the display matrix's angle, counter-clockwise, and leaves the turning to us.
-    quarter_turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
+def _timed(
+    source: av.container.InputContainer, frames: Iterable[av.VideoFrame]
+) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Frames with their times in seconds."""
+    # AVI has no presentation times: each packet's own is that of the frame that comes out when it goes in. The last
+    # frames of a codec that reorders them come out when no packet goes in any more: they follow at the same distance.
+    decoding_times = source.format.name == "avi"
+    last_s: float | None = None
+    intervals: list[float] = []
+    for frame in frames:
+        stamp = frame.dts if decoding_times or frame.pts is None else frame.pts
+        if stamp is not None and frame.time_base is not None:
+            time_s = float(stamp * frame.time_base)
+        elif decoding_times and last_s is not None and intervals:
+            time_s = last_s + median(intervals)
+        else:
+            continue
+        if decoding_times and last_s is not None and len(intervals) < _AVI_INTERVALS:
+            intervals.append(time_s - last_s)
+        last_s = time_s
+        yield time_s, frame
 
 
-def _packet_times(container: av.container.InputContainer) -> Iterator[float]:
+class _Picture:
+    """Turns the frames of a stream into upright pictures of square pixels."""
+
+    def __init__(self, stream: av.VideoStream, longest_side: int | None) -> None:
+        self._longest_side = longest_side
+        self._aspect = float(stream.sample_aspect_ratio or 1)
+        self._tagged = _tagged_orientation(stream.metadata)
+        self._reformatter = VideoReformatter()  # one for all: its tables cost more than a picture
+
+    def of(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        width, height = square_size(
+            frame.width, frame.height, self._aspect, longest_side=self._longest_side, most_pixels=MOST_PIXELS
+        )
+        reduced = width < frame.width or height < frame.height
+        rgb = self._reformatter.reformat(
+            frame,
+            width=width,
+            height=height,
+            format="rgb24",
+            interpolation="AREA" if reduced else "BILINEAR",
+            threads=1,
+        )
+        return self._orientation(frame).apply(cast(NDArray[np.uint8], rgb.to_ndarray()))
+
+    def _orientation(self, frame: av.VideoFrame) -> Orientation:
+        # PyAV's own `rotation` knows no mirroring.
+        for data in cast(Iterable[Any], frame.side_data):  # declared as a mapping of names, which it isn't
+            if data.type == SideDataType.DISPLAYMATRIX:
+                return Orientation.of_matrix(np.frombuffer(data, np.int32).tolist())
+        return self._tagged
+
+
+def _tagged_orientation(tags: dict[str, str]) -> Orientation:
+    """What the tag `rotate` says, in degrees clockwise; some recorders write it in place of a display matrix."""
+    value = next((value for name, value in tags.items() if name.lower() == "rotate"), "0").strip()
+    return Orientation.of_rotation(float(value) if _DEGREES.fullmatch(value) else 0.0)
+
+
+def _shown(container: av.container.InputContainer) -> Iterator[tuple[Fraction, int]]:
+    """Time and size of each frame that is shown, in the order of the file."""
+    by_decoding = container.format.name == "avi"
     try:
         for packet in container.demux(_pictures(container)):
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            if stamp is not None and packet.time_base is not None and packet.size:
-                yield float(stamp * packet.time_base)
+            stamp = _stamp(packet, by_decoding=by_decoding)
+            if stamp is not None and packet.size and not packet.is_discard:
+                yield stamp, packet.size
     except av.FFmpegError:
         return  # it breaks off here
+
+
+def _stamp(packet: Any, *, by_decoding: bool = False) -> Fraction | None:
+    ticks = packet.dts if by_decoding or packet.pts is None else packet.pts
+    return None if ticks is None or packet.time_base is None else Fraction(ticks * packet.time_base)
+
+
+def _interval_s(times: list[float]) -> float:
+    return median(b - a for a, b in pairwise(times)) if len(times) > 1 else 0.0
 
 
 def _pictures(container: av.container.InputContainer) -> av.VideoStream:

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.film import film
 from rppg_core.simulation.scenes import Scene
+from tests import videos
 from tests.integration.conftest import Service
 
 pytestmark = pytest.mark.integration
@@ -42,6 +44,18 @@ def test_a_video_is_measured_the_same_with_and_without_a_service(service: Servic
     table = beam("measure", str(clip)).stdout
     assert "Heart rate" in table
     assert "WINDOW_TOO_SHORT" in table
+
+
+def test_a_face_that_comes_late_shortens_the_window_of_a_service(service: Service, tmp_path: Path) -> None:
+    face = simulate_face(Scene(heart_rate_bpm=80, duration_s=11.0, fps=15.0, seed=3))
+    images = [face.image(i) for i in range(len(face))]
+    images = [np.full_like(images[0], 90)] * 22 + images
+    late = tmp_path / "late.mp4"
+    late.write_bytes(videos.encode(images, [i / 15 for i in range(len(images))]))
+    key = beam("keys", "create", "--owner", "t", "--quiet", BEAM_DATA_DIR=str(service.data_dir)).stdout.split()[-1]
+    measured = beam("measure", str(late), "--json", "--url", service.url, "--key", key)
+    assert measured.returncode == 0, measured.stderr
+    assert abs(json.loads(measured.stdout)["heart_rate"] - 80) <= 2
 
 
 @pytest.mark.parametrize("key_tier", ["sandbox", "starter"])
