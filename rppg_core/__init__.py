@@ -20,19 +20,28 @@ if TYPE_CHECKING:
         NoFaceDetected,
         RppgError,
         SignalTooShort,
+        UnknownExtractor,
         UnsupportedImage,
         UnusableVideo,
     )
+    from rppg_core.extractors import EXTRACTORS, Extraction, extraction, extractor_names
     from rppg_core.face.footage import trace_of
     from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading
     from rppg_core.guidance import advise
     from rppg_core.media.video import VideoInfo, probe, read_video
     from rppg_core.methods import METHODS, Method
+    from rppg_core.pulse.extract import Extractor, Pulse
+    from rppg_core.pulse.single import extractor_of
+    from rppg_core.quality.table import Calibration
     from rppg_core.results import Quality, Vitals, Waveform
     from rppg_core.trace.traces import Sample, Trace
 
 __all__ = [
+    "EXTRACTORS",
     "METHODS",
+    "Calibration",
+    "Extraction",
+    "Extractor",
     "FaceReader",
     "FaceState",
     "Frame",
@@ -42,12 +51,14 @@ __all__ = [
     "Method",
     "ModelUnavailable",
     "NoFaceDetected",
+    "Pulse",
     "Quality",
     "Reading",
     "RppgError",
     "Sample",
     "SignalTooShort",
     "Trace",
+    "UnknownExtractor",
     "UnsupportedImage",
     "UnusableVideo",
     "VideoInfo",
@@ -55,6 +66,9 @@ __all__ = [
     "Waveform",
     "advise",
     "errors",
+    "extraction",
+    "extractor_names",
+    "extractor_of",
     "measure",
     "measure_video",
     "methods",
@@ -75,14 +89,19 @@ _NAMES = {
         "NoFaceDetected",
         "RppgError",
         "SignalTooShort",
+        "UnknownExtractor",
         "UnsupportedImage",
         "UnusableVideo",
     ),
+    "extractors": ("EXTRACTORS", "Extraction", "extraction", "extractor_names"),
     "face.footage": ("trace_of",),
     "face.reader": ("FaceReader", "FaceState", "Frame", "Reading"),
     "guidance": ("advise",),
     "media.video": ("VideoInfo", "probe", "read_video"),
     "methods": ("METHODS", "Method"),
+    "pulse.extract": ("Extractor", "Pulse"),
+    "pulse.single": ("extractor_of",),
+    "quality.table": ("Calibration",),
     "results": ("Quality", "Vitals", "Waveform"),
     "trace.traces": ("Sample", "Trace"),
 }

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rppg_core._measure import measure
+from rppg_core.extractors import DEFAULT, calibration_of, extraction
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
 from rppg_core.media.video import probe, read_video
@@ -25,7 +26,11 @@ LONGEST_SIDE = 1920
 
 
 def measure_video(
-    video: str | PathLike[str] | BinaryIO, *, seconds: float | None = None, reader: FaceReader | None = None
+    video: str | PathLike[str] | BinaryIO,
+    *,
+    seconds: float | None = None,
+    reader: FaceReader | None = None,
+    method: str = DEFAULT,
 ) -> Vitals:
     """Measure the vital signs of the person in a video.
 
@@ -37,6 +42,8 @@ def measure_video(
         How much of the video's beginning to measure; all of it by default.
     reader : FaceReader, optional
         Finds the face; made with the 5-point landmark model by default. Pass one to measure many videos.
+    method : str, optional
+        One of `extractor_names()`, by which the pulse is found.
 
     Returns
     -------
@@ -48,6 +55,8 @@ def measure_video(
     InvalidVideo
         If the file is no video that can be decoded; `UnusableVideo`, a subclass, if it has no frames, or a picture or
         a codec that is not measured.
+    UnknownExtractor
+        If there is no such method.
     NoFaceDetected
         If no frame shows a face.
     UnsupportedImage
@@ -55,7 +64,9 @@ def measure_video(
     OSError
         If the file can't be opened.
     """
-    return measure(trace_of_video(video, reader, seconds=seconds))
+    chosen = extraction(method)
+    trace = trace_of_video(video, reader, seconds=seconds)
+    return measure(trace, extract=chosen.extract, calibration=calibration_of(chosen))
 
 
 def trace_of_video(
