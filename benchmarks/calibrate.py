@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 
 from benchmarks.recordings import TUNING_SEED, Job, jobs, rows, single_threaded_pool, thin
 from benchmarks.recordings import Row as Recording
-from rppg_core._measure import breathe, variability
+from rppg_core._measure import breathe
 from rppg_core.pulse.evidence import Evidence
 from rppg_core.pulse.extract import find_pulse
 from rppg_core.pulse.sparse import find_sparse_pulse
@@ -39,6 +39,7 @@ from rppg_core.trace.sampling import MIN_RATE_HZ
 from rppg_core.trace.traces import Trace
 from rppg_core.vital.hrv import stress_index
 from rppg_core.vital.oxygen import oxygen
+from rppg_core.vital.variability import variability
 
 SIGNS = {
     "heart_rate_face": {

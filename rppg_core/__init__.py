@@ -1,21 +1,123 @@
-"""Contactless vital signs: frames of a face in, heart rate and its variability, breathing and oxygen out."""
+"""Contactless vital signs: frames of a face in, heart rate and its variability, breathing and oxygen out.
 
-from rppg_core._measure import measure
-from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading
-from rppg_core.guidance import advise
-from rppg_core.results import Quality, Vitals, Waveform
-from rppg_core.trace.traces import Sample, Trace
+The names below are loaded when they are first used, so `import rppg_core` costs nothing and needs no library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rppg_core import errors, methods
+    from rppg_core._measure import measure
+    from rppg_core._measure_video import measure_video, trace_of_video
+    from rppg_core.errors import (
+        InvalidImage,
+        InvalidTraces,
+        InvalidVideo,
+        ModelUnavailable,
+        NoFaceDetected,
+        RppgError,
+        SignalTooShort,
+        UnknownExtractor,
+        UnsupportedImage,
+        UnusableVideo,
+    )
+    from rppg_core.extractors import EXTRACTORS, Extraction, extraction, extractor_names
+    from rppg_core.face.footage import trace_of
+    from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading
+    from rppg_core.guidance import advise
+    from rppg_core.media.video import VideoInfo, probe, read_video
+    from rppg_core.methods import METHODS, Method
+    from rppg_core.pulse.extract import Extractor, Pulse
+    from rppg_core.pulse.single import extractor_of
+    from rppg_core.quality.table import Calibration
+    from rppg_core.results import Quality, Vitals, Waveform
+    from rppg_core.trace.traces import Sample, Trace
 
 __all__ = [
+    "EXTRACTORS",
+    "METHODS",
+    "Calibration",
+    "Extraction",
+    "Extractor",
     "FaceReader",
     "FaceState",
     "Frame",
+    "InvalidImage",
+    "InvalidTraces",
+    "InvalidVideo",
+    "Method",
+    "ModelUnavailable",
+    "NoFaceDetected",
+    "Pulse",
     "Quality",
     "Reading",
+    "RppgError",
     "Sample",
+    "SignalTooShort",
     "Trace",
+    "UnknownExtractor",
+    "UnsupportedImage",
+    "UnusableVideo",
+    "VideoInfo",
     "Vitals",
     "Waveform",
     "advise",
+    "errors",
+    "extraction",
+    "extractor_names",
+    "extractor_of",
     "measure",
+    "measure_video",
+    "methods",
+    "probe",
+    "read_video",
+    "trace_of",
+    "trace_of_video",
 ]
+
+_NAMES = {
+    "_measure": ("measure",),
+    "_measure_video": ("measure_video", "trace_of_video"),
+    "errors": (
+        "InvalidImage",
+        "InvalidTraces",
+        "InvalidVideo",
+        "ModelUnavailable",
+        "NoFaceDetected",
+        "RppgError",
+        "SignalTooShort",
+        "UnknownExtractor",
+        "UnsupportedImage",
+        "UnusableVideo",
+    ),
+    "extractors": ("EXTRACTORS", "Extraction", "extraction", "extractor_names"),
+    "face.footage": ("trace_of",),
+    "face.reader": ("FaceReader", "FaceState", "Frame", "Reading"),
+    "guidance": ("advise",),
+    "media.video": ("VideoInfo", "probe", "read_video"),
+    "methods": ("METHODS", "Method"),
+    "pulse.extract": ("Extractor", "Pulse"),
+    "pulse.single": ("extractor_of",),
+    "quality.table": ("Calibration",),
+    "results": ("Quality", "Vitals", "Waveform"),
+    "trace.traces": ("Sample", "Trace"),
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+_MODULES = ("errors", "methods")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -60,3 +60,7 @@ class SignalTooShort(RppgError):
 
     def __init__(self, *, seconds: float, needed_s: float) -> None:
         super().__init__(f"{seconds:.2f} s of signal, at least {needed_s:.2f} s needed")
+
+
+class UnknownExtractor(RppgError, LookupError):
+    """No extractor of that name is installed, or it can't be loaded."""

@@ -26,6 +26,7 @@ from beam_api.store.windows import Session
 from beam_api.web.schemas.measure import complete_data
 from rppg_core import measure as measure_trace
 from rppg_core.errors import RppgError
+from rppg_core.extractors import DEFAULT, Extraction, calibration_of, extraction
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
 
@@ -46,11 +47,25 @@ _SHORTEST_MS = round(1000 * SHORTEST_S)
     help="All frames, 30 in a request; or one frame per request, when the service asks for it (in this process: as "
     "with a sandbox key).",
 )
+@click.option(
+    "--method",
+    metavar="NAME",
+    help="Find the pulse by this method, in this process: fused (the default), pos, chrom, green, lgi, omit, pbv, or "
+    "one that another package brings.",
+)
 @click.option("--seconds", type=click.IntRange(10, 300), default=30, show_default=True, help="Length of the window.")
 @plot_option
 @json_option
 def measure(
-    source: str, *, url: str | None, key: str | None, pace: str, seconds: int, plot: Path | None, as_json: bool
+    source: str,
+    *,
+    url: str | None,
+    key: str | None,
+    pace: str,
+    method: str | None,
+    seconds: int,
+    plot: Path | None,
+    as_json: bool,
 ) -> None:
     """Measure the vitals of the person in a video file, over its first 30 seconds, or before a camera.
 
@@ -59,14 +74,17 @@ def measure(
     """
     if url and not key:
         raise click.UsageError("--url needs --key.")
+    if url and method:
+        raise click.UsageError("--method is for measurements in this process; a service has its own.")
     try:
+        chosen = extraction(method or DEFAULT)
         found = open_source(source)
         window_s = found.seconds(seconds)
         how = cast(Pace, pace)
         if url and key:
             data = _through(url, key, found, window_s, how, with_raw=plot is not None)
         else:
-            data = _here(found, window_s, how)
+            data = _here(found, window_s, how, chosen)
     except (RppgError, ServiceRefused) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -119,13 +137,14 @@ def _jpeg(image: NDArray[np.uint8]) -> bytes:
     return encoded
 
 
-def _here(source: VideoFile | Camera, window_s: float, pace: Pace) -> dict[str, Any]:
+def _here(source: VideoFile | Camera, window_s: float, pace: Pace, chosen: Extraction) -> dict[str, Any]:
     with failures_as_messages():
         reader = FaceReader(read_settings().landmarks)
     frames = source.frames()
     with progress_bar("Measuring") as advance:
         trace = trace_of(_window(frames if pace == "batch" else _as_paced(frames), window_s, advance), reader)
-    return complete_data(measure_trace(trace), trace)
+    vitals = measure_trace(trace, extract=chosen.extract, calibration=calibration_of(chosen))
+    return complete_data(vitals, trace)
 
 
 def _window(

@@ -1,8 +1,26 @@
-"""Evidence for and against a pulse."""
+"""Evidence for and against a pulse, and how it is gathered from what an extractor found."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rppg_core.bands import RATE_HZ, STABILITY_HZ
+from rppg_core.numerics import TINY
+from rppg_core.pulse.clean import CleanTrace
+from rppg_core.pulse.pulse_colour import PulseColour, unison
+from rppg_core.pulse.stability import stability
+from rppg_core.trace.motion import motion_at, nod_at
+from rppg_core.vital.beats import Beats
+from rppg_core.vital.heart_rate import HeartRate
+
+_EDGE_HZ = 0.01  # a peak of a slope beyond the band lies within a step of the spectrum's grid from its end
+_SWAY_HZ = 0.6  # heads wander more slowly than this without nodding
+_STRETCH_S = 6.0  # holds four beats of the slowest rate
+_SAME_HZ, _SAME_SHARE = 0.1, 0.08  # half the width of a tone in a stretch; what a fast heart's rhythm adds
+_OVERLAP = 2  # stretches begin half of their length apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +58,69 @@ class SparseEvidence:
     unison: float
     motion: float
     nod: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SkinAtRate:
+    """What the skin does at the rate of a pulse, as the spectra show it."""
+
+    colours: tuple[PulseColour, ...]  # of the regions that make the pulse, and of the whole face
+    regions: NDArray[np.complex128]  # (n_freqs, n_regions, 3) the colours' spectra at the rate
+    pulse: NDArray[np.complex128]  # (n_freqs,) the pulse's there
+    halves: NDArray[np.complex128]  # (m, 2) around the rate, two pulses from two halves of the regions; (m, 0): one
+
+
+def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: HeartRate, beats: Beats) -> Evidence:
+    """Gather what speaks for and against a rate.
+
+    Parameters
+    ----------
+    skin : CleanTrace
+        What the pulse was extracted from.
+    seen : SkinAtRate
+        What the regions do at the rate.
+    wave : ndarray, shape (n,)
+        The pulse, on the grid of `skin`.
+    rate : HeartRate
+        By the spectrum.
+    beats : Beats
+        Of the wave.
+    """
+    fs, rate_hz = skin.even.fs, rate.rate_bpm / 60
+    moves = [hz for hz in (rate_hz, rate_hz / 2) if hz >= _SWAY_HZ]
+    return Evidence(
+        n_regions=skin.n_regions,
+        span_s=float(skin.even.times_s[-1] - skin.even.times_s[0]),
+        at_edge=at_edge(rate_hz),
+        snr_db=rate.snr_db,
+        prominence_db=rate.prominence_db,
+        agreement=agreement(*seen.halves.T) if seen.halves.shape[1] else 0.0,
+        stability=_stability(wave, fs, rate_hz),
+        hue=min(colour.hue for colour in seen.colours),
+        pallor=max(colour.pallor for colour in seen.colours),
+        unison=unison(seen.regions, seen.pulse),
+        motion=float(np.log10(max(1.0, *(motion_at(skin.pose, fs, hz) for hz in moves)))),
+        nod=max(nod_at(skin.pose, skin.size_px, fs, hz) for hz in moves),
+        mismatch_bpm=abs(beats.rate_bpm - rate.rate_bpm),
+        kept_share=beats.kept_share,
+        jitter=beats.timing_sigma_s * rate_hz,
+    )
+
+
+def at_edge(rate_hz: float) -> bool:
+    """Whether a peak lies at the end of the band."""
+    return not RATE_HZ[0] + _EDGE_HZ <= rate_hz <= RATE_HZ[1] - _EDGE_HZ
+
+
+def agreement(one: NDArray[np.complex128], other: NDArray[np.complex128]) -> float:
+    """Correlation of two spectra, -1 to 1."""
+    power = np.sqrt(np.sum(np.abs(one) ** 2) * np.sum(np.abs(other) ** 2))
+    return float(np.sum(one * other.conj()).real / (power + TINY))
+
+
+def _stability(wave: NDArray[np.float64], fs: float, rate_hz: float) -> float:
+    width = min(int(_STRETCH_S * fs), len(wave))
+    starts = np.linspace(0, len(wave) - width, max(1, round(_OVERLAP * len(wave) / width) - 1)).astype(int)
+    stretches = np.stack([wave[s : s + width] for s in starts], axis=1)
+    reach = max(_SAME_HZ, _SAME_SHARE * rate_hz)
+    return stability(stretches, fs, rate_hz, n_fft=4 * width, band_hz=STABILITY_HZ, within_hz=reach)

@@ -1,16 +1,17 @@
-"""A trace to its pulse: cleaned, fused for the likeliest rate, timed beat by beat, and what speaks for it."""
+"""A trace to its pulse, the library's own way: published methods fused for the likeliest rate."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rppg_core.bands import RATE_HZ
-from rppg_core.face.skin import MIN_REGIONS, skin_regions
+from rppg_core.face.skin import MIN_REGIONS
 from rppg_core.methods import METHODS
-from rppg_core.pulse.evidence import Evidence
+from rppg_core.pulse.clean import CleanTrace, clean
+from rppg_core.pulse.evidence import Evidence, SkinAtRate, gather
 from rppg_core.pulse.fusion import (
     Candidate,
     Spectra,
@@ -22,10 +23,8 @@ from rppg_core.pulse.fusion import (
     refined_wave,
     spectra_of,
 )
-from rppg_core.pulse.pulse_colour import BLOOD_HUE, PulseColour, pulse_colour, unison
-from rppg_core.trace.flicker import remove_flicker
-from rppg_core.trace.motion import motion_at, nod_at, remove_motion
-from rppg_core.trace.sampling import EvenTrace, resample, slow_part
+from rppg_core.pulse.pulse_colour import BLOOD_HUE, PulseColour, pulse_colour
+from rppg_core.trace.sampling import EvenTrace
 from rppg_core.trace.traces import Trace
 from rppg_core.vital.beats import FINE_HZ, Beats, find_beats
 from rppg_core.vital.heart_rate import HeartRate, heart_rate
@@ -34,18 +33,19 @@ FUSED_METHODS = ("pos", "chrom", "pbv")
 """The methods whose pulses are fused; the others of the registry add no more than time to these."""
 
 _WHITE = np.ones(3)
-_WRONG_HUE_DB, _PALLOR_DB = 3.0, 1.0  # what a candidate loses for not having blood's colour
-_EDGE_HZ = 0.01
-_BLACK = 4.0  # level below which a channel holds noise alone
-_PULSE_CUTOFF_HZ = 0.45
-_SWAY_HZ = 0.6  # heads wander more slowly than this without nodding
+# What a candidate loses for not having blood's colour: chosen on simulated faces of tuning seeds, whose lamps and nods
+# are then passed over; pallor counts from where cameras with white balances of their own end.
+_WRONG_HUE_DB, _PALLOR_DB, _USUAL_PALLOR = 3.0, 1.0, 1.5
+_BLACK = 4.0  # level (of 255) below which a channel holds noise alone
+_AROUND_HZ, _AROUND_WIDTHS = 0.15, 1.5  # two halves are compared over the spread of a variable rhythm, or of a tone
 _SURE_OF_BEATS = 0.85  # share of intervals kept from which beats give the rate, being exact where a spectrum is spread
-_ALL_KEPT = 0.97
+_ALL_KEPT = 0.97  # from which no beat was missed or doubled, in a window of 30 s
+_FAR_BPM, _NEAR_BPM, _ONE_BEAT = 6.0, 4.0, 300.0  # how far beats may be from the spectrum; the last over the rate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pulse:
-    """The fused pulse of a trace and all that is known of it."""
+    """The pulse of a trace and all that is known of it."""
 
     even: EvenTrace
     wave: NDArray[np.float64]  # (n,) rising with blood volume
@@ -60,99 +60,48 @@ class Pulse:
         """By the beats where they are sound; else by the spectrum, whose peak a variable rhythm spreads."""
         by_spectrum, by_beats = self.rate.rate_bpm, self.beats.rate_bpm
         # A fast heart is a regular one: there, one beat missed or doubled explains more than the rhythm does.
-        reach = 6.0 if self.beats.kept_share > _ALL_KEPT else min(4.0, 300 / by_spectrum)
+        reach = _FAR_BPM if self.beats.kept_share > _ALL_KEPT else min(_NEAR_BPM, _ONE_BEAT / by_spectrum)
         sound = self.beats.kept_share >= _SURE_OF_BEATS and abs(by_beats - by_spectrum) <= reach
         return by_beats if sound else by_spectrum
 
 
+Extractor = Callable[[Trace], Pulse | None]
+"""Finds the pulse in a trace of at least 8 frames a second and 5 s; None where there is none to be judged."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Choice:
+    """The candidate that was chosen, its colour, and the share of each region in it."""
+
+    best: Candidate
+    colour: PulseColour
+    region_weights: NDArray[np.float64]  # (n_used,), their sum is 1
+
+
 def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ) -> Pulse | None:
     """Clean the colours, run the methods, fuse them for the likeliest rate, and time the beats to `fine_hz`."""
-    even = _skin_alone(resample(trace), trace.colours.shape[1])
-    n, n_used = len(even.times_s), len(even.regions)
-    if not n_used:
+    skin = clean(trace)
+    if skin is None:
         return None
-    series = np.concatenate([np.log(even.colours).reshape(n, -1), even.pose], axis=1)
-    fast = series - slow_part(series, even.known, even.fs, _PULSE_CUTOFF_HZ)
-    fast[~even.known] = 0.0
-    pose = fast[:, -even.pose.shape[1] :]
-    changes = remove_motion(fast[:, : 3 * n_used], pose, even.fs).reshape(n, n_used, 3)
-    if n_used >= MIN_REGIONS:
-        changes = remove_flicker(changes, even.fs)
-    changes = np.maximum(changes, -0.9)  # a colour stays positive
-    pulses = _pulses(even.colours.mean(axis=0), changes, even.fs)
-    spectra = spectra_of(pulses, even.fs)
-    _, raw = band_spectrum(changes.reshape(n, -1), even.fs)
-    raw = raw.reshape(len(raw), n_used, 3)
-    best, colour, by_region = _choose(spectra, raw)
-    if best is None or colour is None:
+    even = skin.even
+    pulses = _pulses(even.colours.mean(axis=0), skin.changes, even.fs)
+    spectra, raw = spectra_of(pulses, even.fs), _colour_spectra(skin)
+    chosen = _choose(spectra, raw)
+    if chosen is None:
         return None
-    # The regions that were chosen may have been chosen for their noise; the whole face must have blood's colour too.
-    whole = pulse_colour(raw[near(spectra, best.rate_hz)].mean(axis=1), best.fused[near(spectra, best.rate_hz)])
-    wave = pulses @ mix_for_wave(spectra, best.rate_hz).weights
-    rate = heart_rate(wave, even.fs, near_hz=best.rate_hz)
-    rate_hz = rate.rate_bpm / 60
-    if n_used >= MIN_REGIONS:
-        wave = refined_wave(wave, _components(changes, wave), even.fs, rate_hz)
-    beats = find_beats(wave, even.known, even.fs, rate_hz, fine_hz=fine_hz)
-    moves = [hz for hz in (rate_hz, rate_hz / 2) if hz >= _SWAY_HZ]
-    evidence = Evidence(
-        n_regions=n_used,
-        span_s=float(even.times_s[-1] - even.times_s[0]),
-        at_edge=not RATE_HZ[0] + _EDGE_HZ <= rate_hz <= RATE_HZ[1] - _EDGE_HZ,
-        snr_db=rate.snr_db,
-        prominence_db=rate.prominence_db,
-        agreement=_agreement(spectra, best, n_used),
-        stability=_stability(wave, even.fs, rate_hz),
-        hue=min(colour.hue, whole.hue),
-        pallor=max(colour.pallor, whole.pallor),
-        unison=unison(raw[near(spectra, rate_hz)], best.fused[near(spectra, rate_hz)]),
-        motion=float(np.log10(max(1.0, *(motion_at(pose, even.fs, hz) for hz in moves)))),
-        nod=max(nod_at(pose, float(np.median(even.pose[:, 2])), even.fs, hz) for hz in moves),
-        mismatch_bpm=abs(beats.rate_bpm - rate.rate_bpm),
-        kept_share=beats.kept_share,
-        jitter=beats.timing_sigma_s * rate_hz,
-    )
-    return Pulse(even, wave, by_region, colour, rate, beats, evidence)
+    wave = pulses @ mix_for_wave(spectra, chosen.best.rate_hz).weights
+    rate = heart_rate(wave, even.fs, near_hz=chosen.best.rate_hz)
+    if skin.is_face:
+        wave = refined_wave(wave, _components(skin.changes, wave), even.fs, rate.rate_bpm / 60)
+    beats = find_beats(wave, even.known, even.fs, rate.rate_bpm / 60, fine_hz=fine_hz)
+    evidence = gather(skin, _seen_at(spectra, raw, chosen, rate.rate_bpm / 60), wave, rate, beats)
+    return Pulse(even, wave, chosen.region_weights, chosen.colour, rate, beats, evidence)
 
 
-def _components(changes: NDArray[np.float64], wave: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Brightness, blood's hue and the hue across it, of every region, shape (n, 3 * n_used), rising with blood volume.
-
-    Cameras mix colours in ways of their own, so all three are kept; light and shade lie in the first alone.
-    """
-    across = np.cross(_WHITE, BLOOD_HUE)
-    across *= np.sign((changes @ across).mean(axis=1) @ -wave) or 1.0
-    axes = [axis / np.linalg.norm(axis) for axis in (_WHITE, BLOOD_HUE, across)]
-    return np.concatenate([-changes @ axis for axis in axes], axis=1)
-
-
-def _skin_alone(even: EvenTrace, trace_regions: int) -> EvenTrace:
-    skin = skin_regions(trace_regions, even.colours.mean(axis=0), even.regions, float(np.median(even.pose[:, -1])))
-    return replace(even, colours=even.colours[:, skin], regions=even.regions[skin])
-
-
-def _choose(
-    spectra: Spectra, raw: NDArray[np.complex128]
-) -> tuple[Candidate | None, PulseColour | None, NDArray[np.float64]]:
-    """The clearest candidate whose colour is a pulse's, its colour, and the share of each region in it.
-
-    `raw` (n_freqs, n_used, 3) are the spectra of the regions' colours.
-    """
-    n_used = raw.shape[1]
-    best, best_colour, best_score, best_share = None, None, -np.inf, np.zeros(n_used)
-    for candidate in candidates(spectra):
-        share = np.maximum(candidate.weights, 0).reshape(-1, n_used).sum(axis=0)
-        if not share.any():
-            continue
-        share = share / share.sum()
-        at = near(spectra, candidate.rate_hz) | near(spectra, 2 * candidate.rate_hz)
-        colour = pulse_colour(np.einsum("frc,r->fc", raw[at], share), candidate.fused[at])
-        score = candidate.snr_db
-        if n_used >= MIN_REGIONS:  # a fingertip on a lit lens has other colours
-            score -= _WRONG_HUE_DB * (1 - colour.hue) + _PALLOR_DB * max(colour.pallor - 1.5, 0.0)
-        if score > best_score:
-            best, best_colour, best_score, best_share = candidate, colour, score, share
-    return best, best_colour, best_share
+def _colour_spectra(skin: CleanTrace) -> NDArray[np.complex128]:
+    """Spectra (n_freqs, n_used, 3) of the regions' colours."""
+    _, raw = band_spectrum(skin.changes.reshape(len(skin.changes), -1), skin.even.fs)
+    return raw.reshape(len(raw), -1, 3)
 
 
 def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
@@ -175,27 +124,59 @@ def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float)
     return np.concatenate(list(np.moveaxis(bare * shown, 2, 0)), axis=1)
 
 
-def _agreement(spectra: Spectra, best: Candidate, n_used: int) -> float:
-    """Correlation around the rate of two pulses, each from every other region; weighed by noise only, not by fit."""
-    if n_used < 2:
+def _choose(spectra: Spectra, raw: NDArray[np.complex128]) -> _Choice | None:
+    """The clearest candidate whose colour is a pulse's. `raw` (n_freqs, n_used, 3): spectra of the regions' colours."""
+    choice, best_score = None, -np.inf
+    for candidate in candidates(spectra):
+        share = np.maximum(candidate.weights, 0).reshape(-1, raw.shape[1]).sum(axis=0)
+        if not share.any():
+            continue
+        share = share / share.sum()
+        at = near(spectra, candidate.rate_hz) | near(spectra, 2 * candidate.rate_hz)
+        colour = pulse_colour(np.einsum("frc,r->fc", raw[at], share), candidate.fused[at])
+        score = candidate.snr_db - _colour_penalty_db(colour, raw.shape[1])
+        if score > best_score:
+            choice, best_score = _Choice(candidate, colour, share), score
+    return choice
+
+
+def _colour_penalty_db(colour: PulseColour, n_used: int) -> float:
+    """What a candidate loses for its colour; a fingertip on a lit lens has colours of its own."""
+    if n_used < MIN_REGIONS:
         return 0.0
+    return _WRONG_HUE_DB * (1 - colour.hue) + _PALLOR_DB * max(colour.pallor - _USUAL_PALLOR, 0.0)
+
+
+def _components(changes: NDArray[np.float64], wave: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Brightness, blood's hue and the hue across it, of every region, shape (n, 3 * n_used), rising with blood volume.
+
+    Cameras mix colours in ways of their own, so all three are kept; light and shade lie in the first alone.
+    """
+    across = np.cross(_WHITE, BLOOD_HUE)
+    across *= np.sign((changes @ across).mean(axis=1) @ -wave) or 1.0
+    axes = [axis / np.linalg.norm(axis) for axis in (_WHITE, BLOOD_HUE, across)]
+    return np.concatenate([-changes @ axis for axis in axes], axis=1)
+
+
+def _seen_at(spectra: Spectra, raw: NDArray[np.complex128], chosen: _Choice, rate_hz: float) -> SkinAtRate:
+    """What the regions do at the rate that was found for the candidate."""
+    best, at = chosen.best, near(spectra, rate_hz)
+    # The regions that were chosen may have been chosen for their noise; the whole face must have blood's colour too.
+    whole_at = near(spectra, best.rate_hz)
+    whole = pulse_colour(raw[whole_at].mean(axis=1), best.fused[whole_at])
+    return SkinAtRate(
+        colours=(chosen.colour, whole),
+        regions=raw[at],
+        pulse=best.fused[at],
+        halves=_halves(spectra, best.rate_hz, raw.shape[1]),
+    )
+
+
+def _halves(spectra: Spectra, rate_hz: float, n_used: int) -> NDArray[np.complex128]:
+    """Around the rate, two pulses, each from every other region; weighed by noise only, not by fit."""
+    at = np.abs(spectra.freqs - rate_hz) <= max(_AROUND_WIDTHS * spectra.width_hz, _AROUND_HZ)
+    if n_used < 2:
+        return np.zeros((np.count_nonzero(at), 0), dtype=complex)
     weights = common_weights(spectra)
     odd = (np.arange(len(weights)) % n_used) % 2 == 1
-    at = np.abs(spectra.freqs - best.rate_hz) <= max(1.5 * spectra.width_hz, 0.15)
-    a, b = spectra.values[at][:, odd] @ weights[odd], spectra.values[at][:, ~odd] @ weights[~odd]
-    power = np.sqrt(np.sum(np.abs(a) ** 2) * np.sum(np.abs(b) ** 2))
-    return float(np.sum(a * b.conj()).real / (power + 1e-30))
-
-
-def _stability(wave: NDArray[np.float64], fs: float, rate_hz: float) -> float:
-    """Share of stretches of 6 s whose own strongest peak is within 6 bpm (or 8 %) of the rate."""
-    width = min(int(6 * fs), len(wave))
-    starts = np.linspace(0, len(wave) - width, max(1, round(2 * len(wave) / width) - 1)).astype(int)
-    stretches = np.stack([wave[s : s + width] for s in starts], axis=1)
-    n_fft = 4 * width
-    freqs = np.fft.rfftfreq(n_fft, 1 / fs)
-    stretches = stretches - stretches.mean(axis=0)
-    power = np.abs(np.fft.rfft(stretches * np.hanning(width)[:, None], n_fft, axis=0)) ** 2
-    band = (freqs >= 0.6) & (freqs <= 3.75)
-    tops = freqs[band][np.argmax(power[band], axis=0)]
-    return float(np.mean(np.abs(tops - rate_hz) <= max(0.1, 0.08 * rate_hz)))
+    return np.stack([spectra.values[at][:, half] @ weights[half] for half in (odd, ~odd)], axis=1)

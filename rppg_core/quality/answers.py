@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from rppg_core.quality.calibration import CALIBRATION
 from rppg_core.quality.probability import interval
+from rppg_core.quality.table import Calibration
 from rppg_core.results import VITALS, Quality, Vitals, Waveform
 from rppg_core.trace.sampling import frame_rate_hz
 from rppg_core.trace.traces import Trace
 
 NEEDS_S = {"heart_rate": 5.0, "hrv": 20.0, "stress_index": 25.0, "respiration_rate": 15.0, "spo2": 5.0}
 """Seconds of trace each vital needs."""
+
+SLACK_S = 1e-3
+"""How much less will do: times are rounded."""
 
 _RANGED = ("heart_rate", "hrv", "respiration_rate")
 _NO_WAVEFORM = Waveform(fs=4.0, ppg=np.zeros(0), respiration=np.zeros(0), beats_s=np.zeros(0))
@@ -19,8 +24,8 @@ _NO_WAVEFORM = Waveform(fs=4.0, ppg=np.zeros(0), respiration=np.zeros(0), beats_
 class Answers:
     """Collects the vitals of a window of `span_s`, so that none is None without a reason."""
 
-    def __init__(self, span_s: float) -> None:
-        self.span_s = span_s
+    def __init__(self, span_s: float, calibration: Calibration = CALIBRATION) -> None:
+        self.span_s, self.calibration = span_s, calibration
         self.values: dict[str, float | None] = dict.fromkeys(VITALS)
         self.quality: dict[str, float] = dict.fromkeys(VITALS, 0.0)
         self.withheld: dict[str, str] = {}
@@ -43,13 +48,13 @@ class Answers:
             return
         self.values[vital] = value
         if vital in _RANGED:
-            self.interval[vital] = range_ or interval(vital, value, quality, self.span_s)
+            self.interval[vital] = range_ or interval(vital, value, quality, self.span_s, self.calibration)
 
     def withhold_rest(self, reason: str) -> None:
         """Withhold everything that was not put: for a window that is too short, else for `reason`."""
         for vital in VITALS:
             if self.values[vital] is None and vital not in self.withheld:
-                self.put(vital, None, 0.0, "WINDOW_TOO_SHORT" if self.span_s < NEEDS_S[vital] - 1e-3 else reason)
+                self.put(vital, None, 0.0, "WINDOW_TOO_SHORT" if self.span_s < NEEDS_S[vital] - SLACK_S else reason)
 
     def vitals(
         self,
@@ -76,3 +81,8 @@ class Answers:
             frame_rate_hz=frame_rate_hz(trace.times_s),
             waveform=waveform,
         )
+
+    def nothing(self, trace: Trace, reason: str, guidance: tuple[str, ...]) -> Vitals:
+        """Put no vital at all in the result, each with its reason."""
+        self.withhold_rest(reason)
+        return self.vitals(trace, guidance)

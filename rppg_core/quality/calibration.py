@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from rppg_core.quality.table import Calibration
+
 LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         # Many regions: the rate within 2 bpm.
@@ -68,3 +70,6 @@ HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
 For a sparse heart rate the first number counts its standard error by the noise; for one from an even grid, and for
 respiration, all counts the square root of 20 s over the window's length.
 """
+
+CALIBRATION = Calibration(LOGISTIC, HALF_WIDTH)
+"""The default."""

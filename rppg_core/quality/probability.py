@@ -9,7 +9,8 @@ import numpy as np
 
 from rppg_core.face.skin import MIN_REGIONS
 from rppg_core.pulse.evidence import Evidence, SparseEvidence
-from rppg_core.quality.calibration import HALF_WIDTH, LOGISTIC
+from rppg_core.quality.calibration import CALIBRATION
+from rppg_core.quality.table import Calibration
 from rppg_core.vital.beats import Beats
 from rppg_core.vital.oxygen import Oxygen
 from rppg_core.vital.respiration import Respiration
@@ -33,9 +34,9 @@ _LEAST_UNISON = 0.5
 """Nor is one that half the face goes through the other way round."""
 
 
-def probability(name: str, features: Mapping[str, float]) -> float:
+def probability(name: str, features: Mapping[str, float], calibration: Calibration = CALIBRATION) -> float:
     """Evaluate one row of the calibration table."""
-    row = LOGISTIC[name]
+    row = calibration.logistic[name]
     score = row["intercept"] + sum(weight * features[key] for key, weight in row.items() if key != "intercept")
     return float(1 / (1 + np.exp(-np.clip(score, -40, 40))))
 
@@ -68,12 +69,12 @@ def oxygen_features(seen: Oxygen) -> dict[str, float]:
     return {"clarity": min(seen.clarity, 30.0)}
 
 
-def heart_rate_quality(evidence: Evidence) -> float:
+def heart_rate_quality(evidence: Evidence, calibration: Calibration = CALIBRATION) -> float:
     """Probability that the heart rate is within 2 bpm."""
     features = heart_rate_features(evidence)
     if evidence.n_regions < MIN_REGIONS:
-        return probability("heart_rate_spot", features)
-    quality = probability("heart_rate_face", features)
+        return probability("heart_rate_spot", features, calibration)
+    quality = probability("heart_rate_face", features, calibration)
     return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) else quality
 
 
@@ -94,13 +95,13 @@ def against_next(margin: float) -> float:
     return float(1 / (1 + np.exp(_THIRD - margin)))
 
 
-def sparse_quality(evidence: SparseEvidence) -> float:
+def sparse_quality(evidence: SparseEvidence, calibration: Calibration = CALIBRATION) -> float:
     """Probability that the heart rate of a sparse trace is within 2 bpm.
 
     However clear a pulse is, its rate is no likelier than its odds against the next best, which may be its alias.
     """
     features = sparse_features(evidence)
-    quality = min(probability("heart_rate_sparse", features), against_next(features["margin"]))
+    quality = min(probability("heart_rate_sparse", features, calibration), against_next(features["margin"]))
     return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) else quality
 
 
@@ -108,9 +109,11 @@ def _bloodless(evidence: Evidence | SparseEvidence) -> bool:
     return evidence.hue < _BLOODLESS_HUE or evidence.unison < _LEAST_UNISON or evidence.at_edge
 
 
-def sparse_interval(rate_bpm: float, sigma_bpm: float, quality: float) -> tuple[float, float]:
+def sparse_interval(
+    rate_bpm: float, sigma_bpm: float, quality: float, calibration: Calibration = CALIBRATION
+) -> tuple[float, float]:
     """Ninety per cent range of a sparse trace's heart rate: by the noise, and by what its aliases leave open."""
-    by_noise, added, power = HALF_WIDTH["heart_rate_sparse"]
+    by_noise, added, power = calibration.half_width["heart_rate_sparse"]
     half = by_noise * sigma_bpm + added * (1 - quality) ** power
     return max(rate_bpm - half, 0.0), rate_bpm + half
 
@@ -120,9 +123,11 @@ def confidence(quality: float) -> float:
     return 0.7 * quality / SURE if quality < SURE else 0.7 + 15 * (quality - SURE)
 
 
-def interval(vital: str, value: float, quality: float, span_s: float) -> tuple[float, float]:
+def interval(
+    vital: str, value: float, quality: float, span_s: float, calibration: Calibration = CALIBRATION
+) -> tuple[float, float]:
     """Ninety per cent range of a vital, in its unit; no part of it below zero. A rate is the surer, the longer seen."""
-    best, added, power = HALF_WIDTH[vital]
+    best, added, power = calibration.half_width[vital]
     half = range_unit(vital, span_s) * (best + added * (1 - quality) ** power)
     return max(value - half, 0.0), value + half
 

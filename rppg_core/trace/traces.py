@@ -17,6 +17,9 @@ from rppg_core.errors import InvalidTraces
 POSE = ("x_px", "y_px", "size_px", "roll_rad", "yaw")
 """Columns of a pose: centre and size of the face in pixels, its tilt, and the nose's offset as a share of the size."""
 
+X_PX, Y_PX, SIZE_PX, ROLL_RAD, YAW = range(len(POSE))
+PLACE = slice(X_PX, SIZE_PX)  # both coordinates of the centre
+
 MOST_TIME_S = 1e12
 """Times farther from zero are refused: 30 000 years, where a float still resolves 0.1 ms."""
 

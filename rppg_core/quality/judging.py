@@ -1,0 +1,99 @@
+"""Each vital with its quality into the answers, or the reason why it is withheld."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rppg_core.pulse.evidence import Evidence, SparseEvidence
+from rppg_core.pulse.extract import Pulse
+from rppg_core.pulse.sparse import SparsePulse
+from rppg_core.quality.answers import NEEDS_S, SLACK_S, Answers
+from rppg_core.quality.probability import (
+    MIN_CONFIDENCE,
+    breath_features,
+    confidence,
+    heart_rate_quality,
+    oxygen_features,
+    probability,
+    sparse_interval,
+    sparse_quality,
+    variability_features,
+)
+from rppg_core.vital.beats import Beats
+from rppg_core.vital.hrv import stress_index
+from rppg_core.vital.oxygen import Oxygen
+from rppg_core.vital.respiration import Respiration
+from rppg_core.vital.variability import variability
+
+_STRESS_BEATS = 25  # a histogram of fewer has no mode to speak of
+_PERIODIC_MOTION = 1.3  # log10 of the head's motion at the rate over that around it
+_NOTABLE_NOD = 0.003  # of the face's size: landmarks of a still picture jump by less, and may do so in step
+
+
+def put_heart_rate(answers: Answers, pulse: Pulse, guidance: tuple[str, ...]) -> float:
+    """Put the heart rate in the answers; its quality."""
+    quality = heart_rate_quality(pulse.evidence, answers.calibration)
+    sure = confidence(quality) >= MIN_CONFIDENCE
+    answers.put("heart_rate", pulse.rate_bpm, quality, None if sure else why_no_pulse(pulse.evidence, guidance))
+    return quality
+
+
+def put_sparse_heart_rate(answers: Answers, pulse: SparsePulse, guidance: tuple[str, ...]) -> float:
+    """The same of a trace that is too sparse for an even grid."""
+    quality = sparse_quality(pulse.evidence, answers.calibration)
+    sure = confidence(quality) >= MIN_CONFIDENCE
+    range_ = sparse_interval(pulse.rate_bpm, pulse.sigma_bpm, quality, answers.calibration)
+    reason = None if sure else why_no_pulse(pulse.evidence, guidance)
+    answers.put("heart_rate", pulse.rate_bpm, quality, reason, range_=range_)
+    return quality
+
+
+def why_no_pulse(evidence: Evidence | SparseEvidence, guidance: tuple[str, ...]) -> str:
+    """Why a heart rate is withheld."""
+    if "EVENLY_SLOW_FRAMES" in guidance:
+        return "LOW_FRAME_RATE"  # a pulse may be seen well, and can't be told from its aliases
+    nods = evidence.motion > _PERIODIC_MOTION and evidence.nod > _NOTABLE_NOD
+    return "MOTION" if nods or "MOTION" in guidance else "LOW_SIGNAL"
+
+
+def put_variability(answers: Answers, beats: Beats, sure: float, needs_s: float) -> None:
+    """Put RMSSD, SDNN and stress index in the answers; `sure` is the quality of the heart rate."""
+    found, features = variability(beats), variability_features(beats)
+    reason = "WINDOW_TOO_SHORT" if answers.span_s < needs_s - SLACK_S else found.reason
+    quality = 0.0 if reason else sure * probability("hrv", features, answers.calibration)
+    if reason is None and quality < MIN_CONFIDENCE:
+        reason = "LOW_SIGNAL"
+    answers.put("hrv", found.rmssd_ms, quality, reason)
+    answers.sdnn_ms = found.sdnn_ms
+    _put_stress_index(answers, beats, sure, reason)
+
+
+def _put_stress_index(answers: Answers, beats: Beats, sure: float, reason: str | None) -> None:
+    """`reason`: why RMSSD is withheld, which holds for this too."""
+    index = stress_index(beats.intervals_s, beats.kept)
+    if answers.span_s < NEEDS_S["stress_index"] - SLACK_S or len(beats.times_s) < _STRESS_BEATS:
+        reason = "WINDOW_TOO_SHORT"
+    elif reason is None and index is None:
+        reason = "NOT_MEASURED"  # the intervals differ by less than one bin of the histogram
+    features = variability_features(beats)
+    quality = 0.0 if reason else sure * probability("stress_index", features, answers.calibration)
+    if reason is None and quality < MIN_CONFIDENCE:
+        reason = "LOW_SIGNAL"
+    answers.put("stress_index", index, quality, reason)
+
+
+def put_breath(answers: Answers, breath: Respiration, sure: float) -> None:
+    """Put the breathing rate in the answers; `sure` is the quality of the heart rate."""
+    quality = sure * probability("respiration_rate", breath_features(breath), answers.calibration)
+    reason = None
+    if answers.span_s < NEEDS_S["respiration_rate"] - SLACK_S:
+        reason, quality = "WINDOW_TOO_SHORT", 0.0
+    elif quality < MIN_CONFIDENCE or not np.isfinite(breath.rate_bpm):
+        reason = "LOW_SIGNAL"
+    answers.put("respiration_rate", breath.rate_bpm, quality, reason)
+
+
+def put_oxygen(answers: Answers, seen: Oxygen, sure: float) -> None:
+    """Put the SpO2 estimate in the answers; `sure` is the quality of the heart rate."""
+    quality = sure * probability("spo2", oxygen_features(seen), answers.calibration) if seen.spo2_percent else 0.0
+    answers.put("spo2", seen.spo2_percent, quality, None if quality >= MIN_CONFIDENCE else "LOW_SIGNAL")

@@ -1,0 +1,24 @@
+"""What turns evidence into probabilities and ranges: one table for each extractor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """A fitted table.
+
+    Attributes
+    ----------
+    logistic : mapping
+        Of a logistic function for each vital: an intercept, and a weight for each feature that
+        `rppg_core.quality.probability` names.
+    half_width : mapping
+        Half of the 90 % range at quality q, for each vital that has one: the first number, plus the second times
+        (1 - q) to the power of the third.
+    """
+
+    logistic: Mapping[str, Mapping[str, float]]
+    half_width: Mapping[str, tuple[float, float, float]]
