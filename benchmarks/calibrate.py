@@ -1,6 +1,7 @@
-"""Fit `rppg_core.quality.calibration` on simulated faces of tuning seeds; prints the new table.
+"""Fit how far to believe an extractor on simulated faces of tuning seeds, and write the table as a module.
 
-`python -m benchmarks.calibrate --cache FOLDER`. Each recording is also cut into shorter windows, so that the table
+`python -m benchmarks.calibrate --method NAME --cache FOLDER`; the default method's table is
+`rppg_core.quality.calibration`. Each recording is also cut into shorter windows, so that the table
 holds from 10 s on. Weights keep the sign that physics gives them, and a penalty keeps them from becoming surer than
 the recordings can show. What is left out of each fold of five, judged by the other four, says how far to believe it.
 """
@@ -11,19 +12,23 @@ import argparse
 import pickle
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from benchmarks.calibration_module import Fit, write_module
+from benchmarks.fitting import FOLDS, Finding, Row, fit, logistic, show
 from benchmarks.recordings import TUNING_SEED, Job, jobs, rows, single_threaded_pool, thin
 from benchmarks.recordings import Row as Recording
+from benchmarks.spots import spot
 from rppg_core._measure import breathe
-from rppg_core.pulse.evidence import Evidence
-from rppg_core.pulse.extract import find_pulse
+from rppg_core.extractors import DEFAULT, extraction
+from rppg_core.pulse.extract import Extractor
 from rppg_core.pulse.sparse import find_sparse_pulse
+from rppg_core.quality.calibration import CALIBRATION
 from rppg_core.quality.probability import (
     MIN_CONFIDENCE,
     against_next,
@@ -34,6 +39,7 @@ from rppg_core.quality.probability import (
     sparse_features,
     variability_features,
 )
+from rppg_core.quality.table import Calibration
 from rppg_core.simulation.faces import person_of
 from rppg_core.trace.sampling import MIN_RATE_HZ
 from rppg_core.trace.traces import Trace
@@ -49,19 +55,19 @@ SIGNS = {
     "heart_rate_sparse": {
         "log_odds": 1, "margin": 1, "agreement": 1, "pallor": -1, "unison": 1, "log_nod": -1,
     },
+    "heart_rate_spot": {"snr_db": 1, "prominence_db": 1, "stability": 1, "motion": -1, "mismatch_bpm": -1},
     "hrv": {"sigma_ms": -1, "kept_share": 1},
     "stress_index": {"sigma_ms": -1, "kept_share": 1},
     "respiration_rate": {"concentration": 1, "agreement": 1},
     "spo2": {"clarity": 1},
 }  # fmt: skip
-_NO_PULSE_WEIGHT = 3  # a false pulse counts as much as this many wrong rates
 _WINDOWS_S = (30.0, 20.0, 15.0, 10.0)
 _SPARSE_WINDOWS_S = (60.0, 30.0, 20.0, 12.0)
 _SPARSE_HZ = (1.5, 7.5)
-_PENALTY = 0.001
+SPOT_SEEDS = range(TUNING_SEED + 50_000, TUNING_SEED + 50_600)
+OWN_MODULE = Path(__file__).parents[1] / "rppg_core" / "quality" / "calibration.py"
 
 
-_FOLDS = 5
 _RANGE = 0.9
 _RANGED = {
     "heart_rate_face": "heart_rate",
@@ -72,6 +78,7 @@ _RANGED = {
 _TOLERANCE = {
     "heart_rate_face": 2.0,
     "heart_rate_sparse": 2.0,
+    "heart_rate_spot": 2.0,
     "hrv": 10.0,
     "stress_index": 0.3,
     "respiration_rate": 2.0,
@@ -79,54 +86,53 @@ _TOLERANCE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What spoke for one vital in one window, and how far off it was (infinite where there was no pulse)."""
-
-    row: str  # of the table
-    features: dict[str, float]
-    error: float
-    fold: int
-    evidence: Evidence | None = None  # of the heart rate, for what can't be right without it
-    sigma: float = 1.0  # what the range is counted in
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Row:
-    """One row of the table: its weights, and for each window the probability said and whether it came true."""
-
-    weights: dict[str, float]
-    said: NDArray[np.float64]
-    right: NDArray[np.bool_]
-
-
 def main() -> None:
-    """Collect, fit, print."""
+    """Collect, fit, print, and write the module."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, default=Path("/tmp/beam-tuning"))
+    parser.add_argument("--method", default=DEFAULT, help="one of rppg_core.extractor_names() [%(default)s]")
+    parser.add_argument("--output", type=Path, help="the module to write [of the default method: its own]")
+    options = parser.parse_args()
+    method = options.method
+    paths = recordings(options.cache)
     findings: dict[str, list[Finding]] = defaultdict(list)
     with single_threaded_pool() as pool:
-        for found in pool.imap(judged, recordings(parser.parse_args().cache), chunksize=4):
+        for found in pool.imap(partial(judged, method=method), paths, chunksize=4):
             for finding in found:
                 findings[finding.row].append(finding)
-    rate = fit(findings["heart_rate_face"], SIGNS["heart_rate_face"])
-    for name, signs in SIGNS.items():
-        group = findings[name]
-        row = rate if name == "heart_rate_face" else fit(group, signs)
-        shown = ", ".join(f'"{k}": {v:.3g}' for k, v in row.weights.items())
-        print(f'        "{name}": {{{shown}}},  # {len(group)} windows, {row.right.mean():.0%} right')
-        for low, high in ((0, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 0.98), (0.98, 1.01)):
-            inside = (row.said >= low) & (row.said < high)
-            if inside.any():
-                said = f"{row.said[inside].mean():.3f} said, {row.right[inside].mean():.3f} right"
-                print(f"            # {low:.2f}-{high:.2f}: {inside.sum()} windows, {said}")
+        for found in pool.imap(partial(judged_spot, method=method), SPOT_SEEDS, chunksize=16):
+            for finding in found:
+                findings[finding.row].append(finding)
+    rows_ = {name: fit(findings[name], signs, _TOLERANCE[name]) for name, signs in SIGNS.items() if findings[name]}
+    widths = {}
+    for name, row in rows_.items():
+        show(name, row)
         if name in _RANGED:
-            said = row.said
-            if name == "heart_rate_sparse":
-                said = np.minimum(said, [against_next(finding.features["margin"]) for finding in group])
-            elif name != "heart_rate_face":
-                said = said * probability_of(rate.weights, group)
-            print(f'        "{_RANGED[name]}": {half_width(said, group)},')
+            widths[_RANGED[name]] = half_width(believed(name, rows_, findings[name]), findings[name])
+            print(f'        "{_RANGED[name]}": {widths[_RANGED[name]]},')
+    table = Calibration(
+        {**CALIBRATION.logistic, **{name: row.weights for name, row in rows_.items()}},
+        {**CALIBRATION.half_width, **widths},
+    )
+    output = options.output or (OWN_MODULE if method == DEFAULT else Path(f"{method}_calibration.py"))
+    how = Fit(
+        method=method,
+        command=("python", "-m", "benchmarks.calibrate", "--method", method),
+        seeds=(TUNING_SEED, max(*(job.scene.seed for job in tuning_jobs()), SPOT_SEEDS[-1])),
+        recordings=len(paths) + len(SPOT_SEEDS),
+        windows={name: len(findings[name]) for name in rows_},
+        right={name: float(row.right.mean()) for name, row in rows_.items()},
+    )
+    write_module(output, table, how)
+    print(f"Written to {output}.")
+
+
+def believed(name: str, rows_: dict[str, Row], group: list[Finding]) -> NDArray[np.float64]:
+    """The quality that each window's vital would be answered with."""
+    said = rows_[name].said
+    if name == "heart_rate_sparse":
+        return np.minimum(said, [against_next(finding.features["margin"]) for finding in group])
+    return said if name == "heart_rate_face" else said * probability_of(rows_["heart_rate_face"].weights, group)
 
 
 def recordings(cache: Path) -> list[Path]:
@@ -163,17 +169,25 @@ def tuning_jobs() -> list[Job]:
     )
 
 
-def judged(path: Path) -> list[Finding]:
-    """Measure every window of a recording."""
+def judged(path: Path, method: str) -> list[Finding]:
+    """Measure every window of a recording; those of slow frames by the default method alone."""
     recording: Recording = pickle.loads(path.read_bytes())
     if recording.trace is None:
         return []
     job, trace = recording.job, recording.trace
+    extract = extraction(method).extract
     if job.scene.fps < MIN_RATE_HZ:
-        return [found for part in windows(trace, _SPARSE_WINDOWS_S) for found in _judge_sparse(job, part)]
+        return (
+            []
+            if method != DEFAULT
+            else [found for part in windows(trace, _SPARSE_WINDOWS_S) for found in _judge_sparse(job, part)]
+        )
     rng = np.random.default_rng([5, job.scene.seed])
     thinned = [thin(trace, float(rng.uniform(*_SPARSE_HZ)), jitter, rng) for jitter in (0.45, 0.3, 0.0)]
-    return [found for part in windows(trace, _WINDOWS_S) for found in _judge(job, part)] + [
+    quick = [found for part in windows(trace, _WINDOWS_S) for found in _judge(job, part, extract)]
+    if method != DEFAULT:
+        return quick
+    return quick + [
         found for slow in thinned for part in windows(slow, _SPARSE_WINDOWS_S) for found in _judge_sparse(job, part)
     ]
 
@@ -188,9 +202,22 @@ def windows(trace: Trace, widths_s: tuple[float, ...]) -> Iterator[Trace]:
                 yield Trace(times[inside], trace.colours[inside], trace.pose[inside], trace.frame_size)
 
 
-def _judge(job: Job, trace: Trace) -> Iterator[Finding]:
+def judged_spot(seed: int, method: str) -> list[Finding]:
+    """Measure every window of a simulated spot of skin."""
+    made, extract, found = spot(seed), extraction(method).extract, []
+    for part in windows(made.trace, _WINDOWS_S):
+        pulse = extract(part)
+        if pulse is not None:
+            truth = made.person.truth(float(part.times_s[0]), float(part.times_s[-1])) if made.person else None
+            error = pulse.rate_bpm - truth.heart_rate_bpm if truth else float("inf")
+            features = heart_rate_features(pulse.evidence)
+            found.append(Finding("heart_rate_spot", features, error, seed % FOLDS, pulse.evidence))
+    return found
+
+
+def _judge(job: Job, trace: Trace, extract: Extractor) -> Iterator[Finding]:
     """Measure one window, and note what spoke for each vital and how far off it was."""
-    pulse = find_pulse(trace)
+    pulse = extract(trace)
     if pulse is None:
         return
     start, end = float(trace.times_s[0]), float(trace.times_s[-1])
@@ -199,7 +226,7 @@ def _judge(job: Job, trace: Trace) -> Iterator[Finding]:
 
     def found(row: str, features: dict[str, float], error: float) -> Finding:
         unit = range_unit(_RANGED.get(row, row), end - start)
-        return Finding(row, features, error, job.scene.seed % _FOLDS, pulse.evidence, unit)
+        return Finding(row, features, error, job.scene.seed % FOLDS, pulse.evidence, unit)
 
     error = pulse.rate_bpm - truth.heart_rate_bpm if bled else float("inf")
     yield found("heart_rate_face", heart_rate_features(pulse.evidence), error)
@@ -228,54 +255,15 @@ def _judge_sparse(job: Job, trace: Trace) -> Iterator[Finding]:
         return
     truth = person_of(job.scene).truth(float(trace.times_s[0]), float(trace.times_s[-1]))
     error = pulse.rate_bpm - truth.heart_rate_bpm if job.scene.pulse > 0 else float("inf")
-    features, fold = sparse_features(pulse.evidence), job.scene.seed % _FOLDS
+    features, fold = sparse_features(pulse.evidence), job.scene.seed % FOLDS
     yield Finding("heart_rate_sparse", features, error, fold, sigma=pulse.sigma_bpm)
-
-
-def fit(group: list[Finding], signs: dict[str, int]) -> Row:
-    """Logistic regression with signed weights; each window's probability is said by the folds that it isn't in."""
-    x = np.array([[finding.features[name] for name in signs] for finding in group])
-    error = np.abs([finding.error for finding in group])
-    right, count = error <= _TOLERANCE[group[0].row], np.where(np.isinf(error), _NO_PULSE_WEIGHT, 1.0)
-    fold, said = np.array([finding.fold for finding in group]), np.zeros(len(group))
-    for out in range(_FOLDS):
-        weights = _weights(x[fold != out], right[fold != out], count[fold != out], signs)
-        said[fold == out] = _logistic(weights[0] + x[fold == out] @ weights[1:])
-    weights = _weights(x, right, count, signs)
-    return Row(dict(zip(("intercept", *signs), weights.tolist(), strict=True)), said, right)
-
-
-def _weights(
-    x: NDArray[np.float64], right: NDArray[np.bool_], count: NDArray[np.float64], signs: dict[str, int]
-) -> NDArray[np.float64]:
-    """Intercept and weights of the features (n, k)."""
-    centre, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
-    z, y = (x - centre) / spread, right.astype(float)
-
-    def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        score = w[0] + z @ w[1:]
-        cost = np.average(np.logaddexp(0, score) - y * score, weights=count) + _PENALTY * np.sum(w[1:] ** 2) / 10
-        p = _logistic(score)
-        slope = np.concatenate(
-            [[np.average(p - y, weights=count)], z.T @ (count * (p - y)) / count.sum() + _PENALTY * w[1:] / 5]
-        )
-        return float(cost), slope
-
-    bounds = [(None, None)] + [(0, None) if sign > 0 else (None, 0) for sign in signs.values()]
-    w = minimize(loss, np.zeros(len(signs) + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
-    weights = w[1:] / spread
-    return np.concatenate([[w[0] - weights @ centre], weights])
-
-
-def _logistic(score: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-np.clip(score, -40, 40))))
 
 
 def probability_of(weights: dict[str, float], group: list[Finding]) -> NDArray[np.float64]:
     """What a row for the heart rate says of each finding's window."""
     features = [heart_rate_features(finding.evidence) for finding in group if finding.evidence]
     names = [name for name in weights if name != "intercept"]
-    return _logistic(
+    return logistic(
         weights["intercept"] + np.array([[f[name] for name in names] for f in features]) @ [weights[n] for n in names]
     )
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks import real
-from benchmarks.recordings import TEST_SEED, Job, Row, jobs, thin
+from benchmarks.recordings import TEST_SEED, Job, Row, jobs, measured, thin
 from benchmarks.report import Verdict
 from benchmarks.scores import mean, median
-from rppg_core import measure
+from rppg_core.extractors import DEFAULT
 from rppg_core.results import Vitals
 from rppg_core.simulation.faces import person_of
 from rppg_core.trace.traces import Trace
@@ -133,7 +133,7 @@ def _thinned(rows: list[Row], fps: float, jitter: float) -> list[Answer]:
 
 def _measured(row: Row, trace: Trace) -> Answer:
     truth = person_of(row.job.scene).truth(float(trace.times_s[0]), float(trace.times_s[-1]))
-    return Answer(measure(trace), truth.heart_rate_bpm, truth.rmssd_ms)
+    return Answer(measured(trace, row.job.method), truth.heart_rate_bpm, truth.rmssd_ms)
 
 
 def _whole(row: Row) -> Answer:
@@ -155,7 +155,7 @@ def _draws_of_the_clip() -> list[Answer]:
     for _ in range(_DRAWS):
         start = rng.uniform(times[0], times[-1] - 10.0)
         part = _cut(trace, (times >= start) & (times <= start + 10.0))
-        answers.append(Answer(measure(thin(part, 6.0, 0.45, rng)), real.FACE_1_BPM))
+        answers.append(Answer(measured(thin(part, 6.0, 0.45, rng), DEFAULT), real.FACE_1_BPM))
     return answers
 
 

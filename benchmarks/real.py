@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rppg_core import measure
+from benchmarks.recordings import measured
+from benchmarks.scores import mean, median
+from rppg_core.extractors import DEFAULT
 from rppg_core.face.reader import FaceReader, Frame
 from rppg_core.media.video import read_video
 from rppg_core.results import Vitals
@@ -41,10 +43,10 @@ class Window:
     vitals: Vitals
 
 
-def face_1(landmarks: str = "5") -> Vitals | None:
+def face_1(landmarks: str = "5", method: str = DEFAULT) -> Vitals | None:
     """The real clip, with its 11.8 s allowed to answer for HRV; None where it isn't there."""
     trace = face_1_trace(landmarks)
-    return None if trace is None else measure(trace, hrv_needs_s=10.0)
+    return None if trace is None else measured(trace, method, hrv_needs_s=10.0)
 
 
 def face_1_trace(landmarks: str = "5") -> Trace | None:
@@ -62,7 +64,7 @@ def face_1_trace(landmarks: str = "5") -> Trace | None:
     return Trace.of([r.time_us / 1e6 for r in good], [r.sample for r in good if r.sample], size)
 
 
-def fingertips() -> list[Window]:
+def fingertips(method: str = DEFAULT) -> list[Window]:
     """Windows of fingertips on a lens in whose middle the oximeter's label stood still."""
     found = []
     for path in sorted((DATA / "fingertip").glob("signal_*.npy"), key=lambda p: int(p.stem.split("_")[1])):
@@ -74,12 +76,12 @@ def fingertips() -> list[Window]:
             if len(around) <= 2 * _STEADY_S or np.any(around <= 0) or np.ptp(around) > _STEADY_BPM:
                 continue
             part = signal[int(start * _FINGERTIP_FS) : int((start + _WINDOW_S) * _FINGERTIP_FS)]
-            vitals = measure(_trace(part[:, None, :], _FINGERTIP_FS))
+            vitals = measured(_trace(part[:, None, :], _FINGERTIP_FS), method)
             found.append(Window(path.stem.split("_")[1], start, float(labels[middle]), vitals))
     return found
 
 
-def patches() -> list[Window]:
+def patches(method: str = DEFAULT) -> list[Window]:
     """Windows of 30 s of three patches of dark skin, with one mean rate per person as their label."""
     path = DATA / "dark-skin-patches" / "rgb_traces_61_patches.npz"
     if not path.is_file():
@@ -98,9 +100,55 @@ def patches() -> list[Window]:
         colours[colours <= 0.5] = np.nan
         width = int(30 * _PATCHES_FS)
         for start in range(0, max(n - width, 0) + 1, width):
-            vitals = measure(_trace(colours[start : start + width], _PATCHES_FS))
+            vitals = measured(_trace(colours[start : start + width], _PATCHES_FS), method)
             found.append(Window(person, start / _PATCHES_FS, truth[person], vitals))
     return found
+
+
+def report(method: str, tolerance_bpm: float) -> str:
+    """The section about real recordings."""
+    lines = []
+    for model in ("5", "68"):
+        clip = face_1(model, method)
+        if clip is None:
+            continue
+        low, high = FACE_1_RMSSD_MS
+        rate = (
+            "withheld"
+            if clip.heart_rate_bpm is None
+            else f"{clip.heart_rate_bpm:.1f} (error {clip.heart_rate_bpm - FACE_1_BPM:+.1f})"
+        )
+        spread = "withheld" if clip.rmssd_ms is None else f"{clip.rmssd_ms:.0f} ms (truth {low:.0f}–{high:.0f})"
+        lines.append(
+            f"| face-1, {model} points | {rate} bpm, confidence {clip.confidence:.2f}; RMSSD without the 20 s gate: "
+            f"{spread} |"
+        )
+    fingers, skin = fingertips(method), patches(method)
+    for name, windows in (
+        ("fingertip, 20 s windows, steady label", fingers),
+        ("dark-skin patches, 30 s windows", skin),
+    ):
+        if not windows:
+            continue
+        error = np.abs([(w.vitals.heart_rate_bpm or np.nan) - w.truth_bpm for w in windows])
+        sure = np.array([w.vitals.confidence >= 0.7 for w in windows])
+        ok = np.isfinite(error)
+        lines.append(
+            f"| {name} | {len(windows)} windows of {len({w.person for w in windows})} people; answered {ok.mean():.0%}"
+            + (f"; mean error {mean(error):.2f} bpm, median {median(error):.2f}" if ok.any() else "")
+            + f"; of {sure.sum()} with confidence ≥ 0.7, "
+            f"{int(np.sum(sure & (error > tolerance_bpm)))} beyond 2 bpm, {int(np.sum(sure & (error > 5)))} beyond 5 |"
+        )
+    if not lines:
+        return "## Real recordings\n\nNot present where this was made.\n"
+    notes = (
+        "`face-1` is one man, still and well lit (a sample of vitallens-python, MIT). `fingertip` is a lens covered by "
+        "a finger, not a face (MTHS data set, M. Farvardin, CC BY-NC-ND 4.0; read, not changed or kept); the row of "
+        "probabilities for single spots was fitted on these same recordings. "
+        "`dark-skin-patches` are heavily compressed traces with one mean rate per person as their truth "
+        "(bias-eval-rppg, MIT): no bar for accuracy, but nothing in them may be wrong with confidence.\n"
+    )
+    return "## Real recordings\n\n| | |\n|---|---|\n" + "\n".join(lines) + "\n\n" + notes
 
 
 def _mean_rates(folder: Path) -> dict[str, float]:

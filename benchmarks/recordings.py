@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from rppg_core import measure
+from rppg_core.extractors import DEFAULT, calibration_of, extraction
 from rppg_core.face.reader import FaceReader, Frame
 from rppg_core.media.video import read_video
 from rppg_core.results import Vitals
@@ -31,11 +32,12 @@ _REQUEST = 30
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A recording to make: which set it belongs to, what it shows, and with which landmarks it is read."""
+    """A recording to make: which set it belongs to, what it shows, how it is read and measured."""
 
     group: str  # "moderate" | "hard" | "no pulse" | ...
     scene: Scene
     landmarks: str = "5"
+    method: str = DEFAULT  # of `rppg_core.extractors`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +114,12 @@ def thin(trace: Trace, rate_hz: float, jitter: float, rng: np.random.Generator) 
     return Trace(times[taken], trace.colours[taken], trace.pose[taken], trace.frame_size)
 
 
+def measured(trace: Trace, method: str, **options: float) -> Vitals:
+    """Measure a trace by the method of that name, believed as far as its own calibration says."""
+    chosen = extraction(method)
+    return measure(trace, extract=chosen.extract, calibration=calibration_of(chosen), **options)  # type: ignore[arg-type]
+
+
 _readers: dict[str, FaceReader] = {}
 
 
@@ -124,7 +132,7 @@ def _work(job: Job) -> Row:
     if trace is None:
         return Row(job, None, None, None)
     truth = face.person.truth(float(trace.times_s[0]), float(trace.times_s[-1]))
-    return Row(job, trace, truth, measure(trace))
+    return Row(job, trace, truth, measured(trace, job.method))
 
 
 def with_landmarks(todo: Iterable[Job], landmarks: str) -> list[Job]:
