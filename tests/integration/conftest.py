@@ -28,7 +28,7 @@ def _command(pid: int) -> str:
 
 @dataclass
 class Service:
-    """A running `beam serve`. `key` is the one it printed, empty if it is not its first start."""
+    """A running `beam serve`. `key` is the one it left in a file, empty if it is not its first start."""
 
     process: subprocess.Popen[str]
     url: str
@@ -114,7 +114,8 @@ def start_service() -> Iterator[Callable[..., Service]]:
         assert wait_until(ready, START_S), log.read_text()
         os.set_blocking(process.stdout.fileno(), False)
         lines = [process.stdout.readline() or "" for _ in range(2)]
-        service.key = next((line.rpartition(": ")[2].strip() for line in lines if "sandbox key" in line), "")
+        told = next((line for line in lines if "sandbox key" in line), "")
+        service.key = Path(told.partition(" in the file ")[2].strip()).read_text().strip() if told else ""
         return service
 
     yield start
