@@ -53,7 +53,11 @@ VARIABLES = (
     ),
     Variable("BEAM_LANDMARKS", "5", "Landmark model: 5, 68, or the path of a dlib shape predictor."),
     Variable("BEAM_TRUSTED_PROXIES", "0", "How many proxies' X-Forwarded-For to believe."),
-    Variable("BEAM_CORS_ORIGINS", "none", "Origins whose pages may call the APIs, such as https://app.example.com."),
+    Variable(
+        "BEAM_CORS_ORIGINS",
+        "none",
+        "Origins whose pages may call the APIs, such as https://app.example.com or capacitor://localhost.",
+    ),
     Variable("BEAM_SIGNUP", "open", "open: anybody may have a free sandbox key; closed: only beam keys makes keys."),
     Variable(
         "BEAM_ADDRESS_LIMIT",
@@ -67,8 +71,8 @@ VARIABLES = (
     Variable("WEB_CONCURRENCY", "cores and memory allowed", "Worker processes."),
 )
 
-_ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
-"""As browsers write it: no path, no upper case. No `*` either."""
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
+"""As browsers write it: no path, no upper case. No `*` either. Packaged apps have schemes of their own."""
 
 FSYNC = ("everysec", "always")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -173,7 +177,9 @@ def _allowed_hosts(value: str) -> tuple[str, ...]:
 def _origins(value: str) -> tuple[str, ...]:
     origins = tuple(value.replace(",", " ").split())
     if not all(_ORIGIN.fullmatch(origin) for origin in origins):
-        raise ValidationError("must be origins such as https://app.example.com:8443, separated by commas")
+        raise ValidationError(
+            "must be origins such as https://app.example.com:8443 or capacitor://localhost, separated by commas"
+        )
     return origins
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import time
 from collections.abc import Callable
@@ -19,12 +18,14 @@ from beam_api.adapters.spool import Spool
 from beam_api.cli.common import failures_as_messages, json_option, open_store, print_json, read_settings
 from beam_api.config import Settings
 from beam_api.exceptions import StoreUnavailable
+from beam_api.host.process import raise_open_files
 from beam_api.host.resources import SERVICE_BYTES, WORKER_BYTES, cores, memory_limit_bytes
 from beam_api.monitoring import slots
+from beam_api.server.capacity import MOST_CONNECTIONS, RESERVED_FILES, connections_within
 from beam_api.server.embedded_redis import RedisNotRunning, find_binary
 from beam_api.store.client import ping, servers, store_errors, text
 
-OPEN_FILES = 1024
+OPEN_FILES = MOST_CONNECTIONS + RESERVED_FILES
 FREE_BYTES = 256 * 1024 * 1024
 COUNTS_BYTES = 16 * 1024 * 1024
 CLOCKS_APART_S = 1.0
@@ -176,8 +177,9 @@ def _data_dir(settings: Settings) -> tuple[str, str]:
 
 
 def _open_files(_settings: Settings) -> tuple[str, str]:
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return f"{files} open files", "" if files >= OPEN_FILES else f"raise `ulimit -n` to {OPEN_FILES}"
+    files = raise_open_files()  # as the service does
+    found = f"{files} open files, for {connections_within(files)} connections a web process"
+    return found, "" if files >= OPEN_FILES else f"raise the hard limit to {OPEN_FILES}: `ulimit -Hn`, or LimitNOFILE="
 
 
 def _workers(settings: Settings) -> tuple[str, str]:

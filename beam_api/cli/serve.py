@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,9 @@ from beam_api.server.supervisor import serve as run
 from beam_api.services.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
+
+FIRST_KEY = "first-key"
+"""In the data folder; for its owner alone."""
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -46,9 +50,26 @@ def _greet(settings: Settings, url: str, redis_url: str) -> None:
     try:
         keys = Keys(KeyStore(connect(redis_url)))
         if not keys.all():
-            click.echo(f"Your sandbox key, shown only now: {keys.create('first start').key}")
+            _give_key(keys, settings.data_dir / FIRST_KEY)
     except StoreUnavailable:
         click.echo("Redis doesn't answer: requests get 503 until it does.", err=True)
     if settings.playground == "on":
         click.echo(f"Measure yourself: {url}/playground")
     sys.stdout.flush()
+
+
+def _give_key(keys: Keys, path: Path) -> None:
+    """Show a key on a terminal. Anything else that takes our output may keep it, so there it goes to a file."""
+    if sys.stdout.isatty():
+        click.echo(f"Your sandbox key, shown only now: {keys.create('first start').key}")
+        return
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError:  # nothing can be written, as where all storage is elsewhere
+        click.echo("There is no key yet: make one with `beam keys create`.")
+        return
+    with open(descriptor, "w") as file:
+        file.write(f"{keys.create('first start').key}\n")
+    click.echo(f"Your sandbox key is in the file {path}")

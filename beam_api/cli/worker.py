@@ -26,12 +26,14 @@ def worker(metrics_port: int | None, metrics_host: str) -> None:
     Web processes on the same machine, with the same BEAM_DATA_DIR, tell its counts at their /metrics. Where there are
     none, --metrics-port has it answer itself: on this machine, or to who sends BEAM_METRICS_TOKEN.
     """
+    from beam_api.host.process import raise_open_files
     from beam_api.monitoring import slots
     from beam_api.server.embedded_redis import running_url
     from rppg_core.errors import ModelUnavailable
 
     with failures_as_messages():
         settings = read_settings(quiet=False)
+        raise_open_files()
         slots.prepare(settings.data_dir)  # before `worker` is imported, which counts
         from beam_api.video_worker import metrics_server
         from beam_api.video_worker.worker import run

@@ -1,12 +1,18 @@
-"""The process itself: it ends with the parent that started it."""
+"""The process itself: it ends with the parent that started it, and may open as many files as the system lets it."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import resource
 import sys
 from collections.abc import Callable
 
+MOST_OPEN_FILES = 65_536
+"""More than any process here can use; some systems set limits of a thousand million, which libraries loop over."""
+
+_SHORTAGES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)  # loaded here: after a fork it is too late to load anything
@@ -26,3 +32,21 @@ def die_with_parent(signal_number: int) -> Callable[[], None]:
             os._exit(1)
 
     return prepare
+
+
+def raise_open_files() -> int:
+    """Raise the limit of open files to the hard one, or `MOST_OPEN_FILES` if that is less; returns the limit in force.
+
+    A connection is a file. The usual limit of 1024 is meant for programs that use `select`.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        return most
+    return soft if soft != resource.RLIM_INFINITY else MOST_OPEN_FILES
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error says that there are no more files to open, or no more memory."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _SHORTAGES)

@@ -70,6 +70,9 @@ scan_seconds = Histogram(
 )
 _webhooks = Counter("beam_webhook_attempts", "Attempts at webhooks, by outcome.", ["outcome"], registry=registry)
 _redis_errors = Counter("beam_redis_errors", "Uses of Redis that failed, by kind.", ["kind"], registry=registry)
+_accept_pauses = Counter(
+    "beam_accept_pauses", "Times that a web process could open no more files and paused accepting.", registry=registry
+)
 
 # A counter that appears with its first event hides that event from `rate`: so these begin at nought.
 for _outcome in ("accepted", "NO_FACE_DETECTED", "INVALID_IMAGE", "UNSUPPORTED_IMAGE"):
@@ -146,6 +149,11 @@ def count_webhook(status: int | None, *, last: bool) -> None:
     _webhooks.labels("delivered" if delivered else "refused" if status else "unreachable").inc()
     if last and not delivered:
         _webhooks.labels("given_up").inc()
+
+
+def count_accept_pause() -> None:
+    """A web process had no files or memory for another connection."""
+    _accept_pauses.inc()
 
 
 def count_redis_error(error: Exception) -> None:

@@ -17,10 +17,11 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 from beam_api.config import Settings  # noqa: E402
-from beam_api.host.process import die_with_parent  # noqa: E402
+from beam_api.host.process import die_with_parent, raise_open_files  # noqa: E402
 from beam_api.monitoring import slots  # noqa: E402
 from beam_api.monitoring.logs import stdlib_logging  # noqa: E402
 from beam_api.server.balancing import Balancing  # noqa: E402
+from beam_api.server.capacity import connections_within  # noqa: E402
 from beam_api.server.embedded_redis import RedisNotRunning  # noqa: E402
 
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would put images on the disk
@@ -33,6 +34,7 @@ workers = _settings.workers  # dlib holds the GIL: processes scale
 worker_class = (
     "beam_api.server.gunicorn_worker.WebWorker"  # gthread: sync has no keep-alive, and clients come every second
 )
+worker_connections = connections_within(raise_open_files())
 threads = 8  # they overlap the reading of bodies and the waiting for Redis; few of them read frames at a time
 preload_app = True  # the model's memory is shared
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 # a heartbeat must not wait for a disk

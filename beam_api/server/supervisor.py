@@ -22,6 +22,7 @@ from types import FrameType
 import structlog
 
 from beam_api.config import Settings
+from beam_api.host.process import raise_open_files
 from beam_api.monitoring import slots
 from beam_api.server.embedded_redis import EmbeddedRedis, RedisNotRunning
 from beam_api.server.web_processes import Gunicorn, WebProcesses
@@ -62,6 +63,7 @@ def serve(settings: Settings, address: Address, on_start: Callable[[str, str], N
         If there is no folder for the counts.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would put images on the disk
+    raise_open_files()  # the children inherit it
     orders = Orders()
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(address))
@@ -108,7 +110,7 @@ def _watch(web: WebProcesses, worker: WorkerProcess, server: EmbeddedRedis | Non
 def _keep_alive(server: EmbeddedRedis, stop: threading.Event) -> None:
     try:
         server.revive()
-    except RedisNotRunning as error:  # requests get 503 until it comes back
+    except (RedisNotRunning, OSError) as error:  # requests get 503 until it comes back
         structlog.get_logger().error("redis does not start", reason=str(error))
         stop.wait(REVIVE_PAUSE_S)
 

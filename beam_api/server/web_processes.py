@@ -106,7 +106,10 @@ class WebProcesses:
     def reload(self) -> None:
         """Start a new one, which reads code, certificates and models anew."""
         structlog.get_logger().info("reload begins")
-        self._next = self._start()
+        try:
+            self._next = self._start()
+        except OSError as error:  # no memory, no files
+            structlog.get_logger().error("reload failed; the former processes stay", reason=str(error))
 
     def look_after(self) -> bool:
         """Go on with a reload; says whether the new one has just taken over."""

@@ -36,13 +36,16 @@ class WorkerProcess:
         if self._process is not None:
             structlog.get_logger().error("video worker died", exit_code=self._process.returncode)
         self._started = time.monotonic()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "beam_api.cli", "worker"],
-            env=os.environ | {"BEAM_REDIS_URL": self._redis_url},
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its children in order
-            preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "beam_api.cli", "worker"],
+                env=os.environ | {"BEAM_REDIS_URL": self._redis_url},
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its children in order
+                preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509
+            )
+        except OSError as error:  # no memory, no files: there is a next time
+            structlog.get_logger().error("video worker does not start", reason=str(error))
 
     def replace(self) -> None:
         """Start another one; this one ends after what it has in hand."""

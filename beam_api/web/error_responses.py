@@ -5,11 +5,13 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from flask import Flask, Response, jsonify, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from beam_api import exceptions as ours
+from beam_api.host.process import is_shortage
 from beam_api.web.request_log import request_id
 from rppg_core import errors as core
 
@@ -68,6 +70,8 @@ def init_app(app: Flask) -> None:
     app.config["PROPAGATE_EXCEPTIONS"] = False
     for kind in (ours.BeamError, core.RppgError):
         app.register_error_handler(kind, _answer_known)
+    app.register_error_handler(OSError, _answer_shortage)
+    app.register_error_handler(MemoryError, _answer_shortage)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(ParseException, lambda _error: _answer_http(BadRequest()))  # malformed chunks
 
@@ -88,6 +92,14 @@ def _answer_known(error: ours.BeamError | core.RppgError) -> Response:
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def _answer_shortage(error: OSError | MemoryError) -> Response:
+    """No more files or memory: it is over in a moment. Any other such error is a bug."""
+    if not is_shortage(error):
+        raise error
+    structlog.get_logger().warning("no files or memory for a request", reason=str(error))
+    return _answer_known(ours.StoreUnavailable("The service is short of files or memory at the moment."))
 
 
 def _answer_http(error: HTTPException) -> Response:

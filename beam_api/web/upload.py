@@ -90,7 +90,7 @@ class _Reader:
             if isinstance(event, Epilogue):
                 return True
             if isinstance(event, (Field, File)):
-                self._wanted = isinstance(event, File) and event.name == self._name
+                self._wanted = event.name == self._name  # with or without a file name
                 self._files += self._wanted
                 if self._files > 1:
                     raise InvalidParameter(self._name, "must be given once")
@@ -104,6 +104,8 @@ class _Reader:
             if self._passed_over > self._most_bytes:
                 raise PayloadTooLarge
             return
+        if not self._written and data.startswith(b"data:"):
+            raise InvalidParameter(self._name, "must hold the bytes of the video file, not a data URL")
         self._written += len(data)
         if self._written > self._most_bytes:
             raise PayloadTooLarge(_TOO_LARGE.format(self._most_bytes // 2**20))

@@ -36,6 +36,8 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _STANDALONE = frozenset(range(0xD0, 0xD8)) | {0x01}  # markers that carry no length
 _NOT_FILL = re.compile(rb"[^\xff]")
 _MAX_SEGMENTS = 1000  # before the frame header; an ICC profile may take 255, and there may be millions of empty ones
+_END_MARKER = b"\xff\xd9"
+_ALL_COEFFICIENTS = b"\x00\x3f"  # 0 to 63; the scans of a progressive image have fewer, or one component
 _ORIENTATION_TAG = 0x0112
 _MOST_EXIF = 65536
 _MAX_ENTRIES = 1000  # of a directory; cameras write some dozens
@@ -120,13 +122,24 @@ def _decode_jpeg(data: bytes, at_least: tuple[int, int]) -> NDArray[np.uint8]:
     try:
         return _pixels(data, strict=True, at_least=at_least)
     except ValueError as error:
-        # Stray bytes between segments are common in camera streams and harm no pixel; anything else does.
-        if "extraneous bytes" not in str(error):
+        # Stray bytes between segments are common in camera streams and harm no pixel, nor does a lack of the end marker
+        # alone: with it, a decoder that finds pixels missing says so. Anything else does harm.
+        strays, unended = (
+            "extraneous bytes" in str(error),
+            "end of JPEG file" in str(error) and _ends_in_full_scan(data),
+        )
+        if not (strays or unended):
             raise InvalidImage("The JPEG is truncated or corrupt.") from error
     try:
-        return _pixels(data, strict=False, at_least=at_least)
+        return _pixels(data + _END_MARKER if unended else data, strict=unended, at_least=at_least)
     except ValueError as error:
         raise InvalidImage("The JPEG is truncated or corrupt.") from error
+
+
+def _ends_in_full_scan(data: bytes) -> bool:
+    """Whether the last scan holds all of three components, so that none after it can be missing."""
+    at = data.rfind(b"\xff\xda")
+    return at > 0 and data[at + 4 : at + 5] == b"\x03" and data[at + 11 : at + 13] == _ALL_COEFFICIENTS
 
 
 def _pixels(data: bytes, *, strict: bool, at_least: tuple[int, int]) -> NDArray[np.uint8]:

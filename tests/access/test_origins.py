@@ -75,7 +75,12 @@ def test_pages_and_what_they_are_made_of_stay_closed(open_to_app, path):
 
 
 @pytest.mark.parametrize(
-    "value", ["*", "null", "example.com", "https://example.com/", "https://*.example.com", "https://Example.com", "a b"]
+    "value",
+    [
+        *("*", "null", "example.com", "https://example.com/", "https://*.example.com", "https://Example.com", "a b"),
+        *("capacitor://", "capacitor://localhost/", "capacitor://*", "tauri:localhost", "file://", "1a://x", "x://y:0"),
+        *("capacitor://localhost/index.html", "https://user@example.com", "ionic://localhost?a", "://localhost"),
+    ],
 )
 def test_a_setting_that_is_no_list_of_origins_is_refused(monkeypatch, value):
     monkeypatch.setenv("BEAM_CORS_ORIGINS", value)
@@ -86,6 +91,22 @@ def test_a_setting_that_is_no_list_of_origins_is_refused(monkeypatch, value):
 def test_origins_are_read_from_the_environment(monkeypatch):
     monkeypatch.setenv("BEAM_CORS_ORIGINS", f"{APP}, http://localhost:5173 https://[::1]:8443")
     assert Settings.from_environment().cors_origins == (APP, "http://localhost:5173", "https://[::1]:8443")
+
+
+@pytest.mark.parametrize(
+    "origin", ["capacitor://localhost", "ionic://localhost", "tauri://localhost", "app://x-1:8080"]
+)
+def test_the_origin_of_a_packaged_app_is_one_like_others(settings, redis, reader, api_key, monkeypatch, origin):
+    monkeypatch.setenv("BEAM_CORS_ORIGINS", origin)
+    named = Settings.from_environment().cors_origins
+    client = create_app(replace(settings, cors_origins=named), redis=redis, reader=reader).test_client()
+    allowed = preflight(client, "/api/rppg/measure", origin)
+    assert allowed.status_code == 204
+    assert allowed.headers["Access-Control-Allow-Origin"] == origin
+    answer = client.get("/api/keys/me", headers={"Origin": origin, "X-API-Key": api_key})
+    assert answer.headers["Access-Control-Allow-Origin"] == origin
+    for other in ("http://localhost", "https://localhost", origin + "/", "null"):
+        assert preflight(client, "/api/rppg/measure", other).status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/api/keys", "/playground/key"])

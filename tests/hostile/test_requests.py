@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import time
 
 import pytest
 
+from beam_api.server.gunicorn_worker import HEAD_S
 from tests.hostile.conftest import ERROR, MEASURE, Target
 
 pytestmark = pytest.mark.integration
@@ -40,6 +43,33 @@ MALFORMED = {
     "line feeds alone": GET.replace("\r\n", "\n") + "\n\r\n\r\n",
     "a line feed in a header": GET + "X-A: 1\nX-B: 2\r\n\r\n",
     "two hosts": GET + "Host: y\r\n\r\n",
+    "the same host twice": GET + "Host: x\r\n\r\n",
+    "no host": "GET /health HTTP/1.1\r\n\r\n",
+    "no host and other fields": "GET /health HTTP/1.1\r\nAccept: */*\r\n\r\n",
+    "no host for a whole address": "GET http://x/health HTTP/1.1\r\n\r\n",
+    **{
+        f"host {host!r}": f"GET /health HTTP/1.1\r\nHost: {host}\r\n\r\n"
+        for host in (
+            "",
+            "x y",
+            "x, y",
+            "x/y",
+            "u@x",
+            "x:y",
+            "x:80:80",
+            "x:70000",
+            "[::1",
+            "::1",
+            "[x]",
+            "a%zz",
+            "\u00e4",
+        )
+    },
+    "an invalid host in HTTP/1.0": "GET /health HTTP/1.0\r\nHost: a b\r\n\r\n",
+    "a space before the first field": "GET /health HTTP/1.1\r\n Host: x\r\n\r\n",
+    "a tab before the first field": "GET /health HTTP/1.1\r\n\tHost: x\r\n\r\n",
+    "two empty lines first": "\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an asterisk for something": "GET * HTTP/1.1\r\nHost: x\r\n\r\n",
     "no version": "GET /health\r\n\r\n",
     "version 0.9": "GET /health HTTP/0.9\r\n\r\n",
     "version 2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -54,6 +84,22 @@ MALFORMED = {
     "TLS": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "nonsense": "\x00\xff\xfe\r\n\r\n",
 }
+NEVER_ENDING = {
+    "line feeds alone": "GET /health HTTP/1.1\nHost: x\n\n",
+    "a line feed after the request line": "GET /health HTTP/1.1\nHost: x\r\n",
+    "a line feed at the end": "GET /health HTTP/1.1\r\nHost: x\r\n\n",
+    "a line feed in the middle": "GET /health HTTP/1.1\r\nHost: x\nAccept: */*\r\n",
+    "an empty line of a line feed first": "\nGET /health HTTP/1.1\r\n",
+    "carriage returns alone": "GET /health HTTP/1.1\rHost: x\r\r",
+    "a carriage return in the request line": "GET /health\r HTTP/1.1\r\n",
+    "no version": "GET /health\r\n",
+    "a version without a number": "GET /health HTTP/\r\n",
+    "another protocol": "GET /health RTSP/1.0\r\n",
+    "another protocol's greeting": "SSH-2.0-OpenSSH_9.2\r\n",
+    "TLS": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+}
+"""Refused as they come: the client sends no empty line, and waits."""
+
 LIMITED = {
     "a long line": (f"GET /{LONG} HTTP/1.1\r\nHost: x\r\n\r\n", 414),
     "a long header": (GET + f"X-A: {LONG}\r\n\r\n", 431),
@@ -82,7 +128,12 @@ WELL_FORMED = {
         GET + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
         200,
     ),
-    "no host": ("GET /health HTTP/1.1\r\n\r\n", 200),
+    "no host in HTTP/1.0": ("GET /health HTTP/1.0\r\n\r\n", 200),
+    "a port": ("GET /health HTTP/1.1\r\nHost: x:8000\r\n\r\n", 200),
+    "an empty port": ("GET /health HTTP/1.1\r\nHost: x:\r\n\r\n", 200),
+    "an address": ("GET /health HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n", 200),
+    "a name of a container": ("GET /health HTTP/1.1\r\nHost: my_app.local.\r\n\r\n", 200),
+    "an empty line first": ("\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n", 200),
 }
 
 
@@ -102,6 +153,29 @@ def test_what_is_no_http_is_a_400_in_the_shape_of_all_errors_and_ends_the_connec
         assert set(json.loads(body)["error"]) == ERROR, name
         assert json.loads(body)["error"]["request_id"].encode() in head, name
         assert answer.count(b"HTTP/1.1 ") == 1, name
+
+
+def test_a_head_that_can_t_become_one_is_a_400_at_once(target: Target):
+    """The connection stays open on the client's side; without an answer it would be cut off after HEAD_S."""
+    for name, text in NEVER_ENDING.items():
+        started = time.monotonic()
+        answer = target.raw(text.encode("latin-1"))
+        assert status(answer) == 400, name
+        assert set(json.loads(answer.partition(b"\r\n\r\n")[2])["error"]) == ERROR, name
+        assert time.monotonic() - started < HEAD_S / 2, name
+
+
+def test_a_head_in_single_bytes_is_the_same_head(target: Target):
+    for text, expected in ((GET + "\r\n", 200), ("GET /health HTTP/1.1\r\nHost: x\r\nX: a\rb\r\n\r\n", 400)):
+        with socket.create_connection(target.address, timeout=60.0) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for byte in text.encode():
+                try:
+                    connection.sendall(bytes([byte]))
+                except OSError:  # refused before its end
+                    break
+                time.sleep(0.002)
+            assert status(connection.recv(65_536)) == expected
 
 
 def test_what_is_beyond_a_limit_is_named_so(target: Target):

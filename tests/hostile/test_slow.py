@@ -12,7 +12,8 @@ from threading import Event, Thread
 import pytest
 
 from beam_api.server.gunicorn_conf import threads
-from beam_api.server.gunicorn_worker import ALLOWANCE_S, HEAD_S
+from beam_api.server.gunicorn_worker import HEAD_S
+from beam_api.server.patience import ALLOWANCE_S
 from tests.hostile.conftest import MEASURE, Target
 from tests.images import jpeg, still_face
 

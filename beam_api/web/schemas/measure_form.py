@@ -116,7 +116,7 @@ def read_post(form: Form, key_id: str) -> Post:
     frames = tuple(form.files.get("frame", ()))
     times = params["timestamp_ms"]
     if not any(frames):  # a form without a chosen file sends an empty one
-        raise MissingFrame
+        raise MissingFrame(_where_files_are(form))
     if len(frames) > MOST_FRAMES:
         raise TooManyFrames(f"The request holds {len(frames)} frames; at most {MOST_FRAMES} are taken.")
     if times and len(times) != len(frames):
@@ -133,6 +133,12 @@ def read_post(form: Form, key_id: str) -> Post:
         duration_us=1000 * params["duration_ms"],
         include_raw=params["include_raw"],
     )
+
+
+def _where_files_are(form: Form) -> str | None:
+    """What to tell a client that sent its images under another name."""
+    others = [name for name, files in form.files.items() if any(files) and re.fullmatch(r"[\w\[\].-]{1,32}", name)]
+    return f"{MissingFrame.message} It holds one in '{others[0]}': rename that to 'frame'." if others else None
 
 
 def _only(name: str, values: list[str]) -> str:

@@ -161,12 +161,42 @@ def test_the_parent_of_the_service_loads_no_science():
     assert loaded.stdout.strip() == "[]"
 
 
-def test_the_first_start_tells_a_key_and_where_the_playground_is(settings, redis, capsys):
-    from beam_api.cli.serve import _greet
+def test_the_first_start_shows_a_key_on_a_terminal(settings, redis, capsys, monkeypatch):
+    from beam_api.cli.serve import FIRST_KEY, _greet
 
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     _greet(settings, "http://localhost:8000", settings.redis_url)
     first = capsys.readouterr().out
     assert re.search(r"^Your sandbox key, shown only now: beam_sk_\w{59}$", first, re.MULTILINE)
     assert first.splitlines()[-1] == "Measure yourself: http://localhost:8000/playground"
+    assert not (settings.data_dir / FIRST_KEY).exists()
     _greet(replace(settings, playground="off"), "http://localhost:8000", settings.redis_url)
     assert capsys.readouterr().out == "Beam listens on http://localhost:8000\n"
+
+
+def test_the_first_start_without_a_terminal_leaves_the_key_in_a_file_of_its_owner(settings, redis, capsys):
+    from beam_api.cli.serve import FIRST_KEY, _greet
+
+    path = settings.data_dir / FIRST_KEY
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("of an earlier service")
+    path.chmod(0o644)
+    _greet(settings, "http://localhost:8000", settings.redis_url)
+    captured = capsys.readouterr()
+    key = path.read_text().strip()
+    assert re.fullmatch(r"beam_sk_\w{59}", key)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert f"Your sandbox key is in the file {path}\n" in captured.out
+    assert key not in captured.out + captured.err
+    _greet(settings, "http://localhost:8000", settings.redis_url)
+    assert "key" not in capsys.readouterr().out
+    assert path.read_text().strip() == key
+
+
+def test_a_first_start_that_can_write_no_file_makes_no_key_that_nobody_sees(settings, redis, capsys, tmp_path):
+    from beam_api.cli.serve import _greet
+
+    (tmp_path / "file").write_text("")
+    _greet(replace(settings, data_dir=tmp_path / "file" / "data"), "http://localhost:8000", settings.redis_url)
+    assert "beam keys create" in capsys.readouterr().out
+    assert not list(redis.scan_iter("*:key"))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import re
 import tempfile
 
 import pytest
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from beam_api.exceptions import InvalidParameter, PayloadTooLarge, UnsupportedMediaType
+from beam_api.exceptions import InvalidParameter, MissingFrame, PayloadTooLarge, UnsupportedMediaType
 from beam_api.web.multipart import Form, Limits, read_form
+from beam_api.web.schemas.measure_form import read_post
+from beam_api.web.upload import read_upload
 
 SMALL = Limits(file_bytes=1000, files_bytes=2500, body_bytes=5000)
 
@@ -135,3 +139,97 @@ def test_no_temporary_file_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     big = bytes(3_000_000)
     body = body_of(part("frame", big, "a.jpg"))
     assert read_form(request_of(body), Limits(10**7, 10**7, 10**7)).files == {"frame": [big]}
+
+
+WIDE = Limits(10**6, 10**6, 10**6)
+
+
+def named(disposition: str, content: bytes) -> bytes:
+    head = f"--xyz\r\nContent-Disposition: form-data; {disposition}\r\n\r\n"
+    return head.encode() + content + b"\r\n"
+
+
+@pytest.mark.parametrize("name", ["frame", "frame[]", "frames"])
+@pytest.mark.parametrize("file_name", ["", '; filename="a.jpg"', "; filename=a", "; filename*=UTF-8''%C3%A4.jpg"])
+@pytest.mark.parametrize("size", [200, 18_000])
+def test_an_image_is_a_frame_with_or_without_a_file_name(name: str, file_name: str, size: int) -> None:
+    for signature in (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"):
+        image = signature + bytes(size)
+        body = body_of(named(f'name="{name}"{file_name}', image))
+        assert read_form(request_of(body), WIDE) == Form(files={"frame": [image]})
+
+
+def test_an_image_as_text_is_decoded() -> None:
+    image = b"\xff\xd8\xff" + bytes(range(256)) * 70
+    text = base64.b64encode(image)
+    wrapped = base64.encodebytes(image).replace(b"\n", b"\r\n")
+    for sent in (text, b"data:image/jpeg;base64," + text, wrapped, b" " + text + b"\r\n", text.rstrip(b"=")):
+        body = body_of(named('name="frame"', sent), named('name="frame"', image))
+        assert read_form(request_of(body), WIDE).files == {"frame": [image, image]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"hello",
+        b"file:///a.jpg",
+        b"data:,",
+        b"[object File]",
+        base64.b64encode(b"no image"),
+        b"/9j/ 4AAQ",
+        b"x" * 18_000,
+        b"data:image/jpeg,%FF%D8%FF",
+        b"\xff\xd8",
+        b"{}",
+    ],
+)
+def test_a_frame_that_is_no_image_is_refused_with_the_cure(text: bytes) -> None:
+    with pytest.raises(InvalidParameter, match=r"'frame' must be given as a file: .* base64"):
+        read_form(request_of(body_of(named('name="frame"', text))), WIDE)
+
+
+def test_text_is_held_to_the_limits_of_files() -> None:
+    text = base64.b64encode(b"\xff\xd8\xff" + bytes(9000))
+    for limits in (Limits(3000, 10**6, 10**6), Limits(10**6, 3000, 10**6)):
+        with pytest.raises(PayloadTooLarge):
+            read_form(request_of(body_of(named('name="frame"', text))), limits)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "told"),
+    [
+        ("application/json", "field 'frame', not JSON"),
+        ("application/x-www-form-urlencoded", "not a URL-encoded form"),
+        ("image/jpeg", "not a single image"),
+    ],
+)
+def test_another_type_is_named_with_the_cure(content_type: str, told: str) -> None:
+    with pytest.raises(UnsupportedMediaType, match=told):
+        read_form(request_of(b"{}", content_type), SMALL)
+
+
+@pytest.mark.parametrize("name", ["Frame", "FRAME", "file", "image", "photo[]"])
+def test_a_file_under_another_name_is_named_with_the_cure(name: str) -> None:
+    form = read_form(request_of(body_of(part(name, b"\xff\xd8\xff", "a.jpg"))), WIDE)
+    with pytest.raises(MissingFrame, match=rf"It holds one in '{re.escape(name)}': rename that to 'frame'"):
+        read_post(form, "key")
+
+
+def test_a_name_that_is_none_is_not_repeated() -> None:
+    form = read_form(request_of(body_of(part("<script>", b"\xff\xd8\xff", "a.jpg"))), WIDE)
+    with pytest.raises(MissingFrame, match=r"field 'frame'\.$"):
+        read_post(form, "key")
+
+
+@pytest.mark.parametrize("file_name", ["", '; filename="v.mp4"', "; filename*=UTF-8''v.mp4"])
+def test_a_video_is_taken_with_or_without_a_file_name(file_name: str) -> None:
+    into, video = io.BytesIO(), bytes(range(256)) * 1000
+    body = body_of(named('name="note"', b"hello"), named(f'name="file"{file_name}', video))
+    assert read_upload(request_of(body), "file", into, 10**6) == len(video)
+    assert into.getvalue() == video
+
+
+def test_a_video_as_a_data_url_is_refused_with_the_cure() -> None:
+    body = body_of(named('name="file"', b"data:video/mp4;base64,AAAA"))
+    with pytest.raises(InvalidParameter, match="'file' must hold the bytes of the video file, not a data URL"):
+        read_upload(request_of(body), "file", io.BytesIO(), 10**6)

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+import simplejpeg
 
 from rppg_core.errors import InvalidImage, UnsupportedImage
 from rppg_core.media.images import MAX_PIXELS, WHOLE_PIXELS, decode, read_header
@@ -148,3 +149,24 @@ def test_a_header_says_what_its_pixels_take_when_they_are_decoded(face):
     pixels = face.shape[0] * face.shape[1]
     sizes = [read_header(data).decoded_bytes for data in (jpeg(face), cmyk_jpeg(face), png(face), deep)]
     assert sizes == [3 * pixels, 4 * pixels, 3 * pixels, 8 * pixels]
+
+
+@pytest.mark.parametrize("subsampling", ["444", "422", "420"])
+def test_a_jpeg_that_lacks_its_end_marker_alone_is_whole(subsampling):
+    """As cheap cameras send it. Of a byte more that is missing, a decoder would make up the last pixels."""
+    picture = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 255, (120, 160, 3), dtype=np.uint8), (9, 9), 3)
+    stored = simplejpeg.encode_jpeg(picture, 85, "RGB", subsampling)
+    whole = decode(stored)
+    for missing in (1, 2):
+        np.testing.assert_array_equal(decode(stored[:-missing]), whole)
+    for missing in (*range(3, 60), 500, 2000):
+        with pytest.raises(InvalidImage):
+            decode(stored[:-missing])
+
+
+def test_a_progressive_jpeg_without_its_end_may_lack_scans_and_is_invalid():
+    picture = np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    stored = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    decode(stored)
+    with pytest.raises(InvalidImage):
+        decode(stored[:-2])
