@@ -109,7 +109,7 @@ def test_workers_fit_in_the_memory_that_is_allowed(tree, mebibytes, workers):
 
 def test_a_process_bound_to_one_core_of_several_counts_one():
     code = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
-    code += "from beam_api import machine; print(machine.cores())"
+    code += "from beam_api.host import resources; print(resources.cores())"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert int(ran.stdout) == 1
 
