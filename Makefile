@@ -1,11 +1,15 @@
 # Two commands do all the set-up: `make run` and `make test`.
 PYTHON ?= python3
+# What serves, and what tests; an environment named by VENV is both.
 VENV ?= .venv
-BIN := $(VENV)/bin
-# One stamp per set of inputs: the environment is made anew when they change, and kept when they don't.
-INPUTS := $(shell cat pyproject.toml Makefile | sha256sum | cut -c1-16)
-DEPENDENCIES := $(VENV)/.dependencies-$(INPUTS)
-INSTALLED := $(VENV)/.installed-$(shell pwd | sha256sum | cut -c1-16)-$(INPUTS)
+TEST_VENV ?= $(if $(filter .venv,$(VENV)),.venv-test,$(VENV))
+BIN := $(TEST_VENV)/bin
+# A stamp per set of inputs: an environment is made anew when they change, and kept when they don't.
+INPUTS := $(shell cat pyproject.toml tools/install.py | sha256sum | cut -c1-16)
+CHECKOUT := $(shell pwd | sha256sum | cut -c1-16)
+RUNTIME := $(VENV)/.runtime-$(INPUTS)
+TESTING := $(TEST_VENV)/.testing-$(INPUTS)
+INSTALLED := $(TEST_VENV)/.installed-$(CHECKOUT)-$(INPUTS)
 
 # Arrays here are small: threads of the linear algebra would only stand in each other's way, as in the service.
 export OMP_NUM_THREADS ?= 1
@@ -23,25 +27,29 @@ help:
 	@echo "make faults  a thousand windows while everything is killed, restarted and cut; bench-soak, ten minutes of load"
 	@echo "make bench-accuracy writes docs/accuracy.md, bench-peers benchmarks/peers.md; bench-load lets a day pass"
 
-$(DEPENDENCIES):
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed") if not (3, 11) <= sys.version_info < (3, 14) else None'
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,landmarks68]'
+# An environment for tests can serve too.
+$(RUNTIME):
+	@[ -e $(VENV)/.testing-$(INPUTS) ] || { echo "Installing Beam into $(VENV)" && $(PYTHON) tools/install.py $(VENV) --editable .; }
+	@touch $@
+
+$(TESTING):
+	@echo "Installing Beam and its tests into $(TEST_VENV)"
+	@$(PYTHON) tools/install.py $(TEST_VENV) --editable '.[dev,landmarks68]'
 	@touch $@
 
 # The package itself is installed once per checkout: a kept environment may have served another one.
-$(INSTALLED): $(DEPENDENCIES)
-	@rm -f $(VENV)/.installed-*
+$(INSTALLED): $(TESTING)
+	@rm -f $(TEST_VENV)/.installed-*
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 install: $(INSTALLED)
 
-run: install
-	$(BIN)/beam serve
+run: $(RUNTIME)
+	$(VENV)/bin/beam serve
 
-demo: install
-	$(BIN)/beam demo $(DEMO)
+demo: $(RUNTIME)
+	$(VENV)/bin/beam demo $(DEMO)
 
 lint: install
 	$(BIN)/ruff check .
@@ -61,9 +69,9 @@ chromium:
 # Prometheus's own checks of deploy/monitoring, from Debian's package, of which nothing else is wanted.
 promtool: install
 	@command -v promtool >/dev/null || [ -x $(BIN)/promtool ] || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
-		|| (apt-get -qq update && mkdir -p $(VENV)/deb && cd $(VENV)/deb \
+		|| (apt-get -qq update && mkdir -p $(TEST_VENV)/deb && cd $(TEST_VENV)/deb \
 		&& apt-get -qq -o APT::Sandbox::User=root download prometheus \
-		&& dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C ../bin --strip-components=3 ./usr/bin/promtool; rm -rf $(abspath $(VENV))/deb)
+		&& dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C ../bin --strip-components=3 ./usr/bin/promtool; rm -rf $(abspath $(TEST_VENV))/deb)
 
 # Debian's Redis, beside those that come from PyPI, and a load balancer: what needs them is skipped where they are not.
 servers:
@@ -125,4 +133,4 @@ bench-soak: install
 	$(BIN)/python -m benchmarks.soak $(SOAK)
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-test build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,7 +13,7 @@ from tests.processes import wait_until
 
 COUNT = """
 import os, sys
-from beam_api import metrics
+from beam_api.monitoring import counters as metrics
 metrics.slot.begin(sys.argv[1])
 metrics.count_scan("completed")
 if sys.argv[1] == "parent":

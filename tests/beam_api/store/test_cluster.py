@@ -63,7 +63,11 @@ def test_questions_about_several_nodes_are_answered_in_their_order(servers: Clus
 
 
 def test_all_nodes_work_at_the_same_time(servers: ClusterServers, cluster: Redis) -> None:
-    """A script keeps each of them busy for half a second, and says from when to when."""
+    """A script keeps each of them busy for half a second, and gives its start and end.
+
+    One after the other they would take a second and a half from the first start to the last end. The machine may let a
+    node wait for a core, so one run in which all overlap is enough: in sequence they never do.
+    """
     busy = Script(
         cluster,
         "local function now() local t = redis.call('TIME') return t[1] * 1000 + math.floor(t[2] / 1000) end "
@@ -72,8 +76,12 @@ def test_all_nodes_work_at_the_same_time(servers: ClusterServers, cluster: Redis
     keys = [named_on(cluster, node, "busy{}") for node in servers.nodes[:3]]
     questions = [Question(busy, [key], [], tuple) for key in keys]
     ask(cluster, *questions)  # teaches the script, to one after the other
-    spans = ask(cluster, *questions)
-    assert max(begun for begun, _ in spans) < min(ended for _, ended in spans)
+
+    def overlap() -> bool:
+        spans = ask(cluster, *questions)
+        return bool(max(begun for begun, _ in spans) < min(ended for _, ended in spans))
+
+    assert any(overlap() for _ in range(5))
 
 
 def test_a_node_that_knows_no_script_is_taught_by_the_way_and_nothing_is_done_twice(
