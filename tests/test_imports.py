@@ -91,7 +91,8 @@ def test_the_core_imports_neither_the_service_nor_outer_rooms(module, path):
         assert imported.partition(".")[0] not in {"beam_api", "flask", "redis", "gunicorn"}, imported
         room, other = _room(module), _room(imported)
         if imported.startswith("rppg_core.") and room in CORE_MAY_IMPORT and other != room:
-            assert other.removeprefix("rppg_core.") in CORE_MAY_IMPORT[room] | {"numerics"}, f"{module} imports {imported}"
+            allowed = CORE_MAY_IMPORT[room] | {"numerics"}
+            assert other.removeprefix("rppg_core.") in allowed, f"{module} imports {imported}"
 
 
 def test_every_room_states_its_rule():
