@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from benchmarks.calibration_module import Fit, write_module
-from benchmarks.fitting import FOLDS, Finding, Row, fit, logistic, show
+from benchmarks.fitting import FOLDS, Finding, Row, can_be_fitted, fit, logistic, show
 from benchmarks.recordings import TUNING_SEED, Job, jobs, rows, single_threaded_pool, thin
 from benchmarks.recordings import Row as Recording
 from benchmarks.spots import spot
@@ -103,7 +103,12 @@ def main() -> None:
         for found in pool.imap(partial(judged_spot, method=method), SPOT_SEEDS, chunksize=16):
             for finding in found:
                 findings[finding.row].append(finding)
-    rows_ = {name: fit(findings[name], signs, _TOLERANCE[name]) for name, signs in SIGNS.items() if findings[name]}
+    rows_ = {
+        name: fit(findings[name], signs, _TOLERANCE[name])
+        for name, signs in SIGNS.items()
+        if can_be_fitted(findings[name], _TOLERANCE[name])
+    }
+    print("Not fitted, for want of windows:", ", ".join(SIGNS.keys() - rows_.keys()) or "none")
     widths = {}
     for name, row in rows_.items():
         show(name, row)

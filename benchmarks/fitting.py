@@ -36,6 +36,12 @@ class Row:
     right: NDArray[np.bool_]
 
 
+def can_be_fitted(group: list[Finding], tolerance: float) -> bool:
+    """Whether there are right windows and wrong ones outside of every fold."""
+    right = [(finding.fold, abs(finding.error) <= tolerance) for finding in group]
+    return all({good for fold, good in right if fold != out} == {True, False} for out in range(FOLDS))
+
+
 def fit(group: list[Finding], signs: dict[str, int], tolerance: float) -> Row:
     """Logistic regression with signed weights; each window's probability is said by the folds that it isn't in."""
     x = np.array([[finding.features[name] for name in signs] for finding in group])

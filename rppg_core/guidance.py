@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from rppg_core.face.regions import CENTRES, N_REGIONS
 from rppg_core.trace.aliasing import is_evenly_slow
 from rppg_core.trace.sampling import frame_rate_hz
-from rppg_core.trace.traces import Trace
+from rppg_core.trace.traces import PLACE, SIZE_PX, X_PX, Y_PX, Trace
 
 _MIN_SIZE_PX = 32.0  # distance of the eyes' centres: a little more than the least that is measured
 _EDGE = 1.1  # half width and height of the skin, in that distance
@@ -42,7 +42,8 @@ def advise(trace: Trace, paced_s: ArrayLike | None = None) -> tuple[str, ...]:
 
 
 def _place(trace: Trace) -> tuple[str, ...]:
-    x, y, size = np.median(trace.pose[:, :3], axis=0) if len(trace.pose) > 1 else trace.pose[0, :3]
+    pose = np.median(trace.pose, axis=0) if len(trace.pose) > 1 else trace.pose[0]
+    x, y, size = pose[X_PX], pose[Y_PX], pose[SIZE_PX]
     width, height = trace.frame_size
     if size < _MIN_SIZE_PX:
         return ("FACE_TOO_SMALL",)
@@ -75,7 +76,7 @@ def _light(trace: Trace) -> tuple[str, ...]:
 
 
 def _motion(trace: Trace) -> tuple[str, ...]:
-    times, place = trace.times_s, trace.pose[:, :2] / max(float(np.median(trace.pose[:, 2])), 1.0)
+    times, place = trace.times_s, trace.pose[:, PLACE] / max(float(np.median(trace.pose[:, SIZE_PX])), 1.0)
     later = np.searchsorted(times, times + 0.5)
     pairs = np.flatnonzero((later < len(times)) & (times[np.minimum(later, len(times) - 1)] - times < 1.0))
     if not len(pairs):

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.calibrate import SIGNS, SPOT_SEEDS, judged_spot
 from benchmarks.calibration_module import Fit, write_module
-from benchmarks.fitting import Finding, fit
+from benchmarks.fitting import Finding, can_be_fitted, fit
 from benchmarks.spots import spot
 from rppg_core import measure
 from rppg_core.quality.calibration import CALIBRATION
@@ -37,6 +37,15 @@ def test_the_probabilities_of_a_fit_come_true_on_windows_it_has_not_seen():
     for low, high in ((0.1, 0.4), (0.4, 0.7), (0.7, 0.95)):
         inside = (row.said >= low) & (row.said < high)
         assert row.right[inside].mean() == pytest.approx(row.said[inside].mean(), abs=0.05)
+
+
+def test_a_row_without_right_and_wrong_windows_in_every_part_is_not_fitted():
+    right = [Finding("hrv", {}, 0.0, fold) for fold in range(5)]
+    wrong = [Finding("hrv", {}, 99.0, fold) for fold in (0, 1)]
+
+    assert can_be_fitted(right + wrong, 1.0)
+    assert not can_be_fitted(right + wrong[:1], 1.0)
+    assert not can_be_fitted([], 1.0)
 
 
 @pytest.mark.parametrize("method", ["fused", "green"])

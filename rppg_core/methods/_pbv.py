@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rppg_core.methods.gate import as_traces, relative
+from rppg_core.numerics import TINY
 
 SIGNATURE = np.array([0.33, 0.77, 0.53])
 """Relative strength of the pulse in R, G, B under white light (the paper's measurement)."""
@@ -24,7 +25,7 @@ def pbv(traces: ArrayLike, fs: float) -> NDArray[np.float64]:
     change = relative(as_traces(traces))
     spread = np.einsum("nri,nrj->rij", change, change, optimize=True)
     # Channels that move exactly alike leave the matrix singular; a millionth of its trace decides such ties.
-    ridge = 1e-6 * np.trace(spread, axis1=1, axis2=2) + 1e-30
+    ridge = 1e-6 * np.trace(spread, axis1=1, axis2=2) + TINY
     weights = np.linalg.solve(
         spread + ridge[:, None, None] * np.eye(3), np.broadcast_to(SIGNATURE[:, None], (len(spread), 3, 1))
     )

@@ -33,8 +33,8 @@ FUSED_METHODS = ("pos", "chrom", "pbv")
 """The methods whose pulses are fused; the others of the registry add no more than time to these."""
 
 _WHITE = np.ones(3)
-# What a candidate loses for not having blood's colour: chosen on simulated faces of tuning seeds, whose lamps and nods
-# are then passed over; pallor counts from where cameras with white balances of their own end.
+# What a candidate loses for not having blood's colour. Set by hand, not fitted; cameras differ in white balance, so
+# pallor counts only from half above blood's.
 _WRONG_HUE_DB, _PALLOR_DB, _USUAL_PALLOR = 3.0, 1.0, 1.5
 _BLACK = 4.0  # level (of 255) below which a channel holds noise alone
 _AROUND_HZ, _AROUND_WIDTHS = 0.15, 1.5  # two halves are compared over the spread of a variable rhythm, or of a tone

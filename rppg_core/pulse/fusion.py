@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 from scipy.signal import hilbert
 
-from rppg_core.bands import PULSE_BAND_HZ, RATE_HZ
+from rppg_core.bands import PULSE_BAND_HZ, RATE_HZ, within
+from rppg_core.numerics import TINY
 
 # Towards independent noise: a window holds too few frequencies to trust every covariance. Finding a faint rate asks for
 # more trust than judging it, where fitted noise would pass for pulse.
@@ -55,7 +56,7 @@ def band_spectrum(series: NDArray[np.float64], fs: float) -> tuple[NDArray[np.fl
     n = len(series)
     n_fft = next_fast_len(2 * n, real=True)
     freqs = rfftfreq(n_fft, 1 / fs)
-    keep = (freqs >= PULSE_BAND_HZ[0]) & (freqs <= min(PULSE_BAND_HZ[1], 0.47 * fs))
+    keep = within(freqs, PULSE_BAND_HZ, fs)
     values = rfft(series * np.hanning(n)[:, None], n_fft, axis=0)[keep]
     return freqs[keep], np.asarray(values * np.sqrt(freqs[keep])[:, None])
 
@@ -103,7 +104,7 @@ def refined_wave(
         A pulse of the same direction as `wave`.
     """
     freqs = rfftfreq(len(wave), 1 / fs)
-    outside = (freqs < PULSE_BAND_HZ[0]) | (freqs > min(PULSE_BAND_HZ[1], 0.47 * fs))
+    outside = ~within(freqs, PULSE_BAND_HZ, fs)
     spectra = rfft(channels, axis=0)
     spectra[outside] = 0.0
     seen = irfft(spectra, len(wave), axis=0)
@@ -116,10 +117,10 @@ def refined_wave(
         turns = np.exp(1j * np.angle(hilbert(irfft(rfft(refined) * around, len(wave)))))
         basis = np.concatenate([[(turns**m).real, (turns**m).imag] for m in harmonics]).T
         beat = basis @ np.linalg.lstsq(basis, refined, rcond=None)[0]
-        gain = seen.T @ beat / (beat @ beat + 1e-30)
+        gain = seen.T @ beat / (beat @ beat + TINY)
         rest = seen - np.outer(beat, gain)
         noise = rest.T @ rest / len(rest)
-        own = np.diag(noise) + 1e-12 * np.trace(noise) + 1e-30
+        own = np.diag(noise) + 1e-12 * np.trace(noise) + TINY
         mixed = (1 - shrink) * noise + np.diag(shrink * own)
         refined = channels @ np.linalg.solve(mixed, np.maximum(gain, 0.0))
     return np.asarray(refined)
@@ -141,7 +142,7 @@ def _power(spectra: Spectra) -> NDArray[np.float64]:
 
 
 def _peaks(spectra: Spectra, power: NDArray[np.float64]) -> list[float]:
-    inside = (spectra.freqs >= RATE_HZ[0]) & (spectra.freqs <= RATE_HZ[1])
+    inside = within(spectra.freqs, RATE_HZ)
     rates: list[float] = []
     left = np.where(inside, power, 0.0)
     for _ in range(_N_CANDIDATES):
@@ -160,7 +161,7 @@ def _weigh(
     """Mix the pulses for one rate by how they follow the common one there and by their covariance elsewhere."""
     at, harmonic = near(spectra, rate_hz), near(spectra, 2 * rate_hz)
     values = spectra.values
-    gain = (values[at].T @ common[at].conj()).real / (np.sum(np.abs(common[at]) ** 2) + 1e-30)
+    gain = (values[at].T @ common[at].conj()).real / (np.sum(np.abs(common[at]) ** 2) + TINY)
     gain = np.maximum(gain, 0.0)  # what beats against the rest is no pulse
     signal = values[at | harmonic]
     signal_parts = np.concatenate([signal.real, signal.imag])
@@ -186,4 +187,4 @@ def _snr_db(spectra: Spectra, fused: NDArray[np.complex128], rate_hz: float) -> 
     # A pulse has more power in its rate than in the harmonic: else half of every rate would be as good a rate.
     signal = power[at].sum() + min(power[harmonic & ~at].sum(), 0.8 * power[at].sum())
     rest = power[~(at | harmonic)].sum()
-    return float(10 * np.log10((signal + 1e-30) / (rest + 1e-30)))
+    return float(10 * np.log10((signal + TINY) / (rest + TINY)))

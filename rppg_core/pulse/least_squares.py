@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
+from rppg_core.numerics import TINY
+
 _HARMONIC_RIDGE = 1.0  # the first harmonic is the weaker part of a pulse, and noise in it counts less
 _DRIFT_S, _DRIFT_POWER = (1.0, 3.0, 10.0), (0.0, 0.3, 1.0, 3.0, 10.0, 30.0)  # of the noise's slow part
 _POSE_POWER = (0.0, 0.1, 0.3, 1.0, 3.0)
@@ -40,7 +42,7 @@ def _likeliest(
         root = cholesky(covariance, lower=True, check_finite=False)
         white, one = solve_triangular(root, data, lower=True, check_finite=False).T
         rest = white @ white - (white @ one) ** 2 / (one @ one)
-        score = -0.5 * len(series) * np.log(max(rest, 1e-30)) - np.log(np.diag(root)).sum()
+        score = -0.5 * len(series) * np.log(max(rest, TINY)) - np.log(np.diag(root)).sum()
         if score > best_score:
             best, best_root, best_score = covariance, root, score
     return best, best_root
@@ -82,4 +84,4 @@ def explained(
 ) -> NDArray[np.float64]:
     """Share (n_freqs, k) of each whitened series' power that a pulse of each rate explains."""
     _, power = fit(waves_at(times, root, level, freqs), series)
-    return np.asarray(power / (np.sum(series**2, axis=0) + 1e-30))
+    return np.asarray(power / (np.sum(series**2, axis=0) + TINY))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rppg_core.methods._pbv import SIGNATURE
+from rppg_core.numerics import TINY
 
 BLOOD_HUE = SIGNATURE - SIGNATURE.mean()
 """Blood's pulse in R, G, B, what all channels share taken out; a change of colour along it is blood's, or looks it."""
@@ -31,7 +32,7 @@ class PulseColour:
     def hue(self) -> float:
         """Cosine between the pulse's colour and blood's, what all channels share taken out of both: 1 for blood."""
         along, across = self._coloured
-        return float(along / (across * _HUE_NORM + 1e-30))
+        return float(along / (across * _HUE_NORM + TINY))
 
     @property
     def pallor(self) -> float:
@@ -41,7 +42,7 @@ class PulseColour:
         """
         along, _ = self._coloured
         tint = abs(along) / _HUE_NORM / _TINT
-        excess = sum(self.strength.tolist()) / 3 / (tint + 1e-30) - 1
+        excess = sum(self.strength.tolist()) / 3 / (tint + TINY) - 1
         return float(min(max(excess, _OPPOSED * (-excess - _LESS_SHARED), 0.0), _PALEST))
 
     @property
@@ -63,7 +64,7 @@ def pulse_colour(colours: NDArray[np.complex128], pulse: NDArray[np.complex128])
     pulse : ndarray, shape (n,)
         Spectrum of the pulse, rising with blood volume, at the same frequencies.
     """
-    power = float(np.sum(np.abs(pulse) ** 2)) + 1e-30
+    power = float(np.sum(np.abs(pulse) ** 2)) + TINY
     slope = (colours.T @ pulse.conj()).real / power
     left = colours - np.outer(pulse, slope)
     error = np.sqrt(np.sum(np.abs(left) ** 2, axis=0) / max(2 * len(pulse) - 1, 1) / power)
@@ -81,4 +82,4 @@ def unison(colours: NDArray[np.complex128], pulse: NDArray[np.complex128]) -> fl
         Spectrum of the pulse there.
     """
     steps = np.einsum("frc,c,f->r", colours, BLOOD_HUE, pulse.conj())
-    return float(np.abs(steps.sum()) / (np.abs(steps).sum() + 1e-30))
+    return float(np.abs(steps.sum()) / (np.abs(steps).sum() + TINY))

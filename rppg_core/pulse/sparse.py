@@ -16,11 +16,12 @@ from scipy.linalg import solve_triangular
 
 from rppg_core.bands import RATE_HZ
 from rppg_core.face.skin import MIN_REGIONS, skin_regions
-from rppg_core.pulse.evidence import SparseEvidence
+from rppg_core.numerics import TINY, peak_frequency, vertex
+from rppg_core.pulse.evidence import SparseEvidence, at_edge
 from rppg_core.pulse.least_squares import explained, fit, noise_root, waves_at, whitened
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, pulse_colour, unison
 from rppg_core.trace.sampling import seen_colours
-from rppg_core.trace.traces import Trace
+from rppg_core.trace.traces import PLACE, SIZE_PX, YAW, Trace
 
 SECTION_S = 60.0
 """A heart doesn't keep one rate for longer; longer windows are searched in parts of at most this length."""
@@ -33,7 +34,7 @@ _CHUNK = 128  # of which so many at a time
 _DRIFT_HZ = 0.1  # slower changes of a region don't count as its noise
 _LOBE = 1.5  # half width of a peak, over the section's length
 _SAME_HZ = 0.05  # sections of one window may differ by this
-_AT_EDGE_HZ = 0.01
+_NO_SHARE, _STILL = 1e-9, 1e-12  # a share of power, and the power of a pose, that are nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,11 +85,11 @@ def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
     """
     times, colours, pose = _merged(trace)
     colours, regions = seen_colours(times, colours)
-    skin = skin_regions(trace.colours.shape[1], colours.mean(axis=0), regions, float(np.median(pose[:, -1])))
+    skin = skin_regions(trace.colours.shape[1], colours.mean(axis=0), regions, float(np.median(pose[:, YAW])))
     parts = list(_parts(times))
     if np.count_nonzero(skin) < MIN_REGIONS or not parts:
         return None
-    size_px = float(np.median(pose[:, 2]))
+    size_px = float(np.median(pose[:, SIZE_PX]))
     length_s = max(times[part][-1] - times[part][0] for part in parts)
     if length_s < _LEAST_S:
         return None
@@ -169,45 +170,77 @@ def _region_weights(times: NDArray[np.float64], colours: NDArray[np.float64]) ->
 
 def _judge(sections: list[_Section], freqs: NDArray[np.float64], length_s: float, size_px: float) -> SparsePulse:
     """The likeliest rate of all sections together, and what speaks for it."""
-    reach = 0 if len(sections) == 1 else max(1, round(_SAME_HZ / (freqs[1] - freqs[0])))
+    found = _joint_peak(sections, freqs)
+    lobe = np.abs(freqs - found.rate_hz) <= _LOBE / length_s + found.reach_hz
+    frames = sum(len(section.times_s) for section in sections)
+    # Of the samples' power, slow drift apart, what the pulse explains.
+    share = 1 - np.exp(-2 * found.likelihood.max() / frames)
+    seen = [_seen_at(section, own_hz, freqs, size_px) for section, own_hz in zip(sections, found.rates_hz, strict=True)]
+    weights = _region_weights(sections[0].times_s, sections[0].colours)
+    return SparsePulse(
+        rate_bpm=60 * found.rate_hz,
+        sigma_bpm=float(60 * np.sqrt(3 * (1 - share) / (share + _NO_SHARE) / frames) / (np.pi * length_s)),
+        snr_db=float(10 * np.log10(share / (1 - share) + TINY)),
+        evidence=_gathered(seen, found, lobe, weights),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Peak:
+    """The likeliest rate of all sections: `likelihood` (n_freqs,) is the logarithm of that of all together."""
+
+    rate_hz: float
+    rates_hz: list[float]  # each section's own, which may differ by `reach_hz`
+    reach_hz: float
+    likelihood: NDArray[np.float64]
+
+
+def _joint_peak(sections: list[_Section], freqs: NDArray[np.float64]) -> _Peak:
+    step = freqs[1] - freqs[0]
+    reach = 0 if len(sections) == 1 else max(1, round(_SAME_HZ / step))
     near = [_highest_near(section.likelihood, reach) for section in sections]
     joint = np.sum([section.likelihood[index] for section, index in zip(sections, near, strict=True)], axis=0)
     top = int(np.argmax(joint))
-    rates = [_summit(freqs, section.likelihood, int(index[top])) for section, index in zip(sections, near, strict=True)]
-    rate = float(np.mean(rates))
+    rates = [
+        peak_frequency(freqs, section.likelihood, int(index[top]))
+        for section, index in zip(sections, near, strict=True)
+    ]
+    return _Peak(float(np.mean(rates)), rates, reach * step, joint)
 
-    lobe = np.abs(freqs - rate) <= _LOBE / length_s + reach * (freqs[1] - freqs[0])
-    frames = sum(len(section.times_s) for section in sections)
-    share = 1 - np.exp(-2 * joint[top] / frames)  # of the samples' power, slow drift apart, that the pulse explains
-    pulses, colours, halves, motions, nods = [], [], [], [], []
-    for section, own in zip(sections, rates, strict=True):
-        fitted, halved, moved, nodded = _seen_at(section, own, freqs, size_px)
-        pulses.append(fitted[:, 0])
-        colours.append(fitted[:, 1:].reshape(2, -1, 3))
-        halves.append(halved)
-        motions.append(moved)
-        nods.append(nodded)
-    pulse, regions = np.concatenate(pulses), np.concatenate(colours)
-    weights = _region_weights(sections[0].times_s, sections[0].colours)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What a section does at a rate and its double: complex amplitudes, of noise that is white.
+
+    `pulse` (2,), `regions` (2, n_regions, 3) of the colours, `halves` (2, 2) of the pulses of every other region, and
+    of those between. `motion`: logarithm (10) of how far the head's stands out. `nod`: its amplitude, as a share of
+    the face's size.
+    """
+
+    pulse: NDArray[np.complex128]
+    regions: NDArray[np.complex128]
+    halves: NDArray[np.complex128]
+    motion: float
+    nod: float
+
+
+def _gathered(seen: list[_Seen], found: _Peak, lobe: NDArray[np.bool_], weights: NDArray[np.float64]) -> SparseEvidence:
+    """Evidence of all sections together; `lobe` are the frequencies of the peak."""
+    pulse, regions = np.concatenate([one.pulse for one in seen]), np.concatenate([one.regions for one in seen])
     whole = pulse_colour(regions.mean(axis=1), pulse)
     chosen = pulse_colour(np.einsum("frc,r->fc", regions, weights), pulse)
-    odd, even = np.concatenate(halves).T
-    return SparsePulse(
-        rate_bpm=60 * rate,
-        sigma_bpm=float(60 * np.sqrt(3 * (1 - share) / (share + 1e-9) / frames) / (np.pi * length_s)),
-        snr_db=float(10 * np.log10(share / (1 - share) + 1e-30)),
-        evidence=SparseEvidence(
-            n_regions=regions.shape[1],
-            at_edge=not RATE_HZ[0] + _AT_EDGE_HZ <= rate <= RATE_HZ[1] - _AT_EDGE_HZ,
-            log_odds=_log_odds(joint, lobe),
-            margin=_margin(joint, lobe),
-            agreement=float(np.sum(odd * even.conj()).real / (np.linalg.norm(odd) * np.linalg.norm(even) + 1e-30)),
-            hue=min(whole.hue, chosen.hue),
-            pallor=max(whole.pallor, chosen.pallor),
-            unison=unison(regions, pulse),
-            motion=max(motions),
-            nod=max(nods),
-        ),
+    odd, even = np.concatenate([one.halves for one in seen]).T
+    return SparseEvidence(
+        n_regions=regions.shape[1],
+        at_edge=at_edge(found.rate_hz),
+        log_odds=_log_odds(found.likelihood, lobe),
+        margin=_margin(found.likelihood, lobe),
+        agreement=float(np.sum(odd * even.conj()).real / (np.linalg.norm(odd) * np.linalg.norm(even) + TINY)),
+        hue=min(whole.hue, chosen.hue),
+        pallor=max(whole.pallor, chosen.pallor),
+        unison=unison(regions, pulse),
+        motion=max(one.motion for one in seen),
+        nod=max(one.nod for one in seen),
     )
 
 
@@ -218,23 +251,12 @@ def _highest_near(likelihood: NDArray[np.float64], reach: int) -> NDArray[np.int
     return np.asarray(index[np.arange(len(likelihood)), np.argmax(likelihood[index], axis=1)])
 
 
-def _summit(freqs: NDArray[np.float64], values: NDArray[np.float64], top: int) -> float:
-    """Frequency of a peak, between the grid's points by a parabola."""
-    if not 0 < top < len(values) - 1:
-        return float(freqs[top])
-    before, here, after = values[top - 1 : top + 2]
-    bend = before - 2 * here + after
-    shift = 0.5 * (before - after) / bend if bend < 0 else 0.0
-    return float(freqs[top] + np.clip(shift, -0.5, 0.5) * (freqs[1] - freqs[0]))
-
-
 def _margin(joint: NDArray[np.float64], lobe: NDArray[np.bool_]) -> float:
     """How far the peak stands above the highest other one, both taken between the grid's points."""
     heights = joint.copy()
     before, here, after = joint[:-2], joint[1:-1], joint[2:]
     crest = (here >= before) & (here > after)
-    bend = np.where(crest, before - 2 * here + after, -1.0)
-    heights[1:-1] += np.where(crest, -((before - after) ** 2) / (8 * bend), 0.0)
+    heights[1:-1] += np.where(crest, vertex(before, here, after)[1], 0.0)
     return float(heights[lobe].max() - heights[~lobe].max())
 
 
@@ -242,25 +264,11 @@ def _log_odds(joint: NDArray[np.float64], lobe: NDArray[np.bool_]) -> float:
     """Logarithm of the odds of a peak against every other rate, all being as likely beforehand."""
     top = joint.max()
     inside, outside = np.exp(joint[lobe] - top).sum(), np.exp(joint[~lobe] - top).sum()
-    return float(np.log(inside + 1e-30) - np.log(outside + 1e-30))
+    return float(np.log(inside + TINY) - np.log(outside + TINY))
 
 
-def _seen_at(
-    section: _Section, rate_hz: float, freqs: NDArray[np.float64], size_px: float
-) -> tuple[NDArray[np.complex128], NDArray[np.complex128], float, float]:
-    """What the pulse, every region's colours, two halves of the regions, and the head do at a rate.
-
-    Returns
-    -------
-    ndarray, shape (2, 1 + 3 * n_regions)
-        Complex amplitude at the rate and its double: of the pulse, and of the colours.
-    ndarray, shape (2, 2)
-        The same of the pulses of every other region, and of those between.
-    float
-        Logarithm (10) of how far the head's motion stands out at the rate.
-    float
-        Amplitude of that motion, as a share of the face's size.
-    """
+def _seen_at(section: _Section, rate_hz: float, freqs: NDArray[np.float64], size_px: float) -> _Seen:
+    """What the pulse, every region's colours, two halves of the regions, and the head do at a rate."""
     n = len(section.times_s)
     chroma = -(section.colours @ BLOOD_HUE)
     halves = np.stack([chroma[:, ::2].mean(axis=1), chroma[:, 1::2].mean(axis=1)], axis=1)
@@ -269,13 +277,19 @@ def _seen_at(
     waves = waves_at(section.times_s, section.root, section.level, np.array([rate_hz]))
     coefficients = fit(waves, white)[0][0]
     amplitude = coefficients[[0, 2]] - 1j * coefficients[[1, 3]]
+    motion, nod = _head_at(section, waves, freqs, size_px)
+    return _Seen(amplitude[:, 0], amplitude[:, 1:-2].reshape(2, -1, 3), amplitude[:, -2:], motion, nod)
+
+
+def _head_at(
+    section: _Section, waves: NDArray[np.float64], freqs: NDArray[np.float64], size_px: float
+) -> tuple[float, float]:
+    """How far the head's motion stands out at the rate of the waves, and its amplitude, as `_Seen` has them."""
     pose = whitened(section.pose, section.root, section.level)
     gain, power = fit(waves, pose)
-    moving = np.sum(pose**2, axis=0) > 1e-12
-    usual = np.median(
-        explained(section.times_s, pose, section.root, section.level, freqs[:: max(1, len(freqs) // _CHUNK)]), axis=0
-    )
-    here = power[0] / (np.sum(pose**2, axis=0) + 1e-30)
-    moved = float(np.log10(max(1.0, np.max(here[moving] / (usual[moving] + 1e-9), initial=1.0))))
-    nodded = float(np.linalg.norm(gain[0, :2, :2]) / size_px)
-    return amplitude[:, :-2], amplitude[:, -2:], moved, nodded
+    moving = np.sum(pose**2, axis=0) > _STILL
+    some = freqs[:: max(1, len(freqs) // _CHUNK)]
+    usual = np.median(explained(section.times_s, pose, section.root, section.level, some), axis=0)
+    here = power[0] / (np.sum(pose**2, axis=0) + TINY)
+    moved = float(np.log10(max(1.0, np.max(here[moving] / (usual[moving] + _NO_SHARE), initial=1.0))))
+    return moved, float(np.linalg.norm(gain[0, :2, PLACE]) / size_px)

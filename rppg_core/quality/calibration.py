@@ -37,7 +37,8 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "unison": 4.51,
             "log_nod": -0.665,
         },
-        # One or few regions, which can't agree with each other.
+        # One or few regions, which can't agree with each other. This row was fitted on the fingertips of
+        # `benchmarks.real`, by code that was not kept; `benchmarks.calibrate` fits it on `benchmarks.spots`.
         "heart_rate_spot": {
             "intercept": -4.4,
             "snr_db": 0.1,

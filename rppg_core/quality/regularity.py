@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.signal import periodogram
 
+from rppg_core.bands import RATE_HZ
+from rppg_core.pulse.stability import stability
 from rppg_core.results import Waveform
 
 STRETCH_S, STEP_S = 6.0, 2.0
@@ -17,8 +18,8 @@ STRETCH_S, STEP_S = 6.0, 2.0
 NEAR_BPM = 6.0
 """A stretch agrees with the whole if its rate is this near, or within a tenth for fast hearts."""
 
-_BAND_BPM = (39.0, 220.0)
-_PADDED = 4096
+_NEAR_SHARE = 0.1
+_PADDED = 4096  # points of the transform: 0.4 bpm apart at 30 frames a second
 _LAG_REACH = 0.2  # a beat's length may differ by this share from the mean
 
 
@@ -48,10 +49,9 @@ def regularity(waveform: Waveform, rate_bpm: float) -> Regularity:
 
 
 def _stability(stretches: NDArray[np.float64], fs: float, rate_bpm: float) -> float:
-    hz, power = periodogram(stretches, fs, window="hann", nfft=_PADDED, axis=1)
-    band = (60 * hz >= _BAND_BPM[0]) & (60 * hz <= _BAND_BPM[1])
-    rates = 60 * hz[band][np.argmax(power[:, band], axis=1)]
-    return float(np.mean(np.abs(rates - rate_bpm) <= max(NEAR_BPM, rate_bpm / 10)))
+    reach_hz = max(NEAR_BPM, _NEAR_SHARE * rate_bpm) / 60
+    n_fft = max(_PADDED, stretches.shape[1])
+    return stability(stretches.T, fs, rate_bpm / 60, n_fft=n_fft, band_hz=RATE_HZ, within_hz=reach_hz)
 
 
 def _periodicity(stretches: NDArray[np.float64], fs: float, rate_bpm: float) -> float:

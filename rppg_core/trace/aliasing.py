@@ -15,7 +15,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-LOW_HZ, HIGH_HZ = 0.65, 3.7
+from rppg_core.bands import ALIAS_HZ
+
+LOW_HZ, HIGH_HZ = ALIAS_HZ
 """Rates of a heart. Two of them may be confused over a distance of `LOW_HZ` to twice `HIGH_HZ`."""
 
 ALIASED = 0.7

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len, rfft, rfftfreq
 
-BAND_HZ = (0.6, 8.0)
+from rppg_core.bands import FLICKER_HZ, within
+from rppg_core.numerics import TINY
 
 _MOST_TONES = 4
 _STANDS_OUT = 6.0  # a tone's amplitude over the median of the band
@@ -45,14 +46,14 @@ def _white_tone(face: NDArray[np.float64], fs: float) -> float | None:
     n = len(face)
     n_fft = next_fast_len(8 * n, real=True)
     freqs = rfftfreq(n_fft, 1 / fs)
-    inside = np.flatnonzero((freqs >= BAND_HZ[0]) & (freqs <= min(BAND_HZ[1], 0.47 * fs)))
+    inside = np.flatnonzero(within(freqs, FLICKER_HZ, fs))
     spectra = rfft(face * np.hanning(n)[:, None], n_fft, axis=0)[inside]
     white = spectra.mean(axis=1)
     size = np.abs(white)
     top = int(np.argmax(size))
     if size[top] < _STANDS_OUT * np.median(size):
         return None
-    share = (spectra[top] * white[top].conj()).real / (size[top] ** 2 + 1e-30)
+    share = (spectra[top] * white[top].conj()).real / (size[top] ** 2 + TINY)
     if np.abs(share - 1).max() > _WHITE:
         return None
     return float(freqs[inside[top]])

@@ -6,10 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, rfft, rfftfreq
 
+from rppg_core.bands import MOST_OF_FS
+from rppg_core.numerics import TINY
+from rppg_core.trace.traces import PLACE
+
 _LEARNT_FROM_HZ = 3.5
 _SMOOTHED = 5  # frequencies averaged to see where the head really moves
 _MARGIN = 2.0  # such averages scatter
-_MOST_OF_FS = 0.47  # the last frequencies below half the sampling rate hold what the resampling left
 
 
 def remove_motion(changes: NDArray[np.float64], pose: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
@@ -38,7 +41,7 @@ def remove_motion(changes: NDArray[np.float64], pose: NDArray[np.float64], fs: f
         return changes
     n = len(changes)
     freqs = rfftfreq(n, 1 / fs)
-    learnt = (freqs >= min(_LEARNT_FROM_HZ, 0.25 * fs)) & (freqs <= _MOST_OF_FS * fs)
+    learnt = (freqs >= min(_LEARNT_FROM_HZ, 0.25 * fs)) & (freqs <= MOST_OF_FS * fs)
     poses = rfft(moves, axis=0)
     p, c = poses[learnt], rfft(changes, axis=0)[learnt]
     gram = (p.conj().T @ p).real
@@ -52,7 +55,7 @@ def _jitter_share(power: NDArray[np.float64], learnt: NDArray[np.bool_]) -> NDAr
     """Share of jitter in the pose at each frequency: its power above the pulse over what there is."""
     kernel = np.ones(_SMOOTHED) / _SMOOTHED
     around = np.stack([np.convolve(column, kernel, mode="same") for column in power.T], axis=1)
-    return np.asarray(np.minimum(_MARGIN * power[learnt].mean(axis=0) / (around + 1e-30), 1.0))
+    return np.asarray(np.minimum(_MARGIN * power[learnt].mean(axis=0) / (around + TINY), 1.0))
 
 
 def motion_at(pose: NDArray[np.float64], fs: float, rate_hz: float) -> float:
@@ -75,4 +78,4 @@ def nod_at(pose: NDArray[np.float64], size_px: float, fs: float, rate_hz: float)
     """Amplitude of the head's oscillation at a rate, as a share of its size; each heartbeat's recoil is below 0.005."""
     window = np.hanning(len(pose))
     turns = window * np.exp(-2j * np.pi * rate_hz / fs * np.arange(len(pose)))
-    return float(np.hypot(*np.abs(turns @ pose[:, :2])) * 2 / window.sum() / size_px)
+    return float(np.hypot(*np.abs(turns @ pose[:, PLACE])) * 2 / window.sum() / size_px)

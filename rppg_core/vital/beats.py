@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 from scipy.signal import find_peaks
 
+from rppg_core.numerics import TINY, vertex
+
 FINE_HZ = 250.0
 """Beats are timed on a grid at least this fine, and between its points by a parabola."""
 
@@ -17,6 +19,17 @@ _EDGE_S = 1.5  # the signal is mirrored this far, so that the first and last bea
 # alone stray from those by the whole beat this much less than those from the truth. The second is the slower to learn
 # that a codec bends all of a face alike, and the surer; so it counts twice.
 _RESIDUAL_SHARE, _HARMONIC_SHARE, _HARMONIC_COUNT = 1.375, 0.46, 2
+# Shares of the rate: a band with nothing but the rate itself, and one with as many harmonics as a beat's shape has.
+_NARROW, _WIDE, _MOST_HZ = (0.55, 1.7), (0.5, 5.0), 8.0
+# Shares of the mean interval. A heart's intervals differ by less than a third from beat to beat, so that crests are at
+# least 0.6 apart, and no beat lies further than a quarter from its crest; 0.42 on both sides hold one beat, not two.
+_CLOSEST_CREST, _CLOSEST_BEAT, _SLIDE, _REACH, _STRAY = 0.6, 0.3, 0.25, 0.42, 0.12
+_LOWEST_CREST = 0.15  # of the median height: lower ones are noise in a gap
+_SEEN_SHARE = 0.7  # of the reach that a beat must be from the ends
+_LEAST_BEATS, _FEW_BEATS = 4, 8  # fewer have no mean beat; a trimmed mean needs more
+_TURNS = 3  # the first aligns the beats, the others sharpen their mean
+_BETWEEN = (0.15, 0.5)  # of the spacing: where neither beat has shaped the residual
+_FROM_MAD = 1.4826  # standard deviation over median absolute deviation, of a normal distribution
 _ODD_SHARE = 0.17  # an interval this far from the median of its seven neighbours is an artefact
 _MIN_LIKENESS = 0.35  # correlation with the mean beat below which a beat is no beat
 
@@ -76,38 +89,20 @@ def find_beats(
     """
     fine = int(np.ceil(fine_hz / fs))
     rate = fine * fs
-    narrow = _filtered(pulse, fs, fine, (0.55 * rate_hz, 1.7 * rate_hz))
-    wide = _filtered(pulse, fs, fine, (0.5 * rate_hz, min(max(5 * rate_hz, 4.0), 8.0, 0.45 * fs)))
-    crests, _ = find_peaks(narrow, distance=max(1, int(0.6 / rate_hz * rate)))
-    crests = crests[narrow[crests] > 0.15 * np.median(narrow[crests])] if len(crests) else crests
-    if len(crests) < 4:
+    narrow = _filtered(pulse, fs, fine, (_NARROW[0] * rate_hz, _NARROW[1] * rate_hz))
+    wide = _filtered(pulse, fs, fine, (_WIDE[0] * rate_hz, min(max(_WIDE[1] * rate_hz, 4.0), _MOST_HZ, 0.45 * fs)))
+    crests = _crests(narrow, rate_hz, rate)
+    if len(crests) < _LEAST_BEATS:
         return _NONE
-
-    reach = int(0.42 / rate_hz * rate)
-    reach_time = np.arange(-reach, reach + 1)
-    taper = np.hanning(2 * reach + 3)[1:-1]
-    times, shape = crests.astype(np.float64), taper
-    matching = _Matching(wide, len(taper))
-    for _ in range(3):
-        segments = _segments(wide, times, reach_time)
-        typical = np.median(segments, axis=0) if len(times) < 8 else _trimmed_mean(segments)
-        shape = (typical - typical.mean()) * taper
-        shape -= taper * shape.sum() / taper.sum()
-        times = _summits(matching.with_shape(shape), times, int(0.25 / rate_hz * rate))
-    times = times[np.concatenate([[True], np.diff(times) > 0.3 / rate_hz * rate])]
-    inside = (times > 0.7 * reach) & (times < len(wide) - 1 - 0.7 * reach)  # of the others too little is seen
-    times = times[inside]
-    if len(times) < 4:
+    mean_beat, times = _mean_beat(wide, crests.astype(np.float64), rate_hz, rate)
+    if len(times) < _LEAST_BEATS:
         return _NONE
-    segments = _segments(wide, times, reach_time)
-
-    norm = np.sqrt(np.sum(shape**2 / np.maximum(taper, 1e-3)) * np.sum(segments**2 * taper, axis=1))
-    likeness = segments @ shape / (norm + 1e-30)
-    heights = segments @ shape / (np.sum(shape**2) + 1e-30) * np.ptp(shape)
-    sigma = _timing_sigma(wide, times, shape, segments, reach) / rate
-    if 1.7 * rate_hz < 0.4 * fs:
-        high = _filtered(pulse, fs, fine, (1.7 * rate_hz, min(8.0, 0.45 * fs)))
-        other = _harmonic_sigma(high, times, taper, reach_time, int(0.12 / rate_hz * rate)) / rate
+    segments = _segments(wide, times, mean_beat.around)
+    likeness, heights = mean_beat.compared(segments)
+    sigma = _timing_sigma(wide, times, mean_beat.shape, segments) / rate
+    if _NARROW[1] * rate_hz < 0.4 * fs:
+        high = _filtered(pulse, fs, fine, (_NARROW[1] * rate_hz, min(_MOST_HZ, 0.45 * fs)))
+        other = _harmonic_sigma(high, times, mean_beat, int(_STRAY / rate_hz * rate)) / rate
         sigma = float(np.sqrt((sigma**2 + _HARMONIC_COUNT * other**2) / (1 + _HARMONIC_COUNT)))
     return Beats(
         times_s=times / rate,
@@ -115,6 +110,48 @@ def find_beats(
         kept=_kept(times / rate, likeness, known, fs),
         timing_sigma_s=sigma,
     )
+
+
+def _crests(narrow: NDArray[np.float64], rate_hz: float, rate: float) -> NDArray[np.intp]:
+    """Crests of the pulse in a narrow band, none much lower than the others."""
+    crests, _ = find_peaks(narrow, distance=max(1, int(_CLOSEST_CREST / rate_hz * rate)))
+    return np.asarray(crests[narrow[crests] > _LOWEST_CREST * np.median(narrow[crests])] if len(crests) else crests)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _MeanBeat:
+    """The mean of the beats, as it is looked for in the pulse."""
+
+    shape: NDArray[np.float64]  # (width,) of mean zero under the taper, and tapered
+    taper: NDArray[np.float64]  # (width,)
+    around: NDArray[np.intp]  # (width,) samples from the beat's time
+
+    def compared(self, segments: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Correlation of each segment (n_beats, width) with the mean beat, and its height."""
+        shape, taper = self.shape, self.taper
+        norm = np.sqrt(np.sum(shape**2 / np.maximum(taper, 1e-3)) * np.sum(segments**2 * taper, axis=1))
+        match = segments @ shape
+        return match / (norm + TINY), match / (np.sum(shape**2) + TINY) * np.ptp(shape)
+
+
+def _mean_beat(
+    wide: NDArray[np.float64], times: NDArray[np.float64], rate_hz: float, rate: float
+) -> tuple[_MeanBeat, NDArray[np.float64]]:
+    """The mean beat around first guesses of the beats' times, and the times at which it fits best, in turns."""
+    reach = int(_REACH / rate_hz * rate)
+    around = np.arange(-reach, reach + 1)
+    taper = np.hanning(2 * reach + 3)[1:-1]
+    shape, matching = taper, _Matching(wide, len(taper))
+    for _ in range(_TURNS):
+        segments = _segments(wide, times, around)
+        typical = np.median(segments, axis=0) if len(times) < _FEW_BEATS else _trimmed_mean(segments)
+        shape = (typical - typical.mean()) * taper
+        shape -= taper * shape.sum() / taper.sum()
+        times = _summits(matching.with_shape(shape), times, int(_SLIDE / rate_hz * rate))
+    times = times[np.concatenate([[True], np.diff(times) > _CLOSEST_BEAT / rate_hz * rate])]
+    # Of the others too little is seen.
+    inside = (times > _SEEN_SHARE * reach) & (times < len(wide) - 1 - _SEEN_SHARE * reach)
+    return _MeanBeat(shape, taper, around), times[inside]
 
 
 def _filtered(pulse: NDArray[np.float64], fs: float, fine: int, band_hz: tuple[float, float]) -> NDArray[np.float64]:
@@ -166,10 +203,7 @@ def _summits(match: NDArray[np.float64], times: NDArray[np.float64], reach: int)
     around = np.arange(-reach, reach + 1)
     values = _segments(match, times, around)
     top = np.clip(np.rint(times).astype(np.intp) + around[np.argmax(values, axis=1)], 1, len(match) - 2)
-    before, here, after = match[top - 1], match[top], match[top + 1]
-    bend = before - 2 * here + after
-    shift = np.where(bend < 0, 0.5 * (before - after) / np.where(bend < 0, bend, -1.0), 0.0)
-    return np.asarray(top + np.clip(shift, -0.5, 0.5))
+    return np.asarray(top + vertex(match[top - 1], match[top], match[top + 1])[0])
 
 
 def _timing_sigma(
@@ -177,7 +211,6 @@ def _timing_sigma(
     times: NDArray[np.float64],
     shape: NDArray[np.float64],
     segments: NDArray[np.float64],
-    reach: int,
 ) -> float:
     """Standard deviation of the beats' times in samples, from what the mean beat doesn't explain.
 
@@ -185,41 +218,47 @@ def _timing_sigma(
     near a beat is already as small as its time could make it, so it is looked at halfway between.
     """
     typical = segments.mean(axis=0)
+    slope, typical_slope = np.gradient(shape), np.gradient(typical)
+    power = abs(float(slope @ typical_slope))
+    residual = _residual(signal, times, segments, typical)
+    shifts = _Matching(residual, len(slope)).with_shape(slope) / (power + TINY)
+    between = _between_beats(len(signal), times)
+    return _RESIDUAL_SHARE * float(np.sqrt(np.mean(shifts[between] ** 2))) if between.any() else float("inf")
+
+
+def _residual(
+    signal: NDArray[np.float64], times: NDArray[np.float64], segments: NDArray[np.float64], typical: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The signal around the beats, less the typical one at each beat's height; where they overlap, their mean."""
+    reach = (len(typical) - 1) // 2
     residual, weight = np.zeros(len(signal)), np.zeros(len(signal))
     window = np.hanning(2 * reach + 3)[1:-1] + 1e-3
     for time, segment in zip(np.rint(times).astype(np.intp), segments, strict=True):
         start, end = max(time - reach, 0), min(time + reach + 1, len(signal))
         part = slice(start - time + reach, end - time + reach)
-        scale = float(segment @ typical / (typical @ typical + 1e-30))
+        scale = float(segment @ typical / (typical @ typical + TINY))
         residual[start:end] += window[part] * (segment - scale * typical)[part]
         weight[start:end] += window[part]
-    residual = np.divide(residual, weight, out=np.zeros_like(residual), where=weight > 0)
-    slope, typical_slope = np.gradient(shape), np.gradient(typical)
-    power = abs(float(slope @ typical_slope))
-    shifts = _Matching(residual, len(slope)).with_shape(slope) / (power + 1e-30)
-    spacing = float(np.median(np.diff(times)))
-    place = np.arange(len(signal))
+    return np.divide(residual, weight, out=np.zeros_like(residual), where=weight > 0)
+
+
+def _between_beats(n: int, times: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of n samples lie about halfway between beats."""
+    place, spacing = np.arange(n), float(np.median(np.diff(times)))
     after = np.searchsorted(times, place)
     left, right = times[np.clip(after - 1, 0, len(times) - 1)], times[np.clip(after, 0, len(times) - 1)]
     distance = np.minimum(np.abs(place - left), np.abs(place - right))
-    between = (distance > 0.15 * spacing) & (distance < 0.5 * spacing)
-    return _RESIDUAL_SHARE * float(np.sqrt(np.mean(shifts[between] ** 2))) if between.any() else float("inf")
+    return np.asarray((distance > _BETWEEN[0] * spacing) & (distance < _BETWEEN[1] * spacing))
 
 
-def _harmonic_sigma(
-    signal: NDArray[np.float64],
-    times: NDArray[np.float64],
-    taper: NDArray[np.float64],
-    around: NDArray[np.intp],
-    reach: int,
-) -> float:
+def _harmonic_sigma(signal: NDArray[np.float64], times: NDArray[np.float64], mean_beat: _MeanBeat, reach: int) -> float:
     """Standard deviation of the beats' times in samples, from how far times by the harmonics alone stray from them.
 
     The harmonics and the rate have noise of their own; what bends the pulse without looking like noise parts them too.
     """
-    typical = _segments(signal, times, around).mean(axis=0) * taper
+    typical = _segments(signal, times, mean_beat.around).mean(axis=0) * mean_beat.taper
     apart = _summits(_Matching(signal, len(typical)).with_shape(typical), times, reach) - times
-    return float(1.4826 * np.median(np.abs(apart - np.median(apart)))) / _HARMONIC_SHARE
+    return float(_FROM_MAD * np.median(np.abs(apart - np.median(apart)))) / _HARMONIC_SHARE
 
 
 def _kept(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rppg_core.numerics import TINY
+
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
@@ -58,7 +60,7 @@ def oxygen(strength: NDArray[np.float64], error: NDArray[np.float64], coefficien
         None when an AC signal is not clear, or the law leads outside `POSSIBLE`.
     """
     red, blue = float(strength[0]), float(strength[2])
-    clarity = float(np.min(np.abs(strength[[0, 2]]) / (error[[0, 2]] + 1e-30)))
+    clarity = float(np.min(np.abs(strength[[0, 2]]) / (error[[0, 2]] + TINY)))
     if clarity < MIN_CLARITY or red <= 0 or blue <= 0:
         return Oxygen(spo2_percent=None, clarity=clarity)
     percent = coefficients.offset - coefficients.slope * red / blue

@@ -8,17 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, rfft, rfftfreq
 
+from rppg_core.bands import BREATH_HZ, within
+from rppg_core.numerics import TINY, peak_frequency
 from rppg_core.trace.sampling import slow_part
-
-BREATH_HZ = (6 / 60, 36 / 60)
-"""Breathing rates that are looked for."""
 
 FS = 4.0
 """Rate of the modulations' common grid, in Hz."""
 
-_AGREE_BPM = 2.0
-_WHITEN = 1.0  # power of the frequency by which modulations are weighed
-_POWER = 3.0  # of the clarity by which modulations are weighed
+_AGREE_BPM = 2.0  # the tolerance of a breathing rate (docs/accuracy.md)
+_WHITEN = 1.0  # power of the frequency by which modulations are weighed: drift falls with it, breath does not
+_POWER = 3.0  # of the clarity by which modulations are weighed: above 1, so that one clear one outweighs two poor ones
+_N_FFT = 2048  # points 0.12 breaths a minute apart, and a peak is interpolated between them
+_TONE, _SPREAD_HZ = 1.2, 0.02  # half width of a tone, over one over the length; and what an uneven breath adds
+_OCTAVE_SHARE = 1.7  # the shown wave holds what is less than this factor from the rate, and so no harmonic
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,46 +52,70 @@ def respiration(modulations: dict[str, NDArray[np.float64]], heart_rate_hz: floa
        Photoplethysmogram", IEEE Trans. Biomed. Eng. 60(7), 2013. doi:10.1109/TBME.2013.2246160
     """
     n = len(next(iter(modulations.values())))
-    n_fft = 2048
-    freqs = rfftfreq(n_fft, 1 / FS)
-    band = (freqs >= BREATH_HZ[0]) & (freqs <= BREATH_HZ[1])
-    width = max(1.2 * FS / n, 0.02)
-    fused, rates, weights = np.zeros(len(freqs)), [], []
-    waves = np.zeros(n)
+    freqs, width = rfftfreq(_N_FFT, 1 / FS), max(_TONE * FS / n, _SPREAD_HZ)
+    found = []
     for name, series in modulations.items():
-        flat = series - slow_part(series[:, None], np.ones(n, dtype=bool), FS, cutoff_hz)[:, 0]
-        allowed = band & (freqs <= heart_rate_hz / 2) if name in ("height", "rhythm") else band
-        # Drifts and the 0.1 Hz wave of the blood pressure lie at the low end: whitened, they don't pass for breath.
-        power = np.where(allowed, freqs**_WHITEN * np.abs(rfft(flat * np.hanning(n), n_fft)) ** 2, 0.0)
-        total = power.sum()
-        if total <= 0:
-            continue
-        power /= total
-        peak = int(np.argmax(power))
-        clarity = float(power[np.abs(freqs - freqs[peak]) <= width].sum())
-        fused += clarity**_POWER * power
-        rates.append(60 * freqs[peak])
-        weights.append(clarity**_POWER)
-        waves += clarity**_POWER * flat / (flat.std() + 1e-30)
-    if not weights:
-        return Respiration(rate_bpm=float("nan"), concentration=0.0, agreement=0.0, waveform=waves)
+        allowed = within(freqs, BREATH_HZ)
+        if name in ("height", "rhythm"):
+            allowed &= freqs <= heart_rate_hz / 2
+        one = _modulation(series, freqs, allowed, width, cutoff_hz)
+        if one is not None:
+            found.append(one)
+    if not found:
+        return Respiration(rate_bpm=float("nan"), concentration=0.0, agreement=0.0, waveform=np.zeros(n))
+    return _fused(found, freqs, width)
 
-    peak = int(np.argmax(fused))
-    before, here, after = np.log(fused[peak - 1 : peak + 2] + 1e-30)
-    bend = before - 2 * here + after
-    rate = freqs[peak] + (0.5 * (before - after) / bend if bend < 0 else 0.0) * freqs[1]
-    near = np.abs(freqs - rate) <= width
-    weight, own = np.asarray(weights), np.asarray(rates)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Modulation:
+    """One modulation: its own rate, its weight, and what it adds to the fusion, by that weight."""
+
+    rate_bpm: float
+    weight: float
+    power: NDArray[np.float64]  # (n_freqs,), its sum is the weight
+    wave: NDArray[np.float64]  # (n,) without drift, its deviation is the weight
+
+
+def _modulation(
+    series: NDArray[np.float64],
+    freqs: NDArray[np.float64],
+    allowed: NDArray[np.bool_],
+    width_hz: float,
+    cutoff_hz: float,
+) -> _Modulation | None:
+    """Look at one modulation where it is `allowed` to show breath; None if it shows nothing at all."""
+    n = len(series)
+    flat = series - slow_part(series[:, None], np.ones(n, dtype=bool), FS, cutoff_hz)[:, 0]
+    # Drifts and the 0.1 Hz wave of the blood pressure lie at the low end: whitened, they don't pass for breath.
+    power = np.where(allowed, freqs**_WHITEN * np.abs(rfft(flat * np.hanning(n), _N_FFT)) ** 2, 0.0)
+    total = power.sum()
+    if total <= 0:
+        return None
+    power /= total
+    peak = int(np.argmax(power))
+    clarity = float(power[np.abs(freqs - freqs[peak]) <= width_hz].sum())
+    weight = clarity**_POWER
+    return _Modulation(60 * freqs[peak], weight, weight * power, weight * flat / (flat.std() + TINY))
+
+
+def _fused(found: list[_Modulation], freqs: NDArray[np.float64], width_hz: float) -> Respiration:
+    """The rate of all modulations together, each by its weight, and how far they agree on it."""
+    fused, waves = np.zeros(len(freqs)), np.zeros(len(found[0].wave))
+    for one in found:
+        fused += one.power
+        waves += one.wave
+    rate = peak_frequency(freqs, fused, int(np.argmax(fused)), logarithmic=True)
+    weight, own = np.array([one.weight for one in found]), np.array([one.rate_bpm for one in found])
     return Respiration(
         rate_bpm=float(60 * rate),
-        concentration=float(fused[near].sum() / fused.sum()),
+        concentration=float(fused[np.abs(freqs - rate) <= width_hz].sum() / fused.sum()),
         agreement=float(weight[np.abs(own - 60 * rate) <= _AGREE_BPM].sum() / weight.sum()),
         waveform=_around(waves, rate),
     )
 
 
 def _around(waves: NDArray[np.float64], rate_hz: float) -> NDArray[np.float64]:
-    """The part of a wave within a factor 1.7 of its rate."""
+    """The part of a wave around its rate."""
     spectrum, freqs = rfft(waves), rfftfreq(len(waves), 1 / FS)
-    spectrum[(freqs < rate_hz / 1.7) | (freqs > rate_hz * 1.7)] = 0.0
+    spectrum[(freqs < rate_hz / _OCTAVE_SHARE) | (freqs > rate_hz * _OCTAVE_SHARE)] = 0.0
     return np.asarray(irfft(spectrum, len(waves)))

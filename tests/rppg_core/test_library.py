@@ -1,7 +1,9 @@
 """The core as a library: what is imported when, what names it has, and a video measured in one line."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ import pytest
 import rppg_core
 from rppg_core.errors import InvalidVideo, NoFaceDetected
 from tests import videos
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 def run(code):
@@ -72,6 +76,14 @@ def test_a_video_is_measured_in_one_line(video):
 
     assert vitals.heart_rate_bpm == pytest.approx(videos.RATE_BPM, abs=2.0)
     assert vitals.withheld["hrv"] == "WINDOW_TOO_SHORT"
+
+
+def test_the_example_of_the_readme_runs_as_printed(video):
+    (code,) = re.findall(r"^```python\n(from rppg_core .*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=video.parent, capture_output=True, text=True, check=True)
+
+    assert float(done.stdout.split()[0]) == pytest.approx(videos.RATE_BPM, abs=2.0)
 
 
 def test_the_beginning_of_a_video_is_measured_alone(video):
