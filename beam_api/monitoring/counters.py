@@ -72,7 +72,7 @@ _webhooks = Counter("beam_webhook_attempts", "Attempts at webhooks, by outcome."
 _redis_errors = Counter("beam_redis_errors", "Uses of Redis that failed, by kind.", ["kind"], registry=registry)
 
 # A counter that appears with its first event hides that event from `rate`: so these begin at nought.
-for _outcome in ("accepted", "NO_FACE_DETECTED", "INVALID_IMAGE", "UNSUPPORTED_IMAGE"):
+for _outcome in ("accepted", "NO_FACE_DETECTED", "INVALID_IMAGE", "UNSUPPORTED_IMAGE", "DUPLICATE_TIMESTAMP"):
     _frames.labels(_outcome)
 for _event in ("completed", "replayed", "restarted"):
     _windows.labels(_event)
