@@ -146,8 +146,8 @@ class Appended:
 
     At most one of `claim` and `taken` is set; `taken` is the id of a window that this request completed before.
     `newest` are the newest (time in us, packed sample) of the window by time, if they were wanted and it is this
-    request's turn to look. `twins` are the times of frames that were not taken because another one, with other bytes, is
-    buffered within 1 ms. `held` says that a full window waits for late frames, and that this request is to ask again
+    request's turn to look. `twins` are the times of frames that were not taken because another one, with other bytes,
+    is buffered within 1 ms. `held` says that a full window waits for late frames, and that this request is to ask again
     until it is closed. `anew` counts the requests in a row that began a window after a jump in capture time, the last
     of them by `jump_us`.
     """
