@@ -130,7 +130,7 @@ def test_a_buffered_time_with_another_picture_is_rejected_and_a_run_of_them_is_a
     send(0, 1000, 2000)
     answer = send(1000, picture=1)
     assert (window(answer)[0], window(answer)[2], rejected(answer)) == (3, False, [(0, "DUPLICATE_TIMESTAMP")])
-    assert window(send(0, 1000, 2000, 2500, picture=1)) == (4, 3250, True)
+    assert window(send(0, 1000, 2000, 2500, picture=1)) == (4, 3500, True)
 
 
 def test_late_frames_take_their_places_and_may_complete_the_window(send: Send) -> None:
