@@ -75,7 +75,7 @@ _accept_pauses = Counter(
 )
 
 # A counter that appears with its first event hides that event from `rate`: so these begin at nought.
-for _outcome in ("accepted", "NO_FACE_DETECTED", "INVALID_IMAGE", "UNSUPPORTED_IMAGE"):
+for _outcome in ("accepted", "NO_FACE_DETECTED", "INVALID_IMAGE", "UNSUPPORTED_IMAGE", "DUPLICATE_TIMESTAMP"):
     _frames.labels(_outcome)
 for _event in ("completed", "replayed", "restarted"):
     _windows.labels(_event)

@@ -106,6 +106,7 @@ class Buffering:
     next_frame_in_ms: float | None = None
     last_measurement_id: str | None = None
     partial: Running | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import structlog
 
 from beam_api.exceptions import NotFound
 from beam_api.monitoring import counters
-from beam_api.services import pacing
+from beam_api.services import clocks, pacing
+from beam_api.services.advice import Advice
 from beam_api.services.measure_result import Buffering, Measurement, Rejected, SeenFace
 from beam_api.services.pacing import Allowance
 from beam_api.services.rolling_rate import LOOK, running_rate
@@ -21,15 +21,13 @@ from beam_api.services.workload import NO_WORK, LargeLane, Workload
 from beam_api.store.results import ResultStore
 from beam_api.store.scripts import Question
 from beam_api.store.windows import Appended, Arrival, Claim, Entry, LastFace, Look, OpenWindow, Session, WindowStore
-from rppg_core.errors import NoFaceDetected
 from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading
 from rppg_core.results import Vitals
-from rppg_core.trace.aliasing import is_evenly_slow
-from rppg_core.trace.traces import Sample, Trace, pack
+from rppg_core.trace.traces import Trace, pack
 
 PATIENCE_S = 2.0  # how long a retry waits for an analysis under way elsewhere
 _POLL_S = 0.04
-_SILENCE_US = 5_000_000  # as in store/lua/append.lua: after a longer one the window begins anew
+HELD_S = 4.0  # how long the request that fills a window waits at most for late frames; the script decides sooner
 AT_WORK = 4
 """Requests of a process whose frames are read, or whose windows are analysed, at the same time. The other threads wait
 for bodies of slow clients, for Redis, or for a result."""
@@ -45,7 +43,7 @@ class Post:
 
     `times_us` is None for frames without timestamps; several of those need `fps`. `allowance` is what the client may
     still send; with none, nothing is said of when to send the next frame. `marks` are digests of the frames, 8 bytes
-    each.
+    each. `warnings` are about the form itself.
     """
 
     session: Session
@@ -57,6 +55,7 @@ class Post:
     allowance: Allowance | None = None
     marks: tuple[bytes, ...] = ()
     workload: Workload = NO_WORK
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.workload.total_bytes:
@@ -90,6 +89,7 @@ class Completed:
 
     measurement: Measurement
     replayed: bool
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ class _Request:
     rejected: tuple[Rejected, ...] = ()
     guidance: tuple[str, ...] = ()
     next_frame_in_ms: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Measuring:
@@ -115,7 +116,7 @@ class Measuring:
         advise: Callable[[Trace, Sequence[float] | None], tuple[str, ...]],
     ) -> None:
         self._windows, self._results, self._reader = windows, results, reader
-        self._analyse, self._advise = analyse, advise
+        self._analyse, self._advice = analyse, Advice(advise)
         self._look: Look | None = LOOK
         self._at_work = threading.BoundedSemaphore(AT_WORK)
         self._large, self._large_reader = LargeLane(), reader.beside()
@@ -151,23 +152,26 @@ class Measuring:
         arrival, sessions = arrived or self._windows.ask(*self.arriving(post))
         digest, marks = post.digest, post.marks
         mean_ms = post.paced(sessions)
-        request = _Request(post.session, next_frame_in_ms=mean_ms)
+        request = _Request(post.session, next_frame_in_ms=mean_ms, warnings=post.warnings)
         if arrival.completed:
             appended = self._windows.append(post.session, (), duration_us=post.duration_us, digest=digest)
             return self._answer(request, appended)
 
         times = post.times_us or _times(arrival.first_us, len(post.frames), post.fps)
+        doubles = clocks.doubles(times, marks) if post.times_us else frozenset()
         # A frame sent twice in one request is read once.
-        unique = {(at, mark): data for at, mark, data in zip(times, marks, post.frames, strict=True)}
+        frames = enumerate(zip(times, marks, post.frames, strict=True))
+        unique = {(at, mark): data for i, (at, mark, data) in frames if i not in doubles}
         last = FaceState.from_bytes(arrival.face.packed) if arrival.face else None
         read = self._read([Frame(at, data) for (at, _), data in unique.items()], last, post.workload)
         readings = dict(zip(unique, read, strict=True))
 
-        failures = [(i, readings[key].error) for i, key in enumerate(zip(times, marks, strict=True))]
-        counters.count_frames(error.code if error else None for _, error in failures)
-        rejected = tuple(Rejected(i, error.code) for i, error in failures if error)
+        keys = [(i, key) for i, key in enumerate(zip(times, marks, strict=True)) if i not in doubles]
+        failures = [(i, readings[key].error) for i, key in keys]
+        rejected = {i: error.code for i, error in failures if error}
         first = failures[0][1]
         if first and len(rejected) == len(failures):
+            counters.count_frames(rejected.values())
             try:
                 raise first
             finally:
@@ -185,14 +189,19 @@ class Measuring:
             frame_size=face.frame_size if face else None,
             face=LastFace(face.time_us, face.to_bytes()) if face else None,
             look=self._look,
+            patient=True,
         )
+        doubles |= {i for i, (at, _) in keys if at in appended.twins and i not in rejected}
+        rejected |= dict.fromkeys(doubles, clocks.DUPLICATE)
+        counters.count_frames(rejected.get(i) for i in range(len(times)))
         request = replace(
             request,
-            rejected=rejected,
-            guidance=self._guide(read, face, appended.window, mean_ms),
+            rejected=tuple(Rejected(i, rejected[i]) for i in sorted(rejected)),
+            guidance=self._advice.of(read, face, appended.window, mean_ms),
+            warnings=post.warnings + clocks.warnings(post.times_us or (), doubles, appended),
             next_frame_in_ms=_next_frame_in_ms(post, times[0], appended.window, mean_ms),
         )
-        answer = self._answer(request, appended)
+        answer = self._answer(request, self._settled(post, appended))
         if isinstance(answer, Buffering):
             answer = replace(answer, partial=running_rate(appended.newest))
         return answer
@@ -224,6 +233,18 @@ class Measuring:
         with self._at_work:
             return self._reader.read(frames, last)
 
+    def _settled(self, post: Post, appended: Appended) -> Appended:
+        """Wait while a full window waits for frames that may be on their way; then close it."""
+        end = time.monotonic() + HELD_S
+        settled = appended
+        while settled.held and not (settled.claim or settled.taken):
+            time.sleep(_POLL_S)
+            patient = time.monotonic() < end
+            settled = self._windows.append(
+                post.session, (), duration_us=post.duration_us, digest=post.digest, patient=patient
+            )
+        return replace(settled, restarted=appended.restarted)
+
     def _answer(self, request: _Request, appended: Appended) -> Buffering | Completed:
         if appended.claim:
             return self._complete(request, appended, appended.claim)
@@ -238,7 +259,7 @@ class Measuring:
         if saved == "gone":  # the person was forgotten meanwhile
             self._results.unpoint([claim.measurement_id])
         if saved in ("saved", "gone"):
-            return Completed(measurement, replayed=False)
+            return Completed(measurement, replayed=False, warnings=request.warnings)
         # This analyst was so slow that another took over. There is one result, and it is not this one.
         return self._await(request, appended, claim.measurement_id)
 
@@ -274,41 +295,10 @@ class Measuring:
         end = time.monotonic() + PATIENCE_S
         while True:
             if kept := self._results.get(request.session, measurement_id):
-                return Completed(Measurement.from_json(kept), replayed=True)
+                return Completed(Measurement.from_json(kept), replayed=True, warnings=request.warnings)
             if time.monotonic() >= end:
                 return replace(_buffering(request, appended.window, appended.now_us), progress=1.0)
             time.sleep(_POLL_S)
-
-    def _guide(
-        self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
-    ) -> tuple[str, ...]:
-        """Return what to mend, or nothing if that fails: the frames are buffered, so it must be no error."""
-        try:
-            return self._advice(read, face, window, mean_ms)
-        except Exception:
-            structlog.get_logger().exception("advice failed")
-            return ()
-
-    def _advice(
-        self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
-    ) -> tuple[str, ...]:
-        """What to mend: as the frames that were taken show, then as those that were not.
-
-        `mean_ms` is the pace that the client was told, None if it was told none.
-        """
-        seen = _after_silence([(reading.time_us, reading.sample) for reading in read if reading.sample])
-        recent_s = [(at - window.first_us) / 1e6 for at in window.recent_us]
-        few = len(seen) <= 2 and bool(recent_s)  # too few to tell a pace
-        advice = self._advise(_trace_of(seen, face.frame_size if face else (0, 0)), recent_s if few else None)
-        if "EVENLY_SLOW_FRAMES" in advice or (not few and is_evenly_slow(recent_s)):
-            advice += ("EVENLY_SLOW_FRAMES",)
-        elif mean_ms and pacing.follows(window.recent_hz, mean_ms):
-            # It sends what its limit allows, at times that tell a pulse from its aliases.
-            advice = tuple(code for code in advice if code != "LOW_FRAME_RATE")
-        for reading in read:
-            if isinstance(reading.error, NoFaceDetected):
-                advice += reading.error.guidance
-        return tuple(dict.fromkeys(advice))
 
 
 def _next_frame_in_ms(post: Post, time_us: int, window: OpenWindow, mean_ms: float | None) -> float | None:
@@ -329,19 +319,6 @@ def _trace(records: list[tuple[int, bytes]], frame_size: tuple[int, int]) -> Tra
     return Trace.of_packed([(at - start) / 1e6 for at, _ in records], [packed for _, packed in records], frame_size)
 
 
-def _after_silence(samples: list[tuple[int, Sample]]) -> list[tuple[int, Sample]]:
-    """The samples after the last silence that restarts a window, in the order of their times."""
-    ordered = sorted(samples, key=lambda sample: sample[0])
-    breaks = [i for i, (a, b) in enumerate(pairwise(ordered), 1) if b[0] - a[0] > _SILENCE_US]
-    return ordered[breaks[-1] :] if breaks else ordered
-
-
-def _trace_of(samples: Sequence[tuple[int, Sample]], frame_size: tuple[int, int]) -> Trace:
-    """Times from the first frame on: an epoch would cost digits."""
-    start = min(at for at, _ in samples)
-    return Trace.of([(at - start) / 1e6 for at, _ in samples], [sample for _, sample in samples], frame_size)
-
-
 def _buffering(request: _Request, window: OpenWindow, now_us: int, *, restarted: bool = False) -> Buffering:
     state = FaceState.from_bytes(window.face.packed) if window.face else None
     return Buffering(
@@ -356,4 +333,5 @@ def _buffering(request: _Request, window: OpenWindow, now_us: int, *, restarted:
         guidance=request.guidance,
         face=SeenFace.of(state) if state else None,
         next_frame_in_ms=request.next_frame_in_ms,
+        warnings=request.warnings,
     )

@@ -146,7 +146,10 @@ class Appended:
 
     At most one of `claim` and `taken` is set; `taken` is the id of a window that this request completed before.
     `newest` are the newest (time in us, packed sample) of the window by time, if they were wanted and it is this
-    request's turn to look.
+    request's turn to look. `twins` are the times of frames that were not taken because another one, with other bytes,
+    is buffered within 1 ms. `held` says that a full window waits for late frames, and that this request is to ask again
+    until it is closed. `anew` counts the requests in a row that began a window after a jump in capture time, the last
+    of them by `jump_us`.
     """
 
     now_us: int
@@ -155,6 +158,10 @@ class Appended:
     claim: Claim | None
     taken: str | None
     newest: Sequence[tuple[int, bytes]] = ()
+    twins: frozenset[int] = frozenset()
+    held: bool = False
+    anew: int = 0
+    jump_us: int = 0
 
 
 Saved = Literal["saved", "exists", "stale", "gone"]
@@ -193,7 +200,7 @@ class WindowStore:
         return (
             Question(
                 self._arrive,
-                keys=[session.name(kind) for kind in ("clock", "done", "face")],
+                keys=[session.name(kind) for kind in ("clock", "done", "face", "coming")],
                 args=[digest, untimed, repr(interval_us)],
                 read=lambda reply: Arrival(int(reply[0]), int(reply[1]), bool(reply[2]), _face(reply[3])),
             ),
@@ -211,6 +218,7 @@ class WindowStore:
         frame_size: tuple[int, int] | None = None,
         face: LastFace | None = None,
         look: Look | None = None,
+        patient: bool = False,
     ) -> Appended:
         """Add the frames of one request, all or none; close the window if it is full; claim one that is due.
 
@@ -219,7 +227,7 @@ class WindowStore:
         session : Session
             Whose frames these are.
         entries : sequence of Entry
-            At most 64, in any order, with distinct times. None to ask what became of a completed window.
+            At most 64, in any order, with times at least 1 ms apart. None to ask what became of a completed window.
         duration_us : int
             Length of the window, if this request opens one.
         digest : bytes, optional
@@ -232,12 +240,14 @@ class WindowStore:
             The newest face. It is kept if none newer is.
         look : Look, optional
             When the newest samples are wanted too.
+        patient : bool, optional
+            Whether to allow for frames on their way: what a jump in capture time drops is put aside for a while, and a
+            full window with an open gap may wait a little.
 
         Raises
         ------
         InvalidParameter
-            If a time is under 1 ms from a buffered one, or frames with and without timestamps would share a window.
-            What is buffered is untouched.
+            If frames with and without timestamps would share a window. What is buffered is untouched.
         StoreUnavailable
             If Redis is away or full; then nothing, or all of it, was done, and it may be tried again.
         """
@@ -254,6 +264,8 @@ class WindowStore:
             "face",
             "result",
             "before",
+            "parked",
+            "coming",
         )
         args: list[bytes | str | int] = [
             digest,
@@ -263,17 +275,32 @@ class WindowStore:
             "{}x{}".format(*frame_size) if frame_size else "",
             _TIME.pack(face.time_us) + face.packed if face else b"",
             str(look) if look else "",
+            int(patient),
             b"".join(_ENTRY.pack(entry.time_us, entry.digest) for entry in entries),
             *(entry.sample for entry in entries),
         ]
         with store_errors():
             reply = cast(list[Any], self._append(keys=[session.name(kind) for kind in kinds], args=args))
         what = text(reply[0])
-        if what == "near":
-            raise InvalidParameter("timestamp_ms", "must be in milliseconds: two frames are less than 1 ms apart")
         if what == "mixed":
             raise InvalidParameter("timestamp_ms", "must be given for all frames of a window, or for none")
-        _, now, frames, first, duration, restarted, tail, last_face, measurement_id, newest, *claim = reply
+        (
+            _,
+            now,
+            frames,
+            first,
+            duration,
+            restarted,
+            tail,
+            last_face,
+            measurement_id,
+            newest,
+            twins,
+            held,
+            anew,
+            jump,
+            *claim,
+        ) = reply
         return Appended(
             now_us=int(now),
             window=OpenWindow(int(frames), int(first), int(duration), _times(tail), _face(last_face)),
@@ -281,6 +308,10 @@ class WindowStore:
             claim=_claim(text(measurement_id), claim) if what == "claimed" else None,
             taken=text(measurement_id) if what == "taken" else None,
             newest=sorted(_records(newest)),
+            twins=frozenset(int(time_us) for time_us in twins),
+            held=bool(held),
+            anew=int(anew),
+            jump_us=int(jump),
         )
 
     def save(self, session: Session, claim: Claim, result: bytes) -> Saved:
@@ -321,7 +352,7 @@ class WindowStore:
     def forget(self, session: Session) -> list[str]:
         """Delete all of a session. Returns the ids of the measurements deleted, made or still to be made."""
         kinds = ("closed", "results", "result", "window", "index", "samples", "last", "seen", "seen-before", "done")
-        keys = [session.name(kind) for kind in (*kinds, "before", "face", "clock")]
+        keys = [session.name(kind) for kind in (*kinds, "before", "face", "clock", "parked", "coming")]
         with store_errors():
             self._redis.zrem(session.siblings, session.session_id)
             return [text(i) for i in cast(list[Any], self._forget(keys=keys))]

@@ -180,10 +180,11 @@ def test_a_clock_that_restarts_under_racing_clients_restarts_the_window_once(cli
         assert {answer.data["frames"] for answer in old} == {4}
 
 
-def test_another_picture_at_a_buffered_time_restarts_the_window(clients: Clients) -> None:
+def test_another_picture_at_a_buffered_time_is_rejected(clients: Clients) -> None:
     clients.race(0, "other", [[Picture(START_MS + i * 1000)] for i in range(4)])
     answer = clients.post(0, "other", [Picture(START_MS + 2000, image=1)])
-    assert (answer.data["restarted"], answer.data["frames"]) == (True, 1)
+    assert (answer.data["restarted"], answer.data["frames"]) == (False, 4)
+    assert answer.data["rejected"] == [{"index": 0, "code": "DUPLICATE_TIMESTAMP"}]
 
 
 def test_racing_stragglers_of_a_completed_window_are_dropped(clients: Clients) -> None:

@@ -10,23 +10,36 @@
 -- KEYS  1 window (hash)  2 index (string)  3 samples (list)  4 last (hash: end of the last window, last restart)
 --       5, 6 seen, and seen before that (strings of request digests)  7 done (hash: request digest -> window it completed)
 --       8 closed (list of ids; prefix of the closed windows)  9 face (string)  10 prefix of results
---       11 index of the last window that was closed (string)
+--       11 index of the last window that was closed (string)  12 parked (list of digest, time, sample: frames that a
+--       jump in capture time put aside)  13 coming (zset: digests of requests that are being read, by arrival in us)
 -- ARGV  1 request digest, '' if unstamped  2 mode, s or u: stamped or not  3 duration in us  4 raw asked, 0 or 1
 --       5 frame size  6 face or ''  7 when the newest samples are wanted too: '' for never, or numbers as `Look` has
---       8 entries: (time, digest) of each frame, sorted by time, 16 bytes each  9... their samples
--- Reply { what, now, n, first, duration, restarted, last 32 entries, face, id, newest samples, claim... }, what being
---       one of open, taken (this request already completed a window, see id), claimed, or an error: near, mixed.
+--       8 1 if what a jump drops is put aside, and a full window with an open gap waits for late frames; else 0
+--       9 entries: (time, digest) of each frame, sorted by time, 16 bytes each  10... their samples
+-- Reply { what, now, n, first, duration, restarted, last 32 entries, face, id, newest samples, twins, held, anew, jump, claim... },
+--       what
+--       being one of open, taken (this request already completed a window, see id), claimed, or the error mixed.
+--       Held is 1 if a full window waits for late frames and this request is to see to it that it is closed. Anew
+--       counts the requests in a row that began a window after a jump, the last of them by `jump` us.
+--       Twins are the times of this request's frames that lie within 1 ms of another frame that is buffered.
 --       Samples come as one string, each record after its length: a thousand replies would cost the client milliseconds
 local WIN, IDX, SMP, LAST, SEEN, OLD = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local DONE, CLOSED, FACE, RESULT, BEFORE = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local PARKED, COMING = KEYS[12], KEYS[13]
 local digest, mode, duration, raw, size = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local face, look, entries, SAMPLE = ARGV[6], ARGV[7], ARGV[8], 8
+local face, look, patient, entries, SAMPLE = ARGV[6], ARGV[7], ARGV[8] == '1', ARGV[9], 9
 
 local SILENCE = 5000000       -- a longer gap between frames ends a window; older frames than that mean a restarted clock
-local NEAR = 1000             -- two distinct times closer than this are seconds sent as milliseconds
+local NEAR = 1000             -- two frames closer than this have one time as far as clocks can say: the first is taken
+local RUN = 3                 -- twins of so many buffered frames in a row are a clock that was set back
 local SLACK = 1000            -- how much may be missing from a full window
 local INTERVAL = 16666        -- frames above 60 a second are thinned ...
 local JITTER = 8000           -- ... but one may be this early without being one too many
+local PARK_MOST, PARK_TTL = 2000, 10000   -- most frames put aside by jumps in capture time, and for how many ms
+local GAP = 200000            -- a gap longer than this, and than three median intervals, may be a batch still on its way
+local QUIET, HOLD = 1500000, 3000000      -- a full window waits until no frame has come for so long; and at most so long
+local RECENT = 5000000        -- only gaps this new, and windows this young, are waited for
+local COMING_US = 10000000    -- a request that came longer ago than this is no longer being read
 local MOST = 18000            -- samples a window; 300 s at 60 a second
 local LEASE = 10000000
 local SPARE = 8               -- samples beyond the newest that are wanted, for late ones among them
@@ -47,15 +60,21 @@ end
 local W = { n = 0 }
 local restarted, opened, changed = false, false, false
 local set_back = false                         -- whether the clock was
+local twins = {}                               -- frames within 1 ms of a buffered one
 local times, marks, base = {}, {}, 0           -- entries base + 1 ... n of the index
 local fresh = {}                               -- records to add to the samples
 
 local stored = redis.call('HMGET', WIN, 'n', 'first', 'last', 'duration', 'mode', 'due', 'thinned', 'raw', 'size', 'at',
-                          'told')
+                          'told', 'run', 'twin', 'late', 'jumped', 'opened', 'held', 'waiter', 'owed', 'anew', 'jump')
 if stored[1] and redis.call('STRLEN', IDX) == 16 * stored[1] then
   W = { n = tonumber(stored[1]), first = tonumber(stored[2]), last = tonumber(stored[3]), duration = tonumber(stored[4]),
         mode = stored[5], due = tonumber(stored[6]), thinned = stored[7] == '1', raw = stored[8], size = stored[9],
-        at = tonumber(stored[10]), told = tonumber(stored[11]) }
+        at = tonumber(stored[10]), told = tonumber(stored[11]),
+        run = tonumber(stored[12]), twin = tonumber(stored[13]), late = stored[14] == '1',
+        jumped = tonumber(stored[15]), opened = tonumber(stored[16]), held = tonumber(stored[17]),
+        waiter = tonumber(stored[18]), owed = stored[19] == '1', anew = tonumber(stored[20]) or 0,
+        jump = tonumber(stored[21]) or 0 }
+  if #T == 0 then mode = W.mode end
 end
 
 local ended                                    -- end of the last window, on the clock of this request
@@ -84,6 +103,15 @@ local function lower_bound(t)
   return low
 end
 
+-- Read what stands before the tail, too.
+local function load_head()
+  if base == 0 then return end
+  local head, t, m = redis.call('GETRANGE', IDX, 0, 16 * base - 1), {}, {}
+  for i = 1, base do t[i], m[i] = struct.unpack('>I8c8', head, 16 * i - 15) end
+  for i = 1, #times do t[base + i], m[base + i] = times[i], marks[i] end
+  times, marks, base = t, m, 0
+end
+
 local function load_tail(from)
   local low, high = 0, W.n
   while low < high do
@@ -110,28 +138,34 @@ end
 
 local function restart()
   drop_window()
+  redis.call('DEL', PARKED)
   ended = nil
   restarted, set_back = true, true
 end
 
 local function open_window()
   redis.call('DEL', IDX, SMP)                  -- whatever an expiry may have left
-  W = { n = 0, duration = duration, mode = mode, due = 0, thinned = false, raw = raw, size = size }
+  W = { n = 0, duration = duration, mode = mode, due = 0, thinned = false, raw = raw, size = size,
+        opened = now, anew = 0, jump = 0 }
   opened = true
 end
 
-local function insert(i, k)
-  table.insert(times, k, T[i])
-  table.insert(marks, k, D[i])
-  fresh[#fresh + 1] = struct.pack('>I8', T[i]) .. ARGV[SAMPLE + i]
+local function insert_record(k, t, mark, record)
+  table.insert(times, k, t)
+  table.insert(marks, k, mark)
+  fresh[#fresh + 1] = record
   W.n = W.n + 1
-  W.first = math.min(W.first or T[i], T[i])
-  W.last = math.max(W.last or T[i], T[i])
+  W.first = math.min(W.first or t, t)
+  W.last = math.max(W.last or t, t)
+end
+
+local function insert(i, k)
+  insert_record(k, T[i], D[i], struct.pack('>I8', T[i]) .. ARGV[SAMPLE + i])
   if raw == '1' then W.raw = '1' end
   changed = true
 end
 
--- Whether the first m entries make a full window. The median interval is at most twice the mean one (half of the
+-- Whether the first m entries make a full window, and whether there is a gap in it. The median interval is at most twice the mean one (half of the
 -- intervals are at least as long), so it is worked out only in the last moments of a window.
 local function full(m)
   if m >= MOST then return true end
@@ -148,12 +182,82 @@ local function full(m)
   table.sort(intervals)
   local count = #intervals
   local median = (intervals[math.floor((count + 1) / 2)] + intervals[math.floor(count / 2) + 1]) / 2
-  return span + median >= enough
+  return span + median >= enough, intervals[count] > math.max(GAP, 3 * median)
 end
 
 local function flush_samples()
-  if #fresh > 0 then redis.call('RPUSH', SMP, unpack(fresh)) end
+  for i = 1, #fresh, 1000 do redis.call('RPUSH', SMP, unpack(fresh, i, math.min(i + 999, #fresh))) end
   fresh = {}
+end
+
+-- Requests sent side by side come in any order, so the frames between a jump in capture time and its other side may be
+-- on their way. What the jump drops is put aside for a while; if it turns out to join the window, it goes back.
+local function park_window()
+  flush_samples()
+  if patient and mode == 's' and W.n <= PARK_MOST then
+    load_head()
+    local mark_of, records = {}, {}
+    for i = 1, #times do mark_of[times[i]] = marks[i] end
+    for _, record in ipairs(redis.call('LRANGE', SMP, 0, -1)) do
+      local mark = mark_of[struct.unpack('>I8', record)]
+      if mark then records[#records + 1] = mark .. record end
+    end
+    for i = 1, #records, 1000 do redis.call('RPUSH', PARKED, unpack(records, i, math.min(i + 999, #records))) end
+    redis.call('LTRIM', PARKED, -PARK_MOST, -1)
+    redis.call('PEXPIRE', PARKED, PARK_TTL)
+  end
+  drop_window()
+end
+
+-- Put a parked frame in its place, unless it is there already or one too many.
+local function rejoin(frame)
+  local t, k = frame[1], lower_bound(frame[1])
+  local gap = INTERVAL - JITTER
+  if (times[k] and times[k] - t < gap) or (k > 1 and t - times[k - 1] < gap) then return end
+  insert_record(k, t, frame[2], frame[3])
+end
+
+-- Whether parked frames joined the window.
+local function join_parked()
+  local parked = patient and redis.call('LRANGE', PARKED, 0, -1) or {}
+  if #parked == 0 then return false end
+  local ttl, frames, before = redis.call('PTTL', PARKED), {}, W.n
+  for i, kept in ipairs(parked) do
+    local t = struct.unpack('>I8', kept, 9)
+    frames[i] = { t, string.sub(kept, 1, 8), string.sub(kept, 9), kept }
+  end
+  table.sort(frames, function(a, b) return a[1] < b[1] end)
+  load_head()
+  local below, rest = {}, {}
+  for _, frame in ipairs(frames) do
+    if ended and frame[1] <= ended then
+      -- a straggler
+    elseif frame[1] < W.first - SILENCE then
+      below[#below + 1] = frame
+    elseif frame[1] <= W.last + SILENCE then
+      rejoin(frame)
+    else
+      rest[#rest + 1] = frame[4]
+    end
+  end
+  for i = #below, 1, -1 do
+    if below[i][1] >= W.first - SILENCE then rejoin(below[i]) else rest[#rest + 1] = below[i][4] end
+  end
+  if #rest == #parked then return false end
+  redis.call('DEL', PARKED)
+  for i = 1, #rest, 1000 do redis.call('RPUSH', PARKED, unpack(rest, i, math.min(i + 999, #rest))) end
+  if #rest > 0 then redis.call('PEXPIRE', PARKED, ttl) else W.owed, restarted = false, false end
+  W.due = math.max(W.due, W.last + INTERVAL)
+  W.late = true
+  return W.n > before
+end
+
+-- Whether a full window should wait for frames that may be on their way.
+local function should_wait(gapped)
+  if not patient or mode ~= 's' or W.n >= MOST then return false end
+  if #T == 0 and now - W.at >= QUIET or W.held and now - W.held >= HOLD then return false end
+  return gapped and W.jumped and now - W.jumped < RECENT or W.late and now - W.opened < RECENT
+    or redis.call('EXISTS', PARKED) == 1
 end
 
 -- Records as one string.
@@ -191,6 +295,7 @@ local function close(m)
   end
   finished[#finished + 1] = id
   ended = cut
+  local jumped = W.jumped
   redis.call('HSET', LAST, 'end', digits(cut), 'mode', mode)
   redis.call('PEXPIRE', LAST, KEEP_TTL)
   redis.call('SET', BEFORE, frames, 'PX', KEEP_TTL)
@@ -200,6 +305,7 @@ local function close(m)
     open_window()
     for i, entry in ipairs(after) do times[i], marks[i] = entry[1], entry[2] end
     W.n, W.first, W.last, W.due = #times, times[1], times[#times], times[#times] + INTERVAL
+    W.jumped = jumped
     fresh = records
   end
 end
@@ -207,13 +313,33 @@ end
 -- Close as many windows as the prefixes from the first m entries on allow.
 local function settle(m)
   while m <= W.n do
-    if full(m) then
+    local is_full, gapped = full(m)
+    if is_full and should_wait(gapped) then
+      W.held = W.held or now
+      return
+    elseif is_full then
       close(m)
       m = 1
     else
       m = m + 1
     end
   end
+end
+
+local function save_window()
+  flush_samples()
+  if #times > 0 then redis.call('SETRANGE', IDX, 16 * base, packed(1, #times)) end
+  local function flag(on) return on and '1' or '0' end
+  local function time_or_none(at) return at and digits(at) or '' end
+  redis.call('HSET', WIN, 'n', W.n, 'first', digits(W.first), 'last', digits(W.last), 'duration', digits(W.duration),
+             'mode', W.mode, 'due', digits(W.due), 'thinned', flag(W.thinned), 'raw', W.raw, 'size', W.size,
+             'at', digits(W.at), 'told', W.told or '', 'run', W.run or 0, 'twin', time_or_none(W.twin),
+             'late', flag(W.late), 'jumped', time_or_none(W.jumped), 'opened', time_or_none(W.opened),
+             'held', time_or_none(W.held), 'waiter', time_or_none(W.waiter), 'owed', flag(W.owed), 'anew', W.anew,
+             'jump', digits(W.jump))
+  redis.call('PEXPIRE', WIN, WINDOW_TTL)
+  redis.call('PEXPIRE', IDX, WINDOW_TTL)
+  redis.call('PEXPIRE', SMP, WINDOW_TTL)
 end
 
 -- A request seen before changes nothing. Frames in order can't have been, unless the clock was set back lately ------
@@ -237,7 +363,17 @@ if digest ~= '' then
   end
 end
 
+local beside = false                           -- whether other requests of this session are being read
+if digest ~= '' then
+  redis.call('ZREM', COMING, digest)
+  beside = redis.call('ZCOUNT', COMING, digits(now - COMING_US), '+inf') > 0
+end
+
 if #T > 0 and not repeated then
+  if W.owed and redis.call('EXISTS', PARKED) == 0 then
+    W.owed, restarted = false, true            -- nothing came to join what a jump had put aside
+  end
+  local anew, jump = 0, 0
   if W.n > 0 and W.mode ~= mode then
     -- The two clocks can't be compared; only on the server's one can silence be told.
     if now - W.at <= SILENCE then return { 'mixed' } end
@@ -245,7 +381,9 @@ if #T > 0 and not repeated then
   end
 
   -- What is not new: judged before anything is changed, so that an error leaves the window as it was.
+  local back = false                           -- whether it is earlier than the window, but not than the last one
   local from                                   -- the frame that shows a restarted clock
+  local run, twin = W.run or 0, W.twin         -- how many buffered frames have had twins in a row, and the last of them
   if W.n > 0 and T[1] < W.last + NEAR then load_tail(T[1] - JITTER - NEAR - 1) else base = W.n end
   for i = 1, #T do
     local t = T[i]
@@ -255,24 +393,38 @@ if #T > 0 and not repeated then
     elseif W.n == 0 or t >= W.last + NEAR then
       break
     elseif t < W.first - SILENCE then
-      from = i
+      from, back = i, true
       break
     else
       local k = lower_bound(t)
       if times[k] == t and (marks[k] == D[i] or mode == 'u') then
         skip[i] = true                         -- counts once
-      elseif times[k] == t then
-        from = i
-        break
-      elseif mode == 's' and ((times[k] and times[k] - t < NEAR) or (k > 1 and t - times[k - 1] < NEAR)) then
-        return { 'near' }
+      elseif mode == 's' then
+        local other = times[k] and times[k] - t < NEAR and times[k] or k > 1 and t - times[k - 1] < NEAR and times[k - 1]
+        if other then
+          skip[i] = true
+          twins[#twins + 1] = i
+          if other ~= twin then run, twin = run + 1, other end
+        end
       end
     end
   end
+  if not from and run >= RUN and #twins > 0 then from = twins[1] end
   if from then
-    restart()
-    for i = 1, from - 1 do skip[i] = true end
+    if back and patient then
+      anew, jump = W.anew + 1, T[from] - W.last
+      park_window()
+      if not beside then restarted = true end
+      if not ended then set_back = true end
+    else
+      restart()
+    end
+    for i = 1, #T do skip[i] = i < from end
+    run, twin, twins = 0, nil, {}
+  elseif #twins > 0 then
+    changed = true
   end
+  if W.n == 0 or T[#T] >= W.last + NEAR then run, twin = 0, nil end   -- the clock goes on
 
   -- Late frames go to their places. Whether one is one too many can be told only by its neighbours.
   local late, lowest = W.last, nil
@@ -288,21 +440,35 @@ if #T > 0 and not repeated then
       end
     end
   end
-  if lowest then settle(base + lowest) end
+  if lowest then
+    W.late = true
+    if W.held then
+      load_head()
+      lowest = 1
+    end
+    settle(base + lowest)
+  end
 
   -- Frames in order.
   for i = 1, #T do
     if not skip[i] then
       local t = T[i]
       if W.n > 0 and t - W.last > SILENCE then
-        drop_window()
-        restarted = true
+        anew, jump = W.anew + 1, t - W.last
+        park_window()
+        if not beside then restarted = true end
+      elseif W.n > 1 and i == 1 and t - W.last > math.max(GAP, 3 * (W.last - W.first) / (W.n - 1)) then
+        W.jumped = now
       end
-      if W.n == 0 then open_window() end
+      if W.n == 0 then
+        open_window()
+        W.anew, W.jump, W.owed = anew, jump, jump ~= 0 and beside
+      end
       if t >= W.due - JITTER then
         W.due = math.max(t, W.due) + INTERVAL
         insert(i, #times + 1)
-        settle(W.n)
+        if W.held then load_head() end
+        settle(W.held and 1 or W.n)
       else
         W.thinned = true
         changed = true
@@ -310,18 +476,18 @@ if #T > 0 and not repeated then
     end
   end
 
+  if W.n > 0 and join_parked() then
+    changed = true
+    settle(1)
+  end
+
   if W.n > 0 then
     if raw == '1' and W.raw ~= '1' then W.raw, changed = '1', true end
     if changed then
-      flush_samples()
-      if #times > 0 then redis.call('SETRANGE', IDX, 16 * base, packed(1, #times)) end
       if size ~= '' then W.size = size end
-      redis.call('HSET', WIN, 'n', W.n, 'first', digits(W.first), 'last', digits(W.last),
-                 'duration', digits(W.duration), 'mode', W.mode, 'due', digits(W.due),
-                 'thinned', W.thinned and '1' or '0', 'raw', W.raw, 'size', W.size, 'at', digits(now), 'told', W.told or '')
-      redis.call('PEXPIRE', WIN, WINDOW_TTL)
-      redis.call('PEXPIRE', IDX, WINDOW_TTL)
-      redis.call('PEXPIRE', SMP, WINDOW_TTL)
+      W.at, W.run, W.twin = now, run, twin
+      if W.anew > 0 and anew == 0 then W.anew = 0 end
+      save_window()
     end
   end
   if set_back then
@@ -345,6 +511,22 @@ if #T > 0 and not repeated then
       redis.call('RENAME', SEEN, OLD)
     end
   end
+end
+
+-- A full window that waited for late frames ------------------------------------------------------------------------
+if #T == 0 and W.held then
+  base = W.n
+  load_head()
+  settle(1)
+  if W.n > 0 and changed then
+    W.at = W.at or now
+    save_window()
+  end
+end
+local held = W.held and (#T == 0 or not W.waiter or W.waiter <= now)
+if held and #T > 0 then
+  W.waiter = now + HOLD
+  redis.call('HSET', WIN, 'waiter', digits(W.waiter))
 end
 
 -- Which closed window is this request's to analyse, or to answer with? --------------------------------------------
@@ -408,7 +590,9 @@ end
 
 local tail = W.n > 0 and redis.call('GETRANGE', IDX, math.max(0, 16 * (W.n - 32)), -1) or ''
 local reply = { what, now, W.n, W.first or 0, W.duration or duration, restarted and 1 or 0, tail,
-                redis.call('GET', FACE) or '', id, '' }
+                redis.call('GET', FACE) or '', id, '', {},
+                held and 1 or 0, W.anew or 0, digits(W.jump or 0) }
+for i, twin in ipairs(twins) do reply[11][i] = digits(T[twin]) end
 if claim then
   local aside = CLOSED .. ':' .. claim
   if not completed then answers_with(claim) end
@@ -419,8 +603,8 @@ if claim then
   redis.call('PEXPIRE', CLOSED, KEEP_TTL)
   local kept = redis.call('HMGET', aside, 'cut', 'n', 'raw', 'size')
   reply[1], reply[9] = 'claimed', claim
-  reply[11], reply[12], reply[13], reply[14] = token, kept[1], kept[3], kept[4]
-  reply[15] = joined(redis.call('LRANGE', aside .. ':samples', 0, -1))
+  reply[15], reply[16], reply[17], reply[18] = token, kept[1], kept[3], kept[4]
+  reply[19] = joined(redis.call('LRANGE', aside .. ':samples', 0, -1))
 elseif what == 'open' and look ~= '' and added_newest() then
   reply[10] = newest_samples(tail)
 end

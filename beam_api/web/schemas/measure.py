@@ -120,7 +120,16 @@ class AlgorithmSchema(Schema):
     version = fields.String(required=True)
 
 
-class MeasurementMetaSchema(MetaSchema):
+class MeasureMetaSchema(MetaSchema):
+    """About a request to measure, not the person."""
+
+    warnings = fields.List(
+        fields.String(),
+        metadata={"description": "Sentences on what is odd about the request; empty as a rule. On POST alone."},
+    )
+
+
+class MeasurementMetaSchema(MeasureMetaSchema):
     """About a measurement, not the person."""
 
     algorithm = fields.Nested(AlgorithmSchema, required=True)
@@ -133,7 +142,7 @@ class BufferingAnswerSchema(Schema):
 
     success = fields.Boolean(required=True)
     data = fields.Nested(BufferingSchema, required=True)
-    meta = fields.Nested(MetaSchema, required=True)
+    meta = fields.Nested(MeasureMetaSchema, required=True)
 
 
 class SessionAnswerSchema(Schema):

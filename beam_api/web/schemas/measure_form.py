@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from beam_api.exceptions import InvalidParameter, MissingFrame, MissingTimestamps, TooManyFrames
+from beam_api.services import clocks
 from beam_api.services.measuring import Post
 from beam_api.store.windows import Session
 from beam_api.web.multipart import Form
@@ -95,13 +97,13 @@ class UploadSchema(MeasureFormSchema):
 _FORM = MeasureFormSchema()
 
 
-def read_post(form: Form, key_id: str) -> Post:
-    """Check a form, and read from it what a client with this key asks.
+def read_post(form: Form, key_id: str, query: Iterable[str] = ()) -> Post:
+    """Check a form, and read from it what a client with this key asks. `query` are the names in the query string.
 
     Raises
     ------
     InvalidParameter
-        If a field is out of range, frames and times differ in number, or two times are less than 1 ms apart.
+        If a field is out of range, frames and times differ in number, or the times are in seconds.
     MissingFrame, TooManyFrames, MissingTimestamps
         As their names say.
     """
@@ -123,8 +125,10 @@ def read_post(form: Form, key_id: str) -> Post:
         raise InvalidParameter("timestamp_ms", f"must be given once per frame: {len(times)} for {len(frames)} frames")
     if not times and len(frames) > 1 and params["fps"] is None:
         raise MissingTimestamps
-    if times:
-        _check_apart(times, frames)
+    if clocks.look_like_seconds(times):
+        raise InvalidParameter(
+            "timestamp_ms", "must be in milliseconds; these are less than 1 ms apart, as seconds would be"
+        )
     return Post(
         session=Session(key_id, params["session_id"]),
         frames=frames,
@@ -132,6 +136,7 @@ def read_post(form: Form, key_id: str) -> Post:
         fps=params["fps"],
         duration_us=1000 * params["duration_ms"],
         include_raw=params["include_raw"],
+        warnings=_warnings(form, query),
     )
 
 
@@ -147,10 +152,32 @@ def _only(name: str, values: list[str]) -> str:
     return values[0]
 
 
-def _check_apart(times: list[int], frames: tuple[bytes, ...]) -> None:
-    order = sorted(range(len(times)), key=times.__getitem__)
-    for a, b in pairwise(order):
-        if times[a] == times[b] and frames[a] != frames[b]:
-            raise InvalidParameter("timestamp_ms", "must differ for different frames")
-        if 0 < times[b] - times[a] < 1000:
-            raise InvalidParameter("timestamp_ms", "must be in milliseconds: two frames are less than 1 ms apart")
+def _warnings(form: Form, query: Iterable[str]) -> tuple[str, ...]:
+    """What the form and the query hold that is not used, and which field was probably meant."""
+    known = [*_FORM.fields, "frame"]
+    unused = dict.fromkeys(name for name in (*form.fields, *form.files) if name not in known)
+    found = [f"The form field `{_short(name)}` is unknown and was ignored.{_meant(name, known)}" for name in unused]
+    if "frame" in form.fields:
+        found.append("A part named `frame` came without a file name and was ignored: send it as a file.")
+    found += [
+        f"The field `{name}` came as a file and was ignored: send it as a plain form field."
+        for name in form.files
+        if name in _FORM.fields
+    ]
+    found += [
+        f"The query parameter `{_short(name)}` was ignored: parameters are form fields.{_meant(name, known)}"
+        for name in dict.fromkeys(query)
+    ]
+    most = 16
+    return (*found[:most], *([f"{len(found) - most} more fields were ignored."] if len(found) > most else []))
+
+
+def _meant(name: str, known: list[str]) -> str:
+    plain = re.sub(r"[^a-z0-9]", "_", name[:64].lower())
+    plain = {"timestamp": "timestamp_ms", "time": "timestamp_ms", "duration": "duration_ms"}.get(plain, plain)
+    close = difflib.get_close_matches(plain, known, n=1, cutoff=0.7)
+    return f" Did you mean `{close[0]}`?" if close else ""
+
+
+def _short(name: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in name[:64])

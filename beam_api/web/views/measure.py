@@ -63,9 +63,9 @@ def measure() -> Response:
     answer = measuring.post(replace(post, allowance=_allowance()), tuple(arrived))
     if isinstance(answer, Buffering):
         counters.count_window(restarted=answer.restarted)
-        return success(write_buffering(answer, request_log.elapsed_ms()), 202)
+        return success(write_buffering(answer, request_log.elapsed_ms()), 202, warnings=list(answer.warnings))
     counters.count_window(answer.measurement, replayed=answer.replayed)
-    response = success(write_measurement(answer.measurement), **measurement_meta())
+    response = success(write_measurement(answer.measurement), **measurement_meta(), warnings=list(answer.warnings))
     if answer.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
@@ -99,7 +99,7 @@ def forget(session_id: str) -> Response:
 
 
 def _read(key_id: str) -> Post:
-    post = read_post(read_form(request, LIMITS), key_id)
+    post = read_post(read_form(request, LIMITS), key_id, request.args)
     post.workload.check()
     return post
 

@@ -25,6 +25,7 @@ class ReferenceWindow:
         self.last: dict[int, bytes] = {}
         self.windows: list[dict[int, bytes]] = []
         self.requests: set[frozenset[tuple[int, bytes]]] = set()
+        self.run, self.twin = 0, None  # buffered frames in a row that had twins, and the last of them
 
     @property
     def completed(self) -> list[list[int]]:
@@ -32,24 +33,23 @@ class ReferenceWindow:
         return [list(window) for window in self.windows]
 
     def post(self, frames: list[tuple[int, bytes]]) -> bool:
-        """Add a request; whether it restarted the window. Raises ValueError for times under 1 ms apart."""
+        """Add a request; whether it restarted the window."""
         request = frozenset(frames)
         if request in self.requests:
             return False
-        self._refuse_near(sorted(request))
         self.requests.add(request)
-        restarted = False
+        start, taken = self._judge(sorted(request))
+        restarted = start is not None
+        if restarted:
+            self.frames, self.end, self.run, self.twin = {}, None, 0, None
+        if not self.frames or max(request)[0] >= max(self.frames) + 1000:
+            self.run, self.twin = 0, None
         late_from = None
-        for time, digest in sorted(request):
+        for time, digest in taken:
             newest = max(self.frames, default=None)
-            if self.end is not None and time <= self.end:
-                if time < self.end - 5 * SECOND and self.last.get(time) != digest:
-                    restarted, self.frames, self.end = True, {}, None
-                    self.frames[time] = digest
-            elif newest is None:
+            if newest is None:
                 self.frames[time] = digest
-            elif time < min(self.frames) - 5 * SECOND or self.frames.get(time, digest) != digest:
-                restarted, self.frames, self.end = True, {time: digest}, None
+                self._settle(time)
             elif time > newest:
                 self._settle(late_from)
                 late_from = None
@@ -61,22 +61,32 @@ class ReferenceWindow:
                 self.frames[time] = digest
                 late_from = time if late_from is None else late_from
         self._settle(late_from)
+        if not self.frames:
+            self.run, self.twin = 0, None
         return restarted
 
-    def _refuse_near(self, request: list[tuple[int, bytes]]) -> None:
+    def _judge(self, request: list[tuple[int, bytes]]) -> tuple[int | None, list[tuple[int, bytes]]]:
+        """The time of the frame that shows a restarted clock, if one does, and the frames that are taken."""
+        start, twins, taken = None, [], []
         for time, digest in request:
             if self.end is not None and time <= self.end:
                 if time < self.end - 5 * SECOND and self.last.get(time) != digest:
-                    return
+                    start = time
+                    break
                 continue
-            if not self.frames:
-                return
-            if time < min(self.frames) - 5 * SECOND or self.frames.get(time, digest) != digest:
-                return
-            if time in self.frames:
-                continue
-            if any(abs(time - other) < 1000 for other in self.frames):
-                raise ValueError("under 1 ms apart")
+            if self.frames and time < min(self.frames) - 5 * SECOND:
+                start = time
+                break
+            near = [other for other in self.frames if abs(time - other) < 1000]
+            if near and self.frames.get(time) != digest:
+                twins.append(time)
+                if near[0] != self.twin:
+                    self.run, self.twin = self.run + 1, near[0]
+            else:
+                taken.append((time, digest))
+        if start is None and twins and self.run >= 3:
+            start = twins[0]
+        return (None, taken) if start is None else (start, [frame for frame in request if frame[0] >= start])
 
     def _settle(self, changed_from: int | None) -> None:
         """Close the smallest full prefix that ends at or after the first frame that changed."""

@@ -59,11 +59,39 @@ def test_any_epoch_will_do(send: Send, epoch_ms: int) -> None:
     assert window(send(*(epoch_ms + 100 * i for i in range(10)))) == (10, 1000, False)
 
 
-def test_a_distance_under_a_millisecond_is_refused_in_a_request_and_between_requests(send: Send) -> None:
-    assert send("1000", "1000.9").status_code == 400
-    send("1000")
-    assert send("1000.9").status_code == 400
-    assert window(send("1100")) == (2, 200, False)
+def rejected(response: TestResponse) -> list[tuple[int, str]]:
+    return [(frame["index"], frame["code"]) for frame in response.get_json()["data"]["rejected"]]
+
+
+def test_a_frame_within_a_millisecond_of_another_is_rejected_alone(send: Send) -> None:
+    answer = send("1000", "1000.4", "1033")
+    assert (window(answer)[0], rejected(answer)) == (2, [(1, "DUPLICATE_TIMESTAMP")])
+    answer = send("1033.4", "1066", picture=1)
+    assert (window(answer)[0], rejected(answer)) == (3, [(0, "DUPLICATE_TIMESTAMP")])
+
+
+def test_a_coarse_clock_keeps_the_first_of_each_step_and_warns(send: Send) -> None:
+    for second in range(3):
+        answer = send(*(1000 * second + i // 3 * 100 for i in range(30)), picture=second % 2)
+        assert window(answer) == (10 * second + 10, 1000 * second + 1000, False)
+    # All frames are the same picture here, so the same time and picture count once and nothing is rejected.
+    assert rejected(answer) == []
+
+
+@pytest.mark.parametrize("epoch_s", [0.0, 1_750_000_000.0])
+def test_seconds_are_refused_and_microseconds_warned_of(send: Send, epoch_s: float) -> None:
+    refused = send(*(f"{epoch_s + i / 30:.6f}" for i in range(10)))
+    assert refused.status_code == 400
+    assert "milliseconds" in refused.get_json()["error"]["message"]
+    (warning,) = send(*(f"{33_333 * i}" for i in range(10))).get_json()["meta"]["warnings"]
+    assert "microseconds" in warning
+
+
+def test_unused_fields_and_query_parameters_are_named(send: Send, client: FlaskClient) -> None:
+    assert send(0, 100).get_json()["meta"]["warnings"] == []
+    (warning,) = send(200, 300, sesion_id="x").get_json()["meta"]["warnings"]
+    assert "`sesion_id`" in warning
+    assert "`session_id`" in warning
 
 
 def test_a_clock_that_jumps_ahead_begins_a_window_anew(send: Send) -> None:
@@ -98,9 +126,11 @@ def test_gaps_of_up_to_five_seconds_stay_gaps(send: Send) -> None:
     assert window(send(10_000.001)) == (1, 0, True)
 
 
-def test_a_buffered_time_with_another_picture_begins_a_window_anew(send: Send) -> None:
+def test_a_buffered_time_with_another_picture_is_rejected_and_a_run_of_them_is_a_restart(send: Send) -> None:
     send(0, 1000, 2000)
-    assert window(send(1000, picture=1)) == (1, 0, True)
+    answer = send(1000, picture=1)
+    assert (window(answer)[0], window(answer)[2], rejected(answer)) == (3, False, [(0, "DUPLICATE_TIMESTAMP")])
+    assert window(send(0, 1000, 2000, 2500, picture=1)) == (4, 3500, True)
 
 
 def test_late_frames_take_their_places_and_may_complete_the_window(send: Send) -> None:

@@ -1,0 +1,77 @@
+"""Advice on the picture and the pace, for each request whose frames were taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import structlog
+
+from beam_api.services import pacing
+from beam_api.store.windows import OpenWindow
+from rppg_core.errors import NoFaceDetected
+from rppg_core.face.reader import FaceState, Reading
+from rppg_core.trace.aliasing import is_evenly_slow
+from rppg_core.trace.traces import Sample, Trace
+
+_SILENCE_US = 5_000_000  # as in store/lua/append.lua: after a longer one the window begins anew
+
+
+class Advice:
+    """Gives guidance codes. Safe to share between threads."""
+
+    def __init__(self, advise: Callable[[Trace, Sequence[float] | None], tuple[str, ...]]) -> None:
+        self._advise = advise
+
+    def of(
+        self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
+    ) -> tuple[str, ...]:
+        """Return what to change, or nothing if that fails: the frames are buffered, so it must be no error.
+
+        Parameters
+        ----------
+        read : sequence of Reading
+            The request's frames.
+        face : FaceState, optional
+            The newest face among them.
+        window : OpenWindow
+            The window with these frames.
+        mean_ms : float, optional
+            The pace that the service asked of the client, if it did.
+        """
+        try:
+            return self._codes(read, face, window, mean_ms)
+        except Exception:
+            structlog.get_logger().exception("advice failed")
+            return ()
+
+    def _codes(
+        self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
+    ) -> tuple[str, ...]:
+        """What the accepted frames show, then what the rejected ones show."""
+        seen = _after_silence([(reading.time_us, reading.sample) for reading in read if reading.sample])
+        recent_s = [(at - window.first_us) / 1e6 for at in window.recent_us]
+        few = len(seen) <= 2 and bool(recent_s)  # too few to tell a pace
+        advice = self._advise(_trace_of(seen, face.frame_size if face else (0, 0)), recent_s if few else None)
+        if "EVENLY_SLOW_FRAMES" in advice or (not few and is_evenly_slow(recent_s)):
+            advice += ("EVENLY_SLOW_FRAMES",)
+        elif mean_ms and pacing.follows(window.recent_hz, mean_ms):
+            # It sends what its limit allows, at times that tell a pulse from its aliases.
+            advice = tuple(code for code in advice if code != "LOW_FRAME_RATE")
+        for reading in read:
+            if isinstance(reading.error, NoFaceDetected):
+                advice += reading.error.guidance
+        return tuple(dict.fromkeys(advice))
+
+
+def _after_silence(samples: list[tuple[int, Sample]]) -> list[tuple[int, Sample]]:
+    """The samples after the last silence that restarts a window, in the order of their times."""
+    ordered = sorted(samples, key=lambda sample: sample[0])
+    breaks = [i for i, (a, b) in enumerate(pairwise(ordered), 1) if b[0] - a[0] > _SILENCE_US]
+    return ordered[breaks[-1] :] if breaks else ordered
+
+
+def _trace_of(samples: Sequence[tuple[int, Sample]], frame_size: tuple[int, int]) -> Trace:
+    """Times from the first frame on: an epoch would cost digits."""
+    start = min(at for at, _ in samples)
+    return Trace.of([(at - start) / 1e6 for at, _ in samples], [sample for _, sample in samples], frame_size)
