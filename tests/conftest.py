@@ -26,10 +26,25 @@ from beam_api.store.client import connect
 from beam_api.web.context import EXTENSION, Parts
 from rppg_core.face.reader import FaceReader
 from tests import redis_servers
+from tests.order import SECONDS, SERIAL
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--redis", choices=redis_servers.KINDS, help="what the store runs on [bundled]")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, and mark those that must run alone."""
+    here = Path(__file__).parent
+
+    def file(item: pytest.Item) -> str:
+        return item.path.relative_to(here).as_posix()
+
+    items.sort(key=lambda item: -SECONDS.get(file(item), 0))
+    for item in items:
+        if file(item) in SERIAL:
+            item.add_marker("serial")
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ def install(python: Path, *requirements: str) -> str:
         with tempfile.TemporaryDirectory(prefix="beam-uv-") as folder:
             uv = _find_uv(python, folder)
             subprocess.run(
-                [uv, "pip", "install", "--quiet", "--python", python, *arguments, *requirements],
+                [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *arguments, *requirements],
                 check=True,
                 env={**environment, **os.environ},
             )
