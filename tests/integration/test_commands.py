@@ -95,7 +95,7 @@ def test_a_video_is_measured_frame_by_frame_without_a_service(clip: Path) -> Non
     [
         (["measure", "nowhere.mp4"], "neither a file nor the number of a camera"),
         (["measure", "97"], "camera 97 can't be opened"),
-        (["measure", "{text}"], "no video"),
+        (["measure", "{text}"], "no MP4, MOV, WebM or AVI video"),
         (["measure", "{clip}", "--url", "http://127.0.0.1:9"], "--key"),
         (["measure", "{clip}", "--url", "http://127.0.0.1:9", "--key", "k"], "can't be reached"),
     ],

@@ -166,7 +166,7 @@ def test_a_pending_session_says_so(client, bearer, session):
         (videos.sound(), 422, "no video stream"),
         (videos.no_frames(), 422, "no "),
         (videos.blank(6, size=(1, 1), codec="mjpeg", container="mov"), 422, "1x1"),
-        (videos.blank(4.8), 422, "4.8 s"),
+        (videos.blank(4.8), 422, "4.80 s"),
         (videos.blank(301, fps=2), 422, "301 s"),
     ],
     ids=["empty", "zip", "jpeg", "truncated", "playlist", "sound", "no frames", "one pixel", "short", "long"],
