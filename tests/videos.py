@@ -120,3 +120,23 @@ def chunks(data: bytes, size: int = 65_536) -> Iterator[bytes]:
     """A body without a length."""
     for at in range(0, len(data), size):
         yield data[at : at + size]
+
+
+def many_large_frames(count: int = 1500, size: tuple[int, int] = (6000, 4000)) -> bytes:
+    """50 s of 24 megapixels in a small file: a grey picture, and the frame that repeats it again and again."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        stream = file.add_stream("libx264", rate=30, options={"preset": "ultrafast", "tune": "zerolatency"})
+        (stream.width, stream.height), stream.pix_fmt = size, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), 90, np.uint8), format="rgb24")
+        packets = []
+        for number in range(2):
+            frame.pts = number
+            packets += stream.encode(frame)
+        first, again = (bytes(packet) for packet in packets)
+        for number in range(count):
+            packet = av.Packet(again if number else first)
+            packet.pts = packet.dts = number
+            packet.time_base, packet.stream, packet.is_keyframe = Fraction(1, 30), stream, not number
+            file.mux(packet)
+    return out.getvalue()

@@ -44,8 +44,8 @@ _SHORTEST_MS = round(1000 * SHORTEST_S)
     type=click.Choice(["batch", "single"]),
     default="batch",
     show_default=True,
-    help="All frames, 30 in a request; or one frame per request, when the service asks for it (in this process: as "
-    "with a sandbox key).",
+    help="All frames (of a file, at most 30 a second), 30 in a request; or one frame per request, when the service "
+    "asks for it (in this process: as with a sandbox key).",
 )
 @click.option(
     "--method",

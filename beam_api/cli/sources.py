@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rppg_core.media.video import probe, read_video
+from rppg_core.media.video_cost import MAX_FPS
 
 SHORTEST_S = 10.0
 _KEPT = 90  # frames of a camera that wait to be sent; more of them, and the oldest are lost
@@ -42,8 +43,8 @@ class VideoFile:
         return min(max(has, SHORTEST_S), wanted)
 
     def frames(self) -> Frames:
-        """Its frames with their presentation times."""
-        for time_s, image in read_video(self._file):
+        """Its frames with their presentation times, as many of them as a scan of the file takes."""
+        for time_s, image in read_video(self._file, max_fps=MAX_FPS):
             yield max(0, round(time_s * 1e6)), image
 
 

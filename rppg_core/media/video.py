@@ -115,7 +115,7 @@ def read_video(
     file : Path or binary file
         A file object must be seekable.
     max_fps : float, optional
-        Frames beyond this rate are skipped, evenly, by their times.
+        Frames beyond this rate are skipped, evenly, by their times. The last frame is kept, so the length is too.
     longest_side : int, optional
         Larger pictures are reduced, each pixel to the mean of what it covers.
     container : str, optional
@@ -135,13 +135,12 @@ def read_video(
         If the file is no video, has no video stream, or not one frame can be decoded.
     """
     unwanted = _unwanted(file, max_fps, container) if max_fps else frozenset()
-    seen, pace = False, _Pace(max_fps)
+    seen = False
     with _open(file, container) as source:
         picture = _Picture(_pictures(source), longest_side)
-        for time_s, frame in _timed(source, _decode(source, unwanted, threads)):
+        for time_s, frame in _paced(_timed(source, _decode(source, unwanted, threads)), _Pace(max_fps)):
             seen = True
-            if pace.takes(time_s):
-                yield time_s, picture.of(frame)
+            yield time_s, picture.of(frame)
     if not seen:
         raise InvalidVideo("The video can't be decoded.")
 
@@ -150,19 +149,40 @@ class _Pace:
     """Which frames to take so that they come no faster than a rate, in even steps where the video's are even."""
 
     def __init__(self, max_fps: float | None) -> None:
-        self._step_s = 1.0 / max_fps if max_fps else 0.0
+        self.step_s = 1.0 / max_fps if max_fps else 0.0
         self._last_s: float | None = None
         self._due_s = 0.0
 
     def takes(self, time_s: float) -> bool:
         if self._last_s is None:
             self._due_s = time_s
-        elif time_s < max(self._last_s + _DISTINCT_S, self._due_s - _AHEAD * self._step_s):
+        elif not self.is_later(time_s) or time_s < self._due_s - _AHEAD * self.step_s:
             return False
         # Frames that came late are made up for, but no more than one.
-        self._due_s = max(self._due_s, time_s - self._step_s) + self._step_s
+        self._due_s = max(self._due_s, time_s - self.step_s) + self.step_s
         self._last_s = time_s
         return True
+
+    def is_later(self, time_s: float) -> bool:
+        """Whether a frame comes after the last that was taken, at a time that can be told from its."""
+        return self._last_s is None or time_s >= self._last_s + _DISTINCT_S
+
+
+def _paced(frames: Iterable[tuple[float, av.VideoFrame]], pace: _Pace) -> Iterator[tuple[float, av.VideoFrame]]:
+    """The frames that a pace takes, and the last of all: a length counts to it. It replaces one just before it."""
+    taken: tuple[float, av.VideoFrame] | None = None
+    skipped: tuple[float, av.VideoFrame] | None = None
+    for timed in frames:
+        if pace.takes(timed[0]):
+            if taken:
+                yield taken
+            taken, skipped = timed, None
+        elif pace.is_later(timed[0]):
+            skipped = timed
+    if taken and not (skipped and skipped[0] - taken[0] < 0.6 * pace.step_s):
+        yield taken
+    if skipped:
+        yield skipped
 
 
 def _unwanted(file: Path | BinaryIO, max_fps: float, container: str | None) -> frozenset[Fraction]:
@@ -172,7 +192,7 @@ def _unwanted(file: Path | BinaryIO, max_fps: float, container: str | None) -> f
     if not isinstance(file, Path):
         file.seek(0)
     pace = _Pace(max_fps)
-    return frozenset(stamp for stamp in stamps if not pace.takes(float(stamp)))
+    return frozenset([stamp for stamp in stamps if not pace.takes(float(stamp))]) - {*stamps[-1:]}
 
 
 def _decode(

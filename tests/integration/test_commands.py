@@ -46,16 +46,25 @@ def test_a_video_is_measured_the_same_with_and_without_a_service(service: Servic
     assert "WINDOW_TOO_SHORT" in table
 
 
-def test_a_face_that_comes_late_shortens_the_window_of_a_service(service: Service, tmp_path: Path) -> None:
-    face = simulate_face(Scene(heart_rate_bpm=80, duration_s=11.0, fps=15.0, seed=3))
+@pytest.mark.parametrize("part", ["comes late", "leaves early", "is hidden by an edit list"])
+def test_less_face_than_file_shortens_the_window_of_a_service(service: Service, tmp_path: Path, part: str) -> None:
+    face = simulate_face(Scene(heart_rate_bpm=80, duration_s=17.0, fps=15.0, seed=3, frame_size=(320, 300)))
     images = [face.image(i) for i in range(len(face))]
-    images = [np.full_like(images[0], 90)] * 22 + images
-    late = tmp_path / "late.mp4"
-    late.write_bytes(videos.encode(images, [i / 15 for i in range(len(images))]))
+    empty = [np.full_like(images[0], 90)] * 22
+    kept = images[:166]
+    images = {"comes late": empty + kept, "leaves early": kept + empty}.get(part, images[:240])
+    clip = tmp_path / "whole.mp4"
+    clip.write_bytes(videos.encode(images, [i / 15 for i in range(len(images))]))
+    if part == "is hidden by an edit list":
+        whole, clip = clip, tmp_path / "cut.mp4"
+        cut = ["ffmpeg", "-loglevel", "error", "-ss", "4.5", "-i", str(whole), "-c", "copy", str(clip)]
+        subprocess.run(cut, check=True)
     key = beam("keys", "create", "--owner", "t", "--quiet", BEAM_DATA_DIR=str(service.data_dir)).stdout.split()[-1]
-    measured = beam("measure", str(late), "--json", "--url", service.url, "--key", key)
-    assert measured.returncode == 0, measured.stderr
-    assert abs(json.loads(measured.stdout)["heart_rate"] - 80) <= 2
+    here = beam("measure", str(clip), "--json")
+    there = beam("measure", str(clip), "--json", "--url", service.url, "--key", key)
+    for measured in (here, there):
+        assert measured.returncode == 0, measured.stderr
+        assert abs(json.loads(measured.stdout)["heart_rate"] - 80) <= 2
 
 
 @pytest.mark.parametrize("key_tier", ["sandbox", "starter"])
@@ -86,7 +95,7 @@ def test_a_video_is_measured_frame_by_frame_without_a_service(clip: Path) -> Non
     [
         (["measure", "nowhere.mp4"], "neither a file nor the number of a camera"),
         (["measure", "97"], "camera 97 can't be opened"),
-        (["measure", "{text}"], "no video"),
+        (["measure", "{text}"], "no MP4, MOV, WebM or AVI video"),
         (["measure", "{clip}", "--url", "http://127.0.0.1:9"], "--key"),
         (["measure", "{clip}", "--url", "http://127.0.0.1:9", "--key", "k"], "can't be reached"),
     ],

@@ -137,6 +137,18 @@ def test_nothing_that_is_queued_is_pickled_or_tells_more_than_names(client, bear
     assert b"pickle" not in job.data
 
 
+def test_a_video_that_would_take_too_long_is_refused_and_its_session_waits_for_another(
+    client, bearer, session, settings, queue_redis
+):
+    data = videos.many_large_frames()
+    assert len(data) < 3_000_000
+    answer = upload(client, bearer, session, data)
+    assert (answer.status_code, set(answer.json)) == (422, {"detail"})
+    assert "would take too long to analyse: 50 s of 6000x4000 pixels in 1500 frames" in answer.json["detail"]
+    assert (spooled(settings), queued(queue_redis)) == ([], [])
+    assert upload(client, bearer, session, videos.encoded()).status_code == 202
+
+
 def test_a_pending_session_says_so(client, bearer, session):
     answer = client.get(f"/v1/scan-session/{session}/vitals", headers=bearer)
     assert answer.json == {"status": "pending", "session_id": session}
@@ -154,7 +166,7 @@ def test_a_pending_session_says_so(client, bearer, session):
         (videos.sound(), 422, "no video stream"),
         (videos.no_frames(), 422, "no "),
         (videos.blank(6, size=(1, 1), codec="mjpeg", container="mov"), 422, "1x1"),
-        (videos.blank(4.8), 422, "4.8 s"),
+        (videos.blank(4.8), 422, "4.80 s"),
         (videos.blank(301, fps=2), 422, "301 s"),
     ],
     ids=["empty", "zip", "jpeg", "truncated", "playlist", "sound", "no frames", "one pixel", "short", "long"],

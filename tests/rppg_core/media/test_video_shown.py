@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from rppg_core.errors import InvalidVideo
 from rppg_core.media.images import decode
 from rppg_core.media.orientation import Orientation, square_size
 from rppg_core.media.video import VideoInfo, probe, read_video
@@ -88,7 +89,7 @@ def test_a_senseless_pixel_aspect_is_ignored_and_sizes_stay_bounded():
     assert Orientation.of_matrix([0] * 9) == Orientation()
 
 
-_RATES = [Fraction(24000, 1001), 24, 25, Fraction(30000, 1001), 30, 50, Fraction(60000, 1001), 60]
+_RATES = [Fraction(24000, 1001), 24, 25, Fraction(30000, 1001), 30, 40, 50, Fraction(60000, 1001), 60, 75, 100, 120]
 
 
 @pytest.mark.parametrize("fps", _RATES)
@@ -111,6 +112,49 @@ def test_frames_that_no_other_needs_are_skipped_before_they_are_decoded_with_the
     assert len(kept) == 60
     assert kept.keys() == threaded.keys()
     assert all(np.array_equal(every[at], kept[at]) and np.array_equal(kept[at], threaded[at]) for at in kept)
+
+
+@pytest.mark.parametrize(("fps", "seconds"), [(40, 5), (40, 10), (40, 15), (40, 20), (75, 10), (101, 20), (135, 25)])
+def test_frames_that_are_skipped_take_nothing_from_a_length(fps, seconds):
+    data = _film(np.full((64, 64, 3), 90, np.uint8), count=seconds * fps, fps=fps)
+    times = np.array([at for at, _ in read_video(io.BytesIO(data), max_fps=30)])
+    intervals = np.diff(times)
+    assert times[-1] - times[0] + np.median(intervals) >= seconds - 1e-3
+    assert intervals.min() > 1 / 61  # the service would thin closer ones again
+    assert len(times) <= 30 * seconds + 1
+
+
+def _damaged(damage: str) -> bytes:
+    """120 frames, of which some can't be decoded."""
+    images = [np.random.default_rng(i).integers(0, 255, (64, 64, 3)).astype(np.uint8) for i in range(120)]
+    data = bytearray(videos.encode(images, [i / 15 for i in range(120)]))
+    start = data.index(b"mdat") + 4
+    length = int.from_bytes(data[start - 8 : start - 4], "big") - 8
+    where = {"middle": 0.5, "end": 0.97}[damage]
+    at = start + int(where * length)
+    data[at : at + length // 40] = bytes(length // 40)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("damage", ["middle", "end"])
+def test_two_decoder_threads_read_as_much_of_a_damaged_video_as_one(damage):
+    data = _damaged(damage)
+    one = [at for at, _ in read_video(io.BytesIO(data))]
+    two = [at for at, _ in read_video(io.BytesIO(data), threads=2)]
+    assert 60 <= len(one) <= 120
+    assert two == one
+
+
+def test_a_video_that_breaks_off_ends_there_with_two_decoder_threads_too():
+    data = videos.encoded("avi", "mjpeg")
+    for cut in (len(data) // 2, len(data) // 3):
+        broken = io.BytesIO(data[:cut])
+        one = [at for at, _ in read_video(broken, container="avi")]
+        broken.seek(0)
+        assert [at for at, _ in read_video(broken, container="avi", threads=2)] == one
+        assert len(one) > 40
+    with pytest.raises(InvalidVideo):
+        next(read_video(io.BytesIO(videos.encoded()[:20_000]), threads=2))
 
 
 def test_a_video_that_takes_too_long_is_predicted_by_what_is_in_it():
