@@ -41,6 +41,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     core.InvalidTraces: HTTPStatus.BAD_REQUEST,
     core.SignalTooShort: HTTPStatus.BAD_REQUEST,
     core.ModelUnavailable: HTTPStatus.INTERNAL_SERVER_ERROR,
+    core.UnknownExtractor: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 DETAIL_PATHS = ("/v1/", "/api/v1/")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rppg_core.trace.aliasing import HIGH_HZ, LOW_HZ, alias_strength, is_evenly_slow
@@ -69,6 +69,7 @@ def test_of_too_few_frames_nothing_is_said(times):
     assert not is_evenly_slow(times)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.lists(st.floats(0.02, 2.0), min_size=2, max_size=60),
     st.floats(0, 1e9),
