@@ -183,7 +183,7 @@ def windows(trace: Trace, widths_s: tuple[float, ...]) -> Iterator[Trace]:
         for start in np.arange(times[0], times[-1] - width + 0.2, width):
             inside = (times >= start) & (times < start + width)
             if inside.sum() > 1.2 * width and times[inside][-1] - times[inside][0] > 0.8 * width:
-                yield Trace(times[inside], trace.colours[inside], trace.pose[inside], trace.frame_size)
+                yield trace.part(inside)
 
 
 def _judge(job: Job, trace: Trace) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from rppg_core.calibration import HALF_WIDTH, LOGISTIC
 from rppg_core.oxygen import Oxygen
 from rppg_core.respiration import Respiration
 from rppg_core.skin import MIN_REGIONS
+from rppg_core.whole_picture import PictureEvidence
 
 SURE = 0.98
 """Probability from which a heart rate counts as sure: a confidence of 0.7."""
@@ -20,6 +21,8 @@ MIN_CONFIDENCE = 0.3
 """A heart rate below this confidence, and another vital below this quality, is withheld."""
 
 _USUAL_MOTION = 1.2  # log10; what chance does to a still head's pose
+
+_CHANCE_COMB_DB, _USUAL_JUMPS = 5.5, 1.9  # what noise and movement do to a clean picture
 
 _RECOIL = 0.006  # of the head with each beat, as a share of its size
 
@@ -51,6 +54,7 @@ class Evidence:
     mismatch_bpm: float  # between spectrum and beats
     kept_share: float  # of the intervals between beats
     jitter: float  # error of the beats' times, as a share of their interval
+    picture: PictureEvidence = PictureEvidence()  # what the whole picture does at the rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,9 @@ def probability(name: str, features: Mapping[str, float]) -> float:
 
 def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     """Evidence of a heart rate, each held within what was seen when the table was fitted."""
-    features = {key: float(value) for key, value in asdict(evidence).items()}
+    features = {
+        field.name: float(getattr(evidence, field.name)) for field in fields(evidence) if field.name != "picture"
+    }
     features["log_span"] = float(np.log(np.clip(evidence.span_s, 10.0, 30.0)))
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
     features["prominence_db"] = float(np.clip(features["prominence_db"], -5, 15))
@@ -86,7 +92,16 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features["log_jitter"] = float(np.log(np.clip(evidence.jitter, 0.003, 0.2)))
     features["log_nod"] = float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL))
     features["motion"] = max(features["motion"] - _USUAL_MOTION, 0.0)
-    return features
+    return features | picture_features(evidence.picture)
+
+
+def picture_features(picture: PictureEvidence) -> dict[str, float]:
+    """What the whole picture says against a rate, beyond what it says by chance."""
+    return {
+        "comb_db": float(np.clip(picture.comb_db - _CHANCE_COMB_DB, 0.0, 15.0)),
+        "sharp_comb_db": float(np.clip(picture.sharp_comb_db - _CHANCE_COMB_DB, 0.0, 15.0)),
+        "jumps": float(np.clip(picture.jumps - _USUAL_JUMPS, 0.0, 2.0)),
+    }
 
 
 def variability_features(beats: Beats) -> dict[str, float]:

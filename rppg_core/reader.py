@@ -21,6 +21,7 @@ from rppg_core.errors import NoFaceDetected, RppgError, UnsupportedImage
 from rppg_core.faces import BoxRule, Face, FaceFinder
 from rppg_core.regions import fit
 from rppg_core.traces import Sample
+from rppg_core.witnesses import witness
 
 FOLLOW_US = 200_000
 """A face may be followed over at most this gap; beyond it, it is searched for."""
@@ -254,7 +255,7 @@ def _sample(image: NDArray[np.uint8], face: Face) -> Sample:
     colours = mean_colours(image, place)
     if not np.isfinite(colours[:, 0]).any():
         raise NoFaceDetected("The face is cut off by the frame's edge.", guidance=("FACE_OFF_CENTRE",))
-    return Sample(colours=colours, pose=place.pose)
+    return Sample(colours=colours, pose=place.pose, witness=witness(image, place))
 
 
 def _is_grey(sample: Sample) -> bool:
