@@ -21,7 +21,7 @@ from rppg_core.reader import FaceReader, Frame
 from rppg_core.scenes import Scene, moderate_scene
 from rppg_core.simulate import SimulatedFace, simulate_face
 from rppg_core.traces import Sample, Trace
-from rppg_core.video import read_video
+from rppg_core.video import bits_a_frame, read_video
 
 _CLOCK_HZ = 90_000
 _REQUEST = 30
@@ -53,7 +53,10 @@ class Stream:
             cut = "" if self.scene_cut else f":min-keyint={self.gop}:scenecut=0"
             kbit = round(self.bits * pixels * fps / 1000)
             params = f"log-level=none:pools=1:frame-threads=1:keyint={self.gop}{cut}:bframes={self.b_frames}"
-            return {"preset": "ultrafast", "x265-params": f"{params}:bitrate={kbit}:vbv-maxrate={kbit}:vbv-bufsize={kbit}"}
+            return {
+                "preset": "ultrafast",
+                "x265-params": f"{params}:bitrate={kbit}:vbv-maxrate={kbit}:vbv-bufsize={kbit}",
+            }
         elif self.encoder in {"libvpx", "libvpx-vp9"}:
             more = {"deadline": "realtime", "cpu-used": "8", "threads": "1"}
             fixed = {} if self.scene_cut else {"keyint_min": str(self.gop)}
@@ -75,7 +78,9 @@ def random_stream(rng: np.random.Generator, *, bits: tuple[float, float] = (0.02
         encoder=encoder,
         gop=int(rng.choice(_GOPS)),
         scene_cut=bool(rng.random() < 0.3),
-        b_frames=int(rng.choice([0, 0, 2, 3])) if encoder in {"libx264", "libx265", "libsvtav1", "mpeg4"} and not refresh else 0,
+        b_frames=int(rng.choice([0, 0, 2, 3]))
+        if encoder in {"libx264", "libx265", "libsvtav1", "mpeg4"} and not refresh
+        else 0,
         refresh=refresh,
         preset=str(rng.choice(["ultrafast", "superfast", "veryfast"])),
         bits=float(np.exp(rng.uniform(*np.log(bits)))),
@@ -138,14 +143,6 @@ def read_frames(frames: Iterator[Frame], reader: FaceReader, frame_size: tuple[i
     return Trace.of(times, samples, frame_size) if len(times) > 1 else None
 
 
-def packets(video: bytes) -> NDArray[np.float64]:
-    """Time in seconds, size in bytes and keyframe or not, of each packet: shape (n, 3)."""
-    with av.open(io.BytesIO(video)) as container:
-        return np.array(
-            sorted((float(p.pts * p.time_base), p.size, p.is_keyframe) for p in container.demux(video=0) if p.size and p.pts is not None)
-        )
-
-
 def face_scene(seed: int, **changes: Any) -> Scene:
     """A face before a webcam, small as in a chat, whose frames are to be sent as video."""
     rng = np.random.default_rng([31, seed])
@@ -180,7 +177,6 @@ class Sent:
     scene: Scene
     stream: Stream
     trace: Trace | None
-    packets: NDArray[np.float64]
 
 
 def send(scene: Scene, streams: Sequence[Stream], reader: FaceReader) -> list[Sent]:
@@ -190,5 +186,9 @@ def send(scene: Scene, streams: Sequence[Stream], reader: FaceReader) -> list[Se
     sent = []
     for stream in streams:
         video = film(images, face.times_s, scene.fps, stream)
-        sent.append(Sent(scene, stream, read_frames(decoded(video, stream), reader, scene.frame_size), packets(video)))
+        trace = read_frames(decoded(video, stream), reader, scene.frame_size)
+        if trace is not None and not stream.jpeg_quality:
+            width, height = scene.frame_size
+            trace = replace(trace, bits_a_pixel=bits_a_frame(io.BytesIO(video)) / (width * height))
+        sent.append(Sent(scene, stream, trace))
     return sent

@@ -22,7 +22,11 @@ MIN_CONFIDENCE = 0.3
 
 _USUAL_MOTION = 1.2  # log10; what chance does to a still head's pose
 
-_CHANCE_COMB_DB, _USUAL_JUMPS = 5.5, 1.9  # what noise and movement do to a clean picture
+_CHANCE_COMB_DB, _USUAL_JUMPS, _USUAL_DETAIL = 5.5, 1.9, 0.9  # what noise and movement do to a clean picture
+
+_AMPLE_BITS = 0.5  # a pixel of a video, from which a codec leaves the pulse alone
+
+_SINUS, _FIBRILLATION = 0.08, 0.05  # by which intervals in a row differ with a rhythm, and much more without, as shares
 
 _RECOIL = 0.006  # of the head with each beat, as a share of its size
 
@@ -54,7 +58,9 @@ class Evidence:
     mismatch_bpm: float  # between spectrum and beats
     kept_share: float  # of the intervals between beats
     jitter: float  # error of the beats' times, as a share of their interval
-    picture: PictureEvidence = PictureEvidence()  # what the whole picture does at the rate
+    unevenness: float  # median change from one interval to the next, as a share of the median interval
+    bits_a_pixel: float | None  # that a video's codec spent; None for frames
+    picture: PictureEvidence  # what the whole picture does at the rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ class SparseEvidence:
     unison: float
     motion: float
     nod: float
+    picture: float = 0.0  # log10 of how far the picture's detail stands out at the rate
 
 
 def probability(name: str, features: Mapping[str, float]) -> float:
@@ -83,7 +90,9 @@ def probability(name: str, features: Mapping[str, float]) -> float:
 def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     """Evidence of a heart rate, each held within what was seen when the table was fitted."""
     features = {
-        field.name: float(getattr(evidence, field.name)) for field in fields(evidence) if field.name != "picture"
+        field.name: float(getattr(evidence, field.name))
+        for field in fields(evidence)
+        if field.name not in {"picture", "bits_a_pixel"}
     }
     features["log_span"] = float(np.log(np.clip(evidence.span_s, 10.0, 30.0)))
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
@@ -92,6 +101,10 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features["log_jitter"] = float(np.log(np.clip(evidence.jitter, 0.003, 0.2)))
     features["log_nod"] = float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL))
     features["motion"] = max(features["motion"] - _USUAL_MOTION, 0.0)
+    beyond_noise = evidence.unevenness - _SINUS - 2.0 * evidence.jitter
+    features["unevenness"] = float(np.clip(beyond_noise / _FIBRILLATION, 0.0, 3.0))
+    bits = evidence.bits_a_pixel
+    features["thinness"] = float(np.clip(np.log(_AMPLE_BITS / max(bits, 1e-3)), 0.0, 3.0)) if bits is not None else 0.0
     return features | picture_features(evidence.picture)
 
 
@@ -137,6 +150,7 @@ def sparse_features(evidence: SparseEvidence) -> dict[str, float]:
         "pallor": evidence.pallor,
         "unison": evidence.unison,
         "log_nod": float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL)),
+        "picture": float(np.clip(evidence.picture - _USUAL_DETAIL, 0.0, 1.0)),
     }
 
 

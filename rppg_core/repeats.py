@@ -14,7 +14,7 @@ from rppg_core.traces import Trace
 from rppg_core.witnesses import CENTRE
 
 _LEAST_SHARE = 0.25  # of the frames repeat: fewer may be a camera's hiccups, or chance
-_SAME = 0.1  # of what a new picture changes; a codec touches up repeats a little
+_SAME, _TOUCHED_UP = 0.02, 0.1  # of what a new picture changes; a codec touches up its repeats a little
 _NEW_QUANTILE = 0.95
 _LEAST_HZ = 1.0  # of new pictures: a still picture repeats too, and is looked at as it came
 
@@ -44,7 +44,7 @@ def repeated(trace: Trace) -> NDArray[np.bool_]:
     """Which frames show the picture of the frame before, shape (n_frames,).
 
     The middle of the picture is compared, which no landmark moves: its brightness and its detail. Noise changes both
-    from picture to picture, and hardly ever both by less than a tenth of what it usually does.
+    from picture to picture, and hardly ever both by so little.
     """
     again = np.zeros(len(trace.times_s), dtype=bool)
     if trace.witness is None or len(again) < 3:
@@ -56,5 +56,7 @@ def repeated(trace: Trace) -> NDArray[np.bool_]:
     usual = np.quantile(change[seen], _NEW_QUANTILE, axis=0)
     if not (usual > 0).all():
         return again
-    again[1:] = seen & (np.hypot(*(change / usual).T) < _SAME)
+    size = np.hypot(*(change / usual).T)
+    exactly = seen & (size < _SAME)
+    again[1:] = exactly if exactly.mean() >= _LEAST_SHARE else seen & (size < _TOUCHED_UP)
     return again

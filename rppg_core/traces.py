@@ -59,7 +59,9 @@ class Sample:
         """Undo `to_bytes`, to 1/512 of a level."""
         colours, pose, witness = _unpacked([packed])
         return cls(
-            colours=colours[0].astype(np.float32), pose=pose[0].astype(np.float32), witness=witness[0].astype(np.float32)
+            colours=colours[0].astype(np.float32),
+            pose=pose[0].astype(np.float32),
+            witness=witness[0].astype(np.float32),
         )
 
 
@@ -123,6 +125,8 @@ class Trace:
         Width and height of the frames, in pixels.
     witness : ndarray, shape (n_frames, n_witnesses), float64, or None
         As named by `witnesses.WITNESSES`, NaN where nothing was seen; None if nothing ever was.
+    bits_a_pixel : float, optional
+        Of a video, how many bits its codec spent on each pixel of `frame_size` in the mean; None for frames.
     """
 
     times_s: NDArray[np.float64]
@@ -130,6 +134,7 @@ class Trace:
     pose: NDArray[np.float64]
     frame_size: tuple[int, int]
     witness: NDArray[np.float64] | None = None
+    bits_a_pixel: float | None = None
 
     def __post_init__(self) -> None:
         n = len(self.times_s)
@@ -194,7 +199,7 @@ def _of_both_forms(
     """As `_unpacked`, of a window that a service of before the witnesses began and this one goes on with."""
     lengths = np.array([len(sample) for sample in packed])
     groups = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
-    parts = [_unpacked([packed[i] for i in group]) for group in groups]
+    parts = [_unpacked([packed[int(i)] for i in group]) for group in groups]
     if len({part[0].shape[1] for part in parts}) > 1:
         raise InvalidTraces("samples differ in their number of regions")
     back = np.argsort(np.concatenate(groups))

@@ -22,12 +22,16 @@ from rppg_core.witnesses import CENTRE, DETAILS
 
 _MIN_SEEN = 0.9  # share of the frames in which a witness must be seen
 _LARGEST = 8.0  # times the usual change: one cut of the scene must not outweigh every keyframe
-_FLOOR, _OF_MEAN = 1e-5, 0.05  # the usual change is at least this, and this share of the mean: in still pictures it is 0
+_FLOOR, _OF_MEAN = (
+    1e-5,
+    0.05,
+)  # the usual change is at least this, and this share of the mean: in still pictures it is 0
 _OVERSAMPLED = 8
 _LEAST_HZ = 0.6
 _REACH_HZ = 0.06  # a pulse's peak lies up to this far from the comb that draws it
 _TEETH, _SHARP_TEETH = 8, 10
 _SHARP_HZ, _SHARP_OF_FS = 5.0, 0.25  # nothing of a body is as quick as the multiples from here on
+_LEAST_TEETH = 2
 _USED_OF_FS = 0.48
 
 
@@ -59,20 +63,30 @@ class WholePicture:
         """The evidence against a rate."""
         step = self.freqs[1]
         rates = np.arange(rate_hz - _REACH_HZ, rate_hz + _REACH_HZ + step / 4, step / 2)
-        comb = max((self._comb(power, rates, 0.0, _TEETH) for power in self.beside), default=0.0)
-        sharp = self._comb(self.everywhere, rates, min(_SHARP_HZ, _SHARP_OF_FS * self.fs), _SHARP_TEETH)
+        comb = max((_comb(power, rates, self.freqs[1], self.fs) for power in self.beside), default=0.0)
+        sharp_hz = min(_SHARP_HZ, _SHARP_OF_FS * self.fs)
+        sharp = _comb(self.everywhere, rates, self.freqs[1], self.fs, from_hz=sharp_hz, most=_SHARP_TEETH)
         return PictureEvidence(comb, sharp, self.jumps)
 
-    def _comb(self, power: NDArray[np.float64], rates: NDArray[np.float64], from_hz: float, most: int) -> float:
-        """Highest mean level in dB over the multiples of a rate from a frequency on; 0 with fewer than two of them."""
-        middle = float(rates[len(rates) // 2])
-        first = max(1, int(np.ceil(from_hz / middle)))
-        teeth = np.arange(first, first + most)
-        teeth = teeth[teeth * middle < _USED_OF_FS * self.fs]
-        if len(teeth) < 2:
-            return 0.0
-        index = np.rint(np.outer(rates, teeth) / self.freqs[1]).astype(np.intp)
-        return float(np.mean(10 * np.log10(power[np.minimum(index, len(power) - 1)] + 1e-2), axis=1).max())
+
+def _comb(
+    power: NDArray[np.float64],
+    rates: NDArray[np.float64],
+    step_hz: float,
+    fs: float,
+    *,
+    from_hz: float = 0.0,
+    most: int = _TEETH,
+) -> float:
+    """Highest mean level in dB over the multiples of each rate from a frequency on; 0 with fewer than two of them."""
+    first = np.maximum(1, np.ceil(from_hz / rates))
+    teeth = rates[:, None] * (first[:, None] + np.arange(most))
+    used = teeth < _USED_OF_FS * fs
+    if not (used.sum(axis=1) >= _LEAST_TEETH).any():
+        return 0.0
+    level = 10 * np.log10(power[np.where(used, np.rint(teeth / step_hz), 0).astype(np.intp)] + 1e-2)
+    mean = np.where(used, level, 0.0).sum(axis=1) / np.maximum(used.sum(axis=1), 1)
+    return float(mean[used.sum(axis=1) >= _LEAST_TEETH].max())
 
 
 def whole_picture(trace: Trace, even: EvenTrace) -> WholePicture:
@@ -105,7 +119,7 @@ def whole_picture(trace: Trace, even: EvenTrace) -> WholePicture:
 
 
 def _witnesses(trace: Trace, even: EvenTrace) -> NDArray[np.float64] | None:
-    """Detail, and logarithms of the colours beside the face, on the grid: those seen nearly always, zeros for others."""
+    """Detail, and logarithms of the colours beside the face, on the grid; zeros for what is not seen nearly always."""
     if trace.witness is None:
         return None
     finite = np.isfinite(trace.witness)

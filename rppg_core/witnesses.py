@@ -58,24 +58,29 @@ def witness(image: NDArray[np.uint8], place: Fit) -> NDArray[np.float32]:
 
     def part(where: tuple[float, float, float, float], most: tuple[int, int]) -> NDArray[np.uint8] | None:
         u, v, half_u, half_v = where
-        return _part(image, x + u * size, y + v * size, half_u * size, half_v * size, most)
+        return _part(image, (x + u * size, y + v * size), (2 * half_u * size, 2 * half_v * size), most)
 
     patches = [part(where, most) for where, most in zip(_PATCHES, _PATCH_PX, strict=True)]
     colours = [_mean(patch) for patch in patches]
-    face, centre = part(_FACE, _FACE_PX), _part(image, width / 2, height / 2, width, height, _CENTRE_PX)
+    face, centre = part(_FACE, _FACE_PX), _part(image, (width / 2, height / 2), (width, height), _CENTRE_PX)
     level = _mean(centre)
-    seen = [*_detail([face], [_mean(face)]), *_detail(patches[:2], colours[:2]), _detail([centre], [level])[0], sum(level) / 3]
+    seen = [
+        *_detail([face], [_mean(face)]),
+        *_detail(patches[:2], colours[:2]),
+        _detail([centre], [level])[0],
+        sum(level) / 3,
+    ]
     for colour in colours:
         seen += colour
     return np.array(seen, np.float32)
 
 
 def _part(
-    image: NDArray[np.uint8], x: float, y: float, half_x: float, half_y: float, most: tuple[int, int]
+    image: NDArray[np.uint8], middle: tuple[float, float], size: tuple[float, float], most: tuple[int, int]
 ) -> NDArray[np.uint8] | None:
     """What a box has in the image, at most so wide and high, by whole pixels."""
-    wide, high = min(round(2 * half_x), most[0]), min(round(2 * half_y), most[1])
-    left, top = round(x - wide / 2), round(y - high / 2)
+    wide, high = min(round(size[0]), most[0]), min(round(size[1]), most[1])
+    left, top = round(middle[0] - wide / 2), round(middle[1] - high / 2)
     part = image[max(top, 0) : max(top + high, 0), max(left, 0) : max(left + wide, 0)]
     return part if min(part.shape[:2]) >= _LEAST_PX else None
 
