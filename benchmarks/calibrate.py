@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from benchmarks import codecs
+from benchmarks.logistic import later_weights, logistic, weights_of_signs
 from benchmarks.recordings import TUNING_SEED, Job, jobs, rows, single_threaded_pool, thin
 from benchmarks.recordings import Row as Recording
 from benchmarks.streams import Sent
@@ -63,11 +64,10 @@ _LATER = {
 """What is fitted second, on all recordings, beside what the plain ones gave: streams and hearts without rhythm are so
 many here that they would otherwise make every plain recording doubtful."""
 _COUNTS = {"plain": 2.0, "stream": 1.0, "irregular": 12.0}  # how much a window of each kind counts then
-_LATER_NO_PULSE_WEIGHT, _LATER_PENALTY = 8, 2e-4
+_LATER_NO_PULSE_WEIGHT = 8
 _WINDOWS_S = (30.0, 20.0, 15.0, 10.0)
 _SPARSE_WINDOWS_S = (60.0, 30.0, 20.0, 12.0)
 _SPARSE_HZ = (1.5, 7.5)
-_PENALTY = 0.001
 _THROUGH_CODECS = (60, 75, 4)  # faces, photographs, and the streams that each is sent through
 
 
@@ -275,65 +275,23 @@ def fit(group: list[Finding], signs: dict[str, int]) -> Row:
 
     def weights_of(used: NDArray[np.bool_]) -> NDArray[np.float64]:
         own = plain & used
-        begun = _weights(x[own][:, : len(first)], right[own], count[own], first)
+        begun = weights_of_signs(x[own][:, : len(first)], right[own], count[own], first)
         offset = begun[0] + x[used][:, : len(first)] @ begun[1:]
-        return np.concatenate([begun, _later_weights(x[used][:, len(first) :], right[used], counts[used], offset)])
+        return np.concatenate([begun, later_weights(x[used][:, len(first) :], right[used], counts[used], offset)])
 
     said = np.zeros(len(group))
     for out in range(_FOLDS):
         weights = weights_of(fold != out)
-        said[fold == out] = _logistic(weights[0] + x[fold == out] @ weights[1:])
+        said[fold == out] = logistic(weights[0] + x[fold == out] @ weights[1:])
     weights = weights_of(np.ones(len(group), dtype=bool))
     return Row(dict(zip(("intercept", *signs), weights.tolist(), strict=True)), said, right)
-
-
-def _later_weights(
-    x: NDArray[np.float64], right: NDArray[np.bool_], count: NDArray[np.float64], offset: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Weights, none above zero, of features (n, k) beside a score that is fixed."""
-    if not x.shape[1]:
-        return np.zeros(0)
-    y = right.astype(float)
-
-    def loss(w: NDArray[np.float64]) -> float:
-        score = offset + x @ w
-        return float(np.average(np.logaddexp(0, score) - y * score, weights=count) + _LATER_PENALTY * np.sum(w**2))
-
-    bounds = [(None, 0)] * x.shape[1]
-    return np.asarray(minimize(loss, np.full(x.shape[1], -0.05), bounds=bounds, method="L-BFGS-B").x)
-
-
-def _weights(
-    x: NDArray[np.float64], right: NDArray[np.bool_], count: NDArray[np.float64], signs: dict[str, int]
-) -> NDArray[np.float64]:
-    """Intercept and weights of the features (n, k)."""
-    centre, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
-    z, y = (x - centre) / spread, right.astype(float)
-
-    def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        score = w[0] + z @ w[1:]
-        cost = np.average(np.logaddexp(0, score) - y * score, weights=count) + _PENALTY * np.sum(w[1:] ** 2) / 10
-        p = _logistic(score)
-        slope = np.concatenate(
-            [[np.average(p - y, weights=count)], z.T @ (count * (p - y)) / count.sum() + _PENALTY * w[1:] / 5]
-        )
-        return float(cost), slope
-
-    bounds = [(None, None)] + [(0, None) if sign > 0 else (None, 0) for sign in signs.values()]
-    w = minimize(loss, np.zeros(len(signs) + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
-    weights = w[1:] / spread
-    return np.concatenate([[w[0] - weights @ centre], weights])
-
-
-def _logistic(score: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-np.clip(score, -40, 40))))
 
 
 def probability_of(weights: dict[str, float], group: list[Finding]) -> NDArray[np.float64]:
     """What a row for the heart rate says of each finding's window."""
     features = [heart_rate_features(finding.evidence) for finding in group if finding.evidence]
     names = [name for name in weights if name != "intercept"]
-    return _logistic(
+    return logistic(
         weights["intercept"] + np.array([[f[name] for name in names] for f in features]) @ [weights[n] for n in names]
     )
 

@@ -106,6 +106,12 @@ def scored(one: Sent) -> Score:
     return Score(one.scene, one.stream, vitals.confidence, vitals.heart_rate_bpm, error)
 
 
+def scores(*, quick: bool = False) -> list[Score]:
+    """Test recordings, sent and measured; a tenth of them if `quick`."""
+    faces, photos, streams = (max(n // 10, 4) for n in COUNTS) if quick else COUNTS
+    return [scored(one) for one in sent(cases(TEST_SEED, faces, photos, streams))]
+
+
 def verdicts(done: list[Score]) -> list[Verdict]:
     """The figures to reach."""
     photos, faces = [s for s in done if not s.scene.pulse], [s for s in done if s.scene.pulse]
@@ -189,10 +195,8 @@ def main() -> None:
     print(section(done))
     for score in done:
         if score.wrong:
-            truth = "no pulse" if not score.scene.pulse else f"off by {score.error_bpm:+.1f}"
-            print(
-                f"{score.rate_bpm:.1f} ({truth}), confidence {score.confidence:.2f}: seed {score.scene.seed}, {score.stream}"
-            )
+            error = f"off by {score.error_bpm:+.1f}" if score.scene.pulse else "no pulse"
+            print(f"{score.rate_bpm:.1f}, {error}, {score.confidence:.2f}: seed {score.scene.seed}, {score.stream}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Pictures that come several times are one picture each."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import simplejpeg
@@ -14,10 +16,8 @@ from rppg_core.traces import Trace
 
 def shown(real_hz: float, rate_bpm: float, shown_hz: float = 30.0, duration_s: float = 20.0) -> Trace:
     """The trace of a camera of `real_hz` in a stream of `shown_hz`."""
-    face = simulate_face(
-        Scene(heart_rate_bpm=rate_bpm, rmssd_ms=10.0, fps=real_hz, eyes_px=48.0, frame_size=(250, 240), seed=7, pulse=0.012,
-              duration_s=duration_s)
-    )  # fmt: skip
+    scene = Scene(heart_rate_bpm=rate_bpm, rmssd_ms=10.0, fps=real_hz, duration_s=duration_s, pulse=0.012, seed=7)
+    face = simulate_face(replace(scene, eyes_px=48.0, frame_size=(250, 240)))
     jpegs = [
         simplejpeg.encode_jpeg(face.image(i), quality=90, colorspace="RGB", colorsubsampling="420")
         for i in range(len(face))
