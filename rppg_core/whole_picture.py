@@ -30,8 +30,8 @@ _OVERSAMPLED = 8
 _LEAST_HZ = 0.6
 _REACH_HZ = 0.06  # a pulse's peak lies up to this far from the comb that draws it
 _TEETH, _SHARP_TEETH = 8, 10
-_SHARP_HZ, _SHARP_OF_FS = 5.0, 0.25  # nothing of a body is as quick as the multiples from here on
-_LEAST_TEETH = 2
+_SHARP_HZ = 5.0  # nothing of a body is as quick as the multiples from here on
+_LEAST_TEETH, _LEAST_SHARP_TEETH = 2, 3  # the quick multiples of a slow stream are still those of a clear pulse
 _USED_OF_FS = 0.48
 
 
@@ -64,8 +64,7 @@ class WholePicture:
         step = self.freqs[1]
         rates = np.arange(rate_hz - _REACH_HZ, rate_hz + _REACH_HZ + step / 4, step / 2)
         comb = max((_comb(power, rates, self.freqs[1], self.fs) for power in self.beside), default=0.0)
-        sharp_hz = min(_SHARP_HZ, _SHARP_OF_FS * self.fs)
-        sharp = _comb(self.everywhere, rates, self.freqs[1], self.fs, from_hz=sharp_hz, most=_SHARP_TEETH)
+        sharp = _comb(self.everywhere, rates, self.freqs[1], self.fs, from_hz=_SHARP_HZ, most=_SHARP_TEETH)
         return PictureEvidence(comb, sharp, self.jumps)
 
 
@@ -78,15 +77,16 @@ def _comb(
     from_hz: float = 0.0,
     most: int = _TEETH,
 ) -> float:
-    """Highest mean level in dB over the multiples of each rate from a frequency on; 0 with fewer than two of them."""
+    """Highest mean level in dB over the multiples of each rate from a frequency on; 0 with too few of them."""
+    least = _LEAST_SHARP_TEETH if from_hz else _LEAST_TEETH
     first = np.maximum(1, np.ceil(from_hz / rates))
     teeth = rates[:, None] * (first[:, None] + np.arange(most))
     used = teeth < _USED_OF_FS * fs
-    if not (used.sum(axis=1) >= _LEAST_TEETH).any():
+    if not (used.sum(axis=1) >= least).any():
         return 0.0
     level = 10 * np.log10(power[np.where(used, np.rint(teeth / step_hz), 0).astype(np.intp)] + 1e-2)
     mean = np.where(used, level, 0.0).sum(axis=1) / np.maximum(used.sum(axis=1), 1)
-    return float(mean[used.sum(axis=1) >= _LEAST_TEETH].max())
+    return float(mean[used.sum(axis=1) >= least].max())
 
 
 def whole_picture(trace: Trace, even: EvenTrace) -> WholePicture:
