@@ -24,6 +24,8 @@ _USUAL_MOTION = 1.2  # log10; what chance does to a still head's pose
 
 _CHANCE_COMB_DB, _USUAL_JUMPS, _USUAL_DETAIL = 5.5, 1.9, 0.9  # what noise and movement do to a clean picture
 
+_CODEC_DB, _LIKELY_DB, _CODEC_JUMPS = 11.0, 8.0, 2.2  # beyond what clean pictures show, alone or together
+
 _AMPLE_BITS = 0.5  # a pixel of a video, from which a codec leaves the pulse alone
 
 _SINUS, _FIBRILLATION = 0.08, 0.05  # by which intervals in a row differ with a rhythm, and much more without, as shares
@@ -138,7 +140,13 @@ def heart_rate_quality(evidence: Evidence) -> float:
     if evidence.n_regions < MIN_REGIONS:
         return probability("heart_rate_spot", features)
     quality = probability("heart_rate_face", features)
-    return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) else quality
+    return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) or _jumps(evidence.picture) else quality
+
+
+def _jumps(picture: PictureEvidence) -> bool:
+    """Whether the whole picture jumps with the rate, as clean pictures never do: then it is the codec's."""
+    comb_db = max(picture.comb_db, picture.sharp_comb_db)
+    return comb_db >= _CODEC_DB or (comb_db >= _LIKELY_DB and picture.jumps >= _CODEC_JUMPS)
 
 
 def sparse_features(evidence: SparseEvidence) -> dict[str, float]:
