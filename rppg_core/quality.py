@@ -146,7 +146,7 @@ def heart_rate_quality(evidence: Evidence) -> float:
 def _jumps(picture: PictureEvidence) -> bool:
     """Whether the whole picture jumps with the rate, as clean pictures never do: then it is the codec's."""
     comb_db = max(picture.comb_db, picture.sharp_comb_db)
-    return comb_db >= _CODEC_DB or (comb_db >= _LIKELY_DB and picture.jumps >= _CODEC_JUMPS)
+    return picture.comb_db >= _CODEC_DB or (comb_db >= _LIKELY_DB and picture.jumps >= _CODEC_JUMPS)
 
 
 def sparse_features(evidence: SparseEvidence) -> dict[str, float]:
