@@ -26,6 +26,7 @@ from rppg_core.quality.probability import (
     variability_features,
 )
 from rppg_core.results import Vitals, Waveform
+from rppg_core.trace.repeats import distinct
 from rppg_core.trace.sampling import MIN_RATE_HZ, frame_rate_hz, slow_part
 from rppg_core.trace.traces import Trace
 from rppg_core.vital import hrv
@@ -60,8 +61,9 @@ def measure(trace: Trace, *, hrv_needs_s: float = NEEDS_S["hrv"], coefficients: 
         What the trace doesn't support is None, with its reason. A trace is never refused: a window of one frame
         gives no vitals and its guidance.
     """
-    guidance = advise(trace)
     span_s = _span_s(trace)
+    trace = distinct(trace)
+    guidance = advise(trace)
     if span_s < NEEDS_S["heart_rate"] - 1e-3:
         return _nothing(trace, span_s, "WINDOW_TOO_SHORT", guidance)
     if _is_sparse(trace.times_s):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rppg_core.pulse.whole_picture import PictureEvidence
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -24,6 +26,9 @@ class Evidence:
     mismatch_bpm: float  # between spectrum and beats
     kept_share: float  # of the intervals between beats
     jitter: float  # error of the beats' times, as a share of their interval
+    unevenness: float  # median change from one interval to the next, as a share of the median interval
+    bits_a_pixel: float | None  # that a video's codec spent; None for frames
+    picture: PictureEvidence  # what the whole picture does at the rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +45,4 @@ class SparseEvidence:
     unison: float
     motion: float
     nod: float
+    picture: float = 0.0  # log10 of how far the picture's detail stands out at the rate

@@ -23,6 +23,7 @@ from rppg_core.pulse.fusion import (
     spectra_of,
 )
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, PulseColour, pulse_colour, unison
+from rppg_core.pulse.whole_picture import WholePicture, whole_picture
 from rppg_core.trace.flicker import remove_flicker
 from rppg_core.trace.motion import motion_at, nod_at, remove_motion
 from rppg_core.trace.sampling import EvenTrace, resample, slow_part
@@ -35,6 +36,7 @@ FUSED_METHODS = ("pos", "chrom", "pbv")
 
 _WHITE = np.ones(3)
 _WRONG_HUE_DB, _PALLOR_DB = 3.0, 1.0  # what a candidate loses for not having blood's colour
+_COMB_SHARE, _CHANCE_COMB_DB = 0.5, 6.0  # and for each dB by which the whole picture jumps at its rate
 _EDGE_HZ = 0.01
 _BLACK = 4.0  # level below which a channel holds noise alone
 _PULSE_CUTOFF_HZ = 0.45
@@ -83,7 +85,8 @@ def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ) -> Pulse | None:
     spectra = spectra_of(pulses, even.fs)
     _, raw = band_spectrum(changes.reshape(n, -1), even.fs)
     raw = raw.reshape(len(raw), n_used, 3)
-    best, colour, by_region = _choose(spectra, raw)
+    picture = whole_picture(trace, even)
+    best, colour, by_region = _choose(spectra, raw, picture)
     if best is None or colour is None:
         return None
     # The regions that were chosen may have been chosen for their noise; the whole face must have blood's colour too.
@@ -111,6 +114,9 @@ def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ) -> Pulse | None:
         mismatch_bpm=abs(beats.rate_bpm - rate.rate_bpm),
         kept_share=beats.kept_share,
         jitter=beats.timing_sigma_s * rate_hz,
+        bits_a_pixel=trace.bits_a_pixel,
+        unevenness=beats.unevenness,
+        picture=picture.against(rate_hz),
     )
     return Pulse(even, wave, by_region, colour, rate, beats, evidence)
 
@@ -132,7 +138,7 @@ def _skin_alone(even: EvenTrace, trace_regions: int) -> EvenTrace:
 
 
 def _choose(
-    spectra: Spectra, raw: NDArray[np.complex128]
+    spectra: Spectra, raw: NDArray[np.complex128], picture: WholePicture
 ) -> tuple[Candidate | None, PulseColour | None, NDArray[np.float64]]:
     """The clearest candidate whose colour is a pulse's, its colour, and the share of each region in it.
 
@@ -150,6 +156,8 @@ def _choose(
         score = candidate.snr_db
         if n_used >= MIN_REGIONS:  # a fingertip on a lit lens has other colours
             score -= _WRONG_HUE_DB * (1 - colour.hue) + _PALLOR_DB * max(colour.pallor - 1.5, 0.0)
+            against = picture.against(candidate.rate_hz)
+            score -= _COMB_SHARE * max(against.comb_db - _CHANCE_COMB_DB, against.sharp_comb_db - _CHANCE_COMB_DB, 0.0)
         if score > best_score:
             best, best_colour, best_score, best_share = candidate, colour, score, share
     return best, best_colour, best_share

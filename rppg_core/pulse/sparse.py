@@ -17,9 +17,11 @@ from scipy.linalg import solve_triangular
 
 from rppg_core.bands import RATE_HZ
 from rppg_core.face.skin import MIN_REGIONS, skin_regions
+from rppg_core.face.witnesses import DETAILS
 from rppg_core.pulse.evidence import SparseEvidence
 from rppg_core.pulse.least_squares import explained, fit, noise_root, waves_at, whitened
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, pulse_colour, unison
+from rppg_core.trace.aliasing import is_evenly_slow
 from rppg_core.trace.sampling import seen_colours
 from rppg_core.trace.traces import Trace
 
@@ -34,6 +36,7 @@ _DRIFT_HZ = 0.1  # slower changes of a region don't count as its noise
 _LOBE = 1.5  # half width of a peak, over the section's length
 _SAME_HZ = 0.05  # sections of one window may differ by this
 _AT_EDGE_HZ = 0.01
+_EVEN_MARGIN = 0.5  # what drift and harmonics may wrongly tell two aliases of even times apart by
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +56,7 @@ class _Section:
     times_s: NDArray[np.float64]  # (n,)
     colours: NDArray[np.float64]  # (n, n_regions, 3), logarithms
     pose: NDArray[np.float64]  # (n, 5)
+    details: NDArray[np.float64]  # (n, k)
     root: NDArray[np.float64]  # (n, n), lower Cholesky factor of the noise's covariance
     level: NDArray[np.float64]  # (n, 1), what every series may have: whitened and of unit length
     pulse: NDArray[np.float64]  # (n,) fused, whitened
@@ -82,7 +86,7 @@ def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
     .. [1] M. Zechmeister and M. Kuerster, "The generalised Lomb-Scargle periodogram", Astronomy & Astrophysics 496,
        2009. doi:10.1051/0004-6361:200811296
     """
-    times, colours, pose = _merged(trace)
+    times, colours, pose, details = _merged(trace)
     colours, regions = seen_colours(times, colours)
     skin = skin_regions(trace.colours.shape[1], colours.mean(axis=0), regions, float(np.median(pose[:, -1])))
     parts = list(_parts(times))
@@ -91,15 +95,20 @@ def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
     size_px = float(np.median(pose[:, 2]))
     length_s = max(times[part][-1] - times[part][0] for part in parts)
     freqs = np.arange(RATE_HZ[0], RATE_HZ[1], 1 / (_STEPS * length_s))
-    sections = [_section(times[part], np.log(colours[part][:, skin]), pose[part], freqs) for part in parts]
+    sections = [
+        _section(times[part], np.log(colours[part][:, skin]), pose[part], details[part], freqs) for part in parts
+    ]
     return _judge(sections, freqs, length_s, size_px)
 
 
-def _merged(trace: Trace) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Times from 0, colours and pose, with frames that follow closely averaged."""
+def _merged(
+    trace: Trace,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Times from 0, colours, pose and detail, with frames that follow closely averaged."""
     times = trace.times_s - trace.times_s[0]
+    details = _details(trace)
     if np.diff(times).min() >= _MERGED_S:
-        return times, trace.colours, trace.pose
+        return times, trace.colours, trace.pose, details
     bins = np.floor(times / _MERGED_S + 1e-9)
     starts = np.flatnonzero(np.diff(bins, prepend=-1.0))
     counts = np.diff(np.append(starts, len(times)))
@@ -112,7 +121,16 @@ def _merged(trace: Trace) -> tuple[NDArray[np.float64], NDArray[np.float64], NDA
         np.add.reduceat(times, starts) / counts,
         colours,
         np.add.reduceat(trace.pose, starts) / counts[:, None],
+        np.add.reduceat(details, starts) / counts[:, None],
     )
+
+
+def _details(trace: Trace) -> NDArray[np.float64]:
+    """The picture's detail in all frames, (n, k) of what every frame has; k may be 0."""
+    if trace.witness is None:
+        return np.zeros((len(trace.times_s), 0))
+    details = trace.witness[:, DETAILS]
+    return details[:, np.isfinite(details).all(axis=0)]
 
 
 def _parts(times: NDArray[np.float64]) -> Iterator[slice]:
@@ -126,7 +144,11 @@ def _parts(times: NDArray[np.float64]) -> Iterator[slice]:
 
 
 def _section(
-    times: NDArray[np.float64], colours: NDArray[np.float64], pose: NDArray[np.float64], freqs: NDArray[np.float64]
+    times: NDArray[np.float64],
+    colours: NDArray[np.float64],
+    pose: NDArray[np.float64],
+    details: NDArray[np.float64],
+    freqs: NDArray[np.float64],
 ) -> _Section:
     fused = -(colours @ BLOOD_HUE) @ _region_weights(times, colours)
     root = noise_root(times, fused, pose)
@@ -138,6 +160,7 @@ def _section(
         times_s=times,
         colours=colours,
         pose=pose,
+        details=details,
         root=root,
         level=level,
         pulse=pulse,
@@ -170,10 +193,11 @@ def _judge(sections: list[_Section], freqs: NDArray[np.float64], length_s: float
     rates = [_summit(freqs, section.likelihood, int(index[top])) for section, index in zip(sections, near, strict=True)]
     rate = float(np.mean(rates))
 
+    times = np.concatenate([section.times_s for section in sections])
     lobe = np.abs(freqs - rate) <= _LOBE / length_s + reach * (freqs[1] - freqs[0])
     frames = sum(len(section.times_s) for section in sections)
     share = 1 - np.exp(-2 * joint[top] / frames)  # of the samples' power, slow drift apart, that the pulse explains
-    pulses, colours, halves, motions, nods = [], [], [], [], []
+    pulses, colours, halves, motions, nods, pictures = [], [], [], [], [], []
     for section, own in zip(sections, rates, strict=True):
         fitted, halved, moved, nodded = _seen_at(section, own, freqs, size_px)
         pulses.append(fitted[:, 0])
@@ -181,6 +205,7 @@ def _judge(sections: list[_Section], freqs: NDArray[np.float64], length_s: float
         halves.append(halved)
         motions.append(moved)
         nods.append(nodded)
+        pictures.append(_picture_at(section, own, freqs))
     pulse, regions = np.concatenate(pulses), np.concatenate(colours)
     weights = _region_weights(sections[0].times_s, sections[0].colours)
     whole = pulse_colour(regions.mean(axis=1), pulse)
@@ -194,13 +219,14 @@ def _judge(sections: list[_Section], freqs: NDArray[np.float64], length_s: float
             n_regions=regions.shape[1],
             at_edge=not RATE_HZ[0] + _AT_EDGE_HZ <= rate <= RATE_HZ[1] - _AT_EDGE_HZ,
             log_odds=_log_odds(joint, lobe),
-            margin=_margin(joint, lobe),
+            margin=_margin(joint, lobe) - (_EVEN_MARGIN if is_evenly_slow(times) else 0.0),
             agreement=float(np.sum(odd * even.conj()).real / (np.linalg.norm(odd) * np.linalg.norm(even) + 1e-30)),
             hue=min(whole.hue, chosen.hue),
             pallor=max(whole.pallor, chosen.pallor),
             unison=unison(regions, pulse),
             motion=max(motions),
             nod=max(nods),
+            picture=max(pictures),
         ),
     )
 
@@ -264,12 +290,28 @@ def _seen_at(
     coefficients = fit(waves, white)[0][0]
     amplitude = coefficients[[0, 2]] - 1j * coefficients[[1, 3]]
     pose = whitened(section.pose, section.root, section.level)
-    gain, power = fit(waves, pose)
-    moving = np.sum(pose**2, axis=0) > 1e-12
-    usual = np.median(
-        explained(section.times_s, pose, section.root, section.level, freqs[:: max(1, len(freqs) // _CHUNK)]), axis=0
-    )
-    here = power[0] / (np.sum(pose**2, axis=0) + 1e-30)
-    moved = float(np.log10(max(1.0, np.max(here[moving] / (usual[moving] + 1e-9), initial=1.0))))
+    gain = fit(waves, pose)[0]
+    moved = _stands_out(section, pose, waves, freqs)
     nodded = float(np.linalg.norm(gain[0, :2, :2]) / size_px)
     return amplitude[:, :-2], amplitude[:, -2:], moved, nodded
+
+
+def _picture_at(section: _Section, rate_hz: float, freqs: NDArray[np.float64]) -> float:
+    """Logarithm (10) of how far the picture's detail stands out at a rate; 0 without any."""
+    if not section.details.shape[1]:
+        return 0.0
+    waves = waves_at(section.times_s, section.root, section.level, np.array([rate_hz]))
+    return _stands_out(section, whitened(section.details, section.root, section.level), waves, freqs)
+
+
+def _stands_out(
+    section: _Section, series: NDArray[np.float64], waves: NDArray[np.float64], freqs: NDArray[np.float64]
+) -> float:
+    """Logarithm (10) of what a rate explains of whitened series (n, k) over what rates usually do: the largest."""
+    power = np.sum(series**2, axis=0)
+    moving = power > 1e-12
+    usual = np.median(
+        explained(section.times_s, series, section.root, section.level, freqs[:: max(1, len(freqs) // _CHUNK)]), axis=0
+    )
+    here = fit(waves, series)[1][0] / (power + 1e-30)
+    return float(np.log10(max(1.0, np.max(here[moving] / (usual[moving] + 1e-9), initial=1.0))))
