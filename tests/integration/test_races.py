@@ -1,4 +1,4 @@
-"""Eight clients race on two processes over 60 windows (200 in `make faults`); then clocks restart, frames straggle and requests are retried.
+"""Eight clients race on two processes over 60 windows, 200 in `make faults`; then clocks restart, and frames straggle.
 
 A window is five frames two seconds apart: 8 s and one interval. Nobody's pulse can be measured in that, and nothing
 here is about vitals: it is about who gets which answer.
