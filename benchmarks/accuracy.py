@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import frame_rates, plots, real
+from benchmarks import codecs, frame_rates, plots, real
 from benchmarks.recordings import TEST_SEED, TUNING_SEED, Job, Row, jobs, rows, with_landmarks
 from benchmarks.report import Verdict
 from benchmarks.scores import (
@@ -73,7 +73,8 @@ def main() -> None:
         done.append(row)
         print(f"\r{len(done)} of {len(todo)} recordings", end="", file=sys.stderr)
     print(file=sys.stderr)
-    report = _report(done, method) + f"\nMade in {(time.monotonic() - begun) / 60:.0f} minutes.\n"
+    streamed = codecs.scores(quick=quick)
+    report = _report(done, method, streamed) + f"\nMade in {(time.monotonic() - begun) / 60:.0f} minutes.\n"
     print(report)
     if not quick and method == DEFAULT:
         (DOCS / "accuracy.md").write_text(report)
@@ -85,7 +86,7 @@ def _hard_and_fast(count: int) -> list[Job]:
     return [replace(job, group="hard, 30 fps") for job in jobs("hard", count, TEST_SEED + 1000, fps=30.0)]
 
 
-def _report(done: list[Row], method: str) -> str:
+def _report(done: list[Row], method: str, streamed: list[codecs.Score]) -> str:
     groups = {
         name: [r for r in done if r.job.group == name and r.job.landmarks == "5" and r.job.scene.codec == "jpeg"]
         for name in ("hard", "hard, 30 fps", "moderate")
@@ -105,12 +106,13 @@ def _report(done: list[Row], method: str) -> str:
         "frames were answered with an alias. All faces are one portrait in six skin tones, mirrored, stretched and "
         "with glasses: they test movement, light, camera and blood, not the variety of faces. None of it is a clinical "
         "validation.\n",
-        _summary(groups, nothing, at_any_pace),
+        _summary(groups, nothing, [*at_any_pace, *codecs.verdicts(streamed)]),
         _vitals_table(groups),
         _no_pulse_table(nothing),
         _breakdown(groups["hard"] + groups["moderate"]),
         _models_table(done),
         _codec_table(done, groups["moderate"]),
+        codecs.section(streamed),
         pace_section,
         _oxygen(groups),
         real.report(method, TOLERANCE_BPM),

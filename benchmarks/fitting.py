@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
+from benchmarks.logistic import later_weights, logistic, weights_of_signs
 from rppg_core.pulse.evidence import Evidence
 
 FOLDS = 5
-_PENALTY = 0.001
 _NO_PULSE_WEIGHT = 3  # a false pulse counts as much as this many wrong rates
+_LATER_NO_PULSE_WEIGHT = 8
+COUNTS = {"plain": 2.0, "stream": 1.0, "irregular": 12.0}
+"""How much a window of each kind counts where features are fitted second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Finding:
     fold: int
     evidence: Evidence | None = None  # of the heart rate, for what can't be right without it
     sigma: float = 1.0  # what the range is counted in
+    kind: str = "plain"  # or another of `COUNTS`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,44 +46,33 @@ def can_be_fitted(group: list[Finding], tolerance: float) -> bool:
     return all({good for fold, good in right if fold != out} == {True, False} for out in range(FOLDS))
 
 
-def fit(group: list[Finding], signs: dict[str, int], tolerance: float) -> Row:
-    """Logistic regression with signed weights; each window's probability is said by the folds that it isn't in."""
-    x = np.array([[finding.features[name] for name in signs] for finding in group])
+def fit(group: list[Finding], signs: dict[str, int], tolerance: float, later: Collection[str] = ()) -> Row:
+    """Logistic regression with signed weights; each window's probability is said by the folds that it isn't in.
+
+    Features named in `later` are fitted second, on windows of all kinds, beside the weights of the others, which are
+    fitted on plain windows alone.
+    """
+    first = {name: sign for name, sign in signs.items() if name not in later}
+    x = np.array([[finding.features[name] for name in (*first, *later)] for finding in group])
     error = np.abs([finding.error for finding in group])
-    right, count = error <= tolerance, np.where(np.isinf(error), _NO_PULSE_WEIGHT, 1.0)
-    fold, said = np.array([finding.fold for finding in group]), np.zeros(len(group))
+    right, fold = error <= tolerance, np.array([finding.fold for finding in group])
+    kinds = np.array([finding.kind for finding in group])
+    plain = kinds == "plain" if later else np.ones(len(group), dtype=bool)
+    count = np.where(np.isinf(error), _NO_PULSE_WEIGHT, 1.0)
+    counts = np.array([COUNTS[kind] for kind in kinds]) * np.where(np.isinf(error), _LATER_NO_PULSE_WEIGHT, 1.0)
+
+    def weights_of(used: NDArray[np.bool_]) -> NDArray[np.float64]:
+        own = plain & used
+        begun = weights_of_signs(x[own][:, : len(first)], right[own], count[own], first)
+        offset = begun[0] + x[used][:, : len(first)] @ begun[1:]
+        return np.concatenate([begun, later_weights(x[used][:, len(first) :], right[used], counts[used], offset)])
+
+    said = np.zeros(len(group))
     for out in range(FOLDS):
-        weights = _weights(x[fold != out], right[fold != out], count[fold != out], signs)
+        weights = weights_of(fold != out)
         said[fold == out] = logistic(weights[0] + x[fold == out] @ weights[1:])
-    weights = _weights(x, right, count, signs)
-    return Row(dict(zip(("intercept", *signs), weights.tolist(), strict=True)), said, right)
-
-
-def _weights(
-    x: NDArray[np.float64], right: NDArray[np.bool_], count: NDArray[np.float64], signs: dict[str, int]
-) -> NDArray[np.float64]:
-    """Intercept and weights of the features (n, k)."""
-    centre, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
-    z, y = (x - centre) / spread, right.astype(float)
-
-    def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        score = w[0] + z @ w[1:]
-        cost = np.average(np.logaddexp(0, score) - y * score, weights=count) + _PENALTY * np.sum(w[1:] ** 2) / 10
-        p = logistic(score)
-        slope = np.concatenate(
-            [[np.average(p - y, weights=count)], z.T @ (count * (p - y)) / count.sum() + _PENALTY * w[1:] / 5]
-        )
-        return float(cost), slope
-
-    bounds = [(None, None)] + [(0, None) if sign > 0 else (None, 0) for sign in signs.values()]
-    w = minimize(loss, np.zeros(len(signs) + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
-    weights = w[1:] / spread
-    return np.concatenate([[w[0] - weights @ centre], weights])
-
-
-def logistic(score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probability of a score."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(score, -40, 40))))
+    weights = weights_of(np.ones(len(group), dtype=bool))
+    return Row(dict(zip(("intercept", *first, *later), weights.tolist(), strict=True)), said, right)
 
 
 def show(name: str, row: Row) -> None:

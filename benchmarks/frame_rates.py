@@ -143,7 +143,7 @@ def _whole(row: Row) -> Answer:
 
 
 def _cut(trace: Trace, inside: np.ndarray) -> Trace:
-    return Trace(trace.times_s[inside], trace.colours[inside], trace.pose[inside], trace.frame_size)
+    return trace.part(inside)
 
 
 def _draws_of_the_clip() -> list[Answer]:

@@ -111,7 +111,7 @@ def thin(trace: Trace, rate_hz: float, jitter: float, rng: np.random.Generator) 
     slots = np.arange(int((times[-1] - times[0]) * rate_hz))
     wanted = times[0] + (slots + 0.5 + rng.uniform(-jitter, jitter, len(slots))) / rate_hz
     taken = np.unique(np.abs(times - wanted[:, None]).argmin(axis=1))
-    return Trace(times[taken], trace.colours[taken], trace.pose[taken], trace.frame_size)
+    return trace.part(taken)
 
 
 def measured(trace: Trace, method: str, **options: float) -> Vitals:

@@ -22,6 +22,7 @@ from rppg_core.quality.judging import (
 from rppg_core.quality.probability import MIN_CONFIDENCE, confidence
 from rppg_core.quality.table import Calibration
 from rppg_core.results import Vitals, Waveform
+from rppg_core.trace.repeats import distinct
 from rppg_core.trace.sampling import MIN_RATE_HZ, frame_rate_hz
 from rppg_core.trace.traces import Trace
 from rppg_core.vital.oxygen import RED_BLUE, Coefficients, oxygen
@@ -63,8 +64,9 @@ def measure(
         What the trace doesn't support is None, with its reason. A trace is never refused: a window of one frame
         gives no vitals and its guidance.
     """
-    guidance = advise(trace)
     answers = Answers(_span_s(trace), calibration)
+    trace = distinct(trace)
+    guidance = advise(trace)
     if answers.span_s < NEEDS_S["heart_rate"] - SLACK_S:
         return answers.nothing(trace, "WINDOW_TOO_SHORT", guidance)
     if _is_sparse(trace.times_s):

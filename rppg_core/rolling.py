@@ -7,7 +7,7 @@ beats, which are not timed here for anybody. The rate is judged as a measurement
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from rppg_core.pulse.extract import find_pulse
 from rppg_core.pulse.sparse import find_sparse_pulse
 from rppg_core.quality.answers import NEEDS_S
 from rppg_core.quality.probability import MIN_CONFIDENCE, confidence, heart_rate_quality, sparse_quality
+from rppg_core.trace.repeats import distinct
 from rppg_core.trace.sampling import MIN_RATE_HZ, frame_rate_hz
 from rppg_core.trace.traces import Trace
 
@@ -67,7 +68,8 @@ def partial(trace: Trace) -> Partial | None:
         None while there are less than 5 s. The rate is None exactly when its confidence is below 0.3, as it is for a
         trace too broken to be judged. Slow frames show no wave.
     """
-    whole, trace = trace, _newest(trace, SPAN_S)
+    whole = distinct(trace)
+    trace = _newest(whole, SPAN_S)
     times = trace.times_s
     if len(times) < 2 or times[-1] - times[0] + np.median(np.diff(times)) < NEEDS_S["heart_rate"] - 1e-3:
         return None
@@ -93,7 +95,7 @@ def _sparse(trace: Trace) -> Partial:
 
 def _newest(trace: Trace, span_s: float) -> Trace:
     kept = trace.times_s >= trace.times_s[-1] - span_s if len(trace.times_s) else np.zeros(0, bool)
-    return Trace(trace.times_s[kept], trace.colours[kept], trace.pose[kept], trace.frame_size)
+    return trace.part(kept)
 
 
 def _joined(trace: Trace) -> Trace:
@@ -107,7 +109,7 @@ def _joined(trace: Trace) -> Trace:
     if not len(groups):
         return trace
     joined = groups / groups.sum(axis=1, keepdims=True) @ colours[:, seen]
-    return Trace(trace.times_s, joined, trace.pose, trace.frame_size)
+    return replace(trace, colours=joined)
 
 
 def _folded(trace: Trace) -> Trace:
@@ -121,4 +123,5 @@ def _folded(trace: Trace) -> Trace:
         newest = values[len(values) - count * fold :]
         return np.asarray(newest.reshape(count, fold, *values.shape[1:]).mean(axis=1))
 
-    return Trace(mean(trace.times_s), mean(trace.colours), mean(trace.pose), trace.frame_size)
+    witness = None if trace.witness is None else mean(trace.witness)
+    return Trace(mean(trace.times_s), mean(trace.colours), mean(trace.pose), trace.frame_size, witness)

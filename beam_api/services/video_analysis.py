@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +19,7 @@ from beam_api.store.scans import ScanStore
 from rppg_core.errors import InvalidTraces, InvalidVideo, NoFaceDetected, UnsupportedImage
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
-from rppg_core.media.video import probe, read_video
+from rppg_core.media.video import bits_a_frame, probe, read_video
 from rppg_core.media.video_cost import MAX_FPS, predicted_s
 from rppg_core.results import Vitals
 from rppg_core.trace.traces import Trace
@@ -132,7 +133,9 @@ class Analysing:
             except StoreUnavailable:  # the worker holds the lease too; progress can wait
                 pass
 
-        return trace_of(frames, self._reader, on_time=tell)
+        trace = trace_of(frames, self._reader, on_time=tell)
+        width, height = trace.frame_size
+        return replace(trace, bits_a_pixel=bits_a_frame(file, info.container) / (width * height))
 
     @staticmethod
     def _offer(step: Callable[[], None]) -> None:

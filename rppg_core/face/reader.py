@@ -20,6 +20,7 @@ from rppg_core.errors import NoFaceDetected, RppgError, UnsupportedImage
 from rppg_core.face.colour import mean_colours
 from rppg_core.face.faces import BoxRule, Face, FaceFinder
 from rppg_core.face.regions import fit
+from rppg_core.face.witnesses import witness
 from rppg_core.media import images
 from rppg_core.trace.traces import Sample
 
@@ -270,7 +271,7 @@ def _sample(image: NDArray[np.uint8], face: Face) -> Sample:
     colours = mean_colours(image, place)
     if not np.isfinite(colours[:, 0]).any():
         raise NoFaceDetected("The face is cut off by the frame's edge.", guidance=("FACE_OFF_CENTRE",))
-    return Sample(colours=colours, pose=place.pose)
+    return Sample(colours=colours, pose=place.pose, witness=witness(image, place))
 
 
 def _is_grey(sample: Sample) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rppg_core.face.skin import MIN_REGIONS, skin_regions
+from rppg_core.pulse.whole_picture import WholePicture, whole_picture
 from rppg_core.trace.flicker import remove_flicker
 from rppg_core.trace.motion import remove_motion
 from rppg_core.trace.sampling import EvenTrace, resample, slow_part
@@ -26,6 +27,8 @@ class CleanTrace:
     even: EvenTrace  # of the regions of skin alone
     changes: NDArray[np.float64]  # (n, n_used, 3) relative changes of colour, without drift, motion and flicker
     pose: NDArray[np.float64]  # (n, 5) as `traces.POSE`, without drift
+    picture: WholePicture  # what the rest of the picture does
+    bits_a_pixel: float | None  # that a video's codec spent; None for frames
 
     @property
     def n_regions(self) -> int:
@@ -54,7 +57,9 @@ def clean(trace: Trace) -> CleanTrace | None:
     changes = remove_motion(fast[:, : 3 * n_used], pose, even.fs).reshape(n, n_used, 3)
     if n_used >= MIN_REGIONS:
         changes = remove_flicker(changes, even.fs)
-    return CleanTrace(even, np.maximum(changes, _LEAST_CHANGE), pose)
+    return CleanTrace(
+        even, np.maximum(changes, _LEAST_CHANGE), pose, whole_picture(trace, even), bits_a_pixel=trace.bits_a_pixel
+    )
 
 
 def without_drift(series: NDArray[np.float64], even: EvenTrace) -> NDArray[np.float64]:

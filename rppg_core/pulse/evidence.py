@@ -12,6 +12,7 @@ from rppg_core.numerics import TINY
 from rppg_core.pulse.clean import CleanTrace
 from rppg_core.pulse.pulse_colour import PulseColour, unison
 from rppg_core.pulse.stability import stability
+from rppg_core.pulse.whole_picture import PictureEvidence
 from rppg_core.trace.motion import motion_at, nod_at
 from rppg_core.vital.beats import Beats
 from rppg_core.vital.heart_rate import HeartRate
@@ -42,6 +43,9 @@ class Evidence:
     mismatch_bpm: float  # between spectrum and beats
     kept_share: float  # of the intervals between beats
     jitter: float  # error of the beats' times, as a share of their interval
+    unevenness: float  # median change from one interval to the next, as a share of the median interval
+    bits_a_pixel: float | None  # that a video's codec spent; None for frames
+    picture: PictureEvidence  # what the whole picture does at the rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class SparseEvidence:
     unison: float
     motion: float
     nod: float
+    picture: float = 0.0  # log10 of how far the picture's detail stands out at the rate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +109,9 @@ def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: 
         mismatch_bpm=abs(beats.rate_bpm - rate.rate_bpm),
         kept_share=beats.kept_share,
         jitter=beats.timing_sigma_s * rate_hz,
+        unevenness=beats.unevenness,
+        bits_a_pixel=skin.bits_a_pixel,
+        picture=skin.picture.against(rate_hz),
     )
 
 

@@ -24,6 +24,7 @@ from rppg_core.pulse.fusion import (
     spectra_of,
 )
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, PulseColour, pulse_colour
+from rppg_core.pulse.whole_picture import PictureEvidence, WholePicture
 from rppg_core.trace.sampling import EvenTrace
 from rppg_core.trace.traces import Trace
 from rppg_core.vital.beats import FINE_HZ, Beats, find_beats
@@ -36,6 +37,7 @@ _WHITE = np.ones(3)
 # What a candidate loses for not having blood's colour. Set by hand, not fitted; cameras differ in white balance, so
 # pallor counts only from half above blood's.
 _WRONG_HUE_DB, _PALLOR_DB, _USUAL_PALLOR = 3.0, 1.0, 1.5
+_COMB_SHARE, _CHANCE_COMB_DB = 0.5, 6.0  # and for each dB by which the whole picture jumps at its rate
 _BLACK = 4.0  # level (of 255) below which a channel holds noise alone
 _AROUND_HZ, _AROUND_WIDTHS = 0.15, 1.5  # two halves are compared over the spread of a variable rhythm, or of a tone
 _SURE_OF_BEATS = 0.85  # share of intervals kept from which beats give the rate, being exact where a spectrum is spread
@@ -86,7 +88,7 @@ def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ) -> Pulse | None:
     even = skin.even
     pulses = _pulses(even.colours.mean(axis=0), skin.changes, even.fs)
     spectra, raw = spectra_of(pulses, even.fs), _colour_spectra(skin)
-    chosen = _choose(spectra, raw)
+    chosen = _choose(spectra, raw, skin.picture)
     if chosen is None:
         return None
     wave = pulses @ mix_for_wave(spectra, chosen.best.rate_hz).weights
@@ -124,7 +126,7 @@ def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float)
     return np.concatenate(list(np.moveaxis(bare * shown, 2, 0)), axis=1)
 
 
-def _choose(spectra: Spectra, raw: NDArray[np.complex128]) -> _Choice | None:
+def _choose(spectra: Spectra, raw: NDArray[np.complex128], picture: WholePicture) -> _Choice | None:
     """The clearest candidate whose colour is a pulse's. `raw` (n_freqs, n_used, 3): spectra of the regions' colours."""
     choice, best_score = None, -np.inf
     for candidate in candidates(spectra):
@@ -134,16 +136,21 @@ def _choose(spectra: Spectra, raw: NDArray[np.complex128]) -> _Choice | None:
         share = share / share.sum()
         at = near(spectra, candidate.rate_hz) | near(spectra, 2 * candidate.rate_hz)
         colour = pulse_colour(np.einsum("frc,r->fc", raw[at], share), candidate.fused[at])
-        score = candidate.snr_db - _colour_penalty_db(colour, raw.shape[1])
+        score = candidate.snr_db
+        if raw.shape[1] >= MIN_REGIONS:  # a fingertip on a lit lens has colours of its own
+            score -= _colour_penalty_db(colour) + _comb_penalty_db(picture.against(candidate.rate_hz))
         if score > best_score:
             choice, best_score = _Choice(candidate, colour, share), score
     return choice
 
 
-def _colour_penalty_db(colour: PulseColour, n_used: int) -> float:
-    """What a candidate loses for its colour; a fingertip on a lit lens has colours of its own."""
-    if n_used < MIN_REGIONS:
-        return 0.0
+def _comb_penalty_db(against: PictureEvidence) -> float:
+    """What a candidate loses for a whole picture that jumps at its rate."""
+    return _COMB_SHARE * max(max(against.comb_db, against.sharp_comb_db) - _CHANCE_COMB_DB, 0.0)
+
+
+def _colour_penalty_db(colour: PulseColour) -> float:
+    """What a candidate loses for its colour."""
     return _WRONG_HUE_DB * (1 - colour.hue) + _PALLOR_DB * max(colour.pallor - _USUAL_PALLOR, 0.0)
 
 

@@ -20,8 +20,10 @@ from rppg_core.numerics import TINY, peak_frequency, vertex
 from rppg_core.pulse.evidence import SparseEvidence, at_edge
 from rppg_core.pulse.least_squares import explained, fit, noise_root, waves_at, whitened
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, pulse_colour, unison
+from rppg_core.trace.aliasing import is_evenly_slow
 from rppg_core.trace.sampling import seen_colours
 from rppg_core.trace.traces import PLACE, SIZE_PX, YAW, Trace
+from rppg_core.trace.witnesses import DETAILS
 
 SECTION_S = 60.0
 """A heart doesn't keep one rate for longer; longer windows are searched in parts of at most this length."""
@@ -35,6 +37,7 @@ _DRIFT_HZ = 0.1  # slower changes of a region don't count as its noise
 _LOBE = 1.5  # half width of a peak, over the section's length
 _SAME_HZ = 0.05  # sections of one window may differ by this
 _NO_SHARE, _STILL = 1e-9, 1e-12  # a share of power, and the power of a pose, that are nothing
+_EVEN_MARGIN = 0.5  # what drift and harmonics may wrongly tell two aliases of even times apart by
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +57,7 @@ class _Section:
     times_s: NDArray[np.float64]  # (n,)
     colours: NDArray[np.float64]  # (n, n_regions, 3), logarithms
     pose: NDArray[np.float64]  # (n, 5)
+    details: NDArray[np.float64]  # (n, k)
     root: NDArray[np.float64]  # (n, n), lower Cholesky factor of the noise's covariance
     level: NDArray[np.float64]  # (n, 1), what every series may have: whitened and of unit length
     pulse: NDArray[np.float64]  # (n,) fused, whitened
@@ -83,7 +87,7 @@ def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
     .. [1] M. Zechmeister and M. Kuerster, "The generalised Lomb-Scargle periodogram", Astronomy & Astrophysics 496,
        2009. doi:10.1051/0004-6361:200811296
     """
-    times, colours, pose = _merged(trace)
+    times, colours, pose, details = _merged(trace)
     colours, regions = seen_colours(times, colours)
     skin = skin_regions(trace.colours.shape[1], colours.mean(axis=0), regions, float(np.median(pose[:, YAW])))
     parts = list(_parts(times))
@@ -94,15 +98,20 @@ def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
     if length_s < _LEAST_S:
         return None
     freqs = np.arange(RATE_HZ[0], RATE_HZ[1], 1 / (_STEPS * length_s))
-    sections = [_section(times[part], np.log(colours[part][:, skin]), pose[part], freqs) for part in parts]
+    sections = [
+        _section(times[part], np.log(colours[part][:, skin]), pose[part], details[part], freqs) for part in parts
+    ]
     return _judge(sections, freqs, length_s, size_px)
 
 
-def _merged(trace: Trace) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Times from 0, colours and pose, with frames that follow closely averaged."""
+def _merged(
+    trace: Trace,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Times from 0, colours, pose and detail, with frames that follow closely averaged."""
     times = trace.times_s - trace.times_s[0]
+    details = _details(trace)
     if np.diff(times).min() >= _MERGED_S:
-        return times, trace.colours, trace.pose
+        return times, trace.colours, trace.pose, details
     bins = np.floor(times / _MERGED_S + 1e-9)
     starts = np.flatnonzero(np.diff(bins, prepend=-1.0))
     counts = np.diff(np.append(starts, len(times)))
@@ -115,7 +124,16 @@ def _merged(trace: Trace) -> tuple[NDArray[np.float64], NDArray[np.float64], NDA
         np.add.reduceat(times, starts) / counts,
         colours,
         np.add.reduceat(trace.pose, starts) / counts[:, None],
+        np.add.reduceat(details, starts) / counts[:, None],
     )
+
+
+def _details(trace: Trace) -> NDArray[np.float64]:
+    """The picture's detail in all frames, (n, k) of what every frame has; k may be 0."""
+    if trace.witness is None:
+        return np.zeros((len(trace.times_s), 0))
+    details = trace.witness[:, DETAILS]
+    return details[:, np.isfinite(details).all(axis=0)]
 
 
 def _parts(times: NDArray[np.float64]) -> Iterator[slice]:
@@ -133,7 +151,11 @@ def _parts(times: NDArray[np.float64]) -> Iterator[slice]:
 
 
 def _section(
-    times: NDArray[np.float64], colours: NDArray[np.float64], pose: NDArray[np.float64], freqs: NDArray[np.float64]
+    times: NDArray[np.float64],
+    colours: NDArray[np.float64],
+    pose: NDArray[np.float64],
+    details: NDArray[np.float64],
+    freqs: NDArray[np.float64],
 ) -> _Section:
     fused = -(colours @ BLOOD_HUE) @ _region_weights(times, colours)
     root = noise_root(times, fused, pose)
@@ -145,6 +167,7 @@ def _section(
         times_s=times,
         colours=colours,
         pose=pose,
+        details=details,
         root=root,
         level=level,
         pulse=pulse,
@@ -181,7 +204,7 @@ def _judge(sections: list[_Section], freqs: NDArray[np.float64], length_s: float
         rate_bpm=60 * found.rate_hz,
         sigma_bpm=float(60 * np.sqrt(3 * (1 - share) / (share + _NO_SHARE) / frames) / (np.pi * length_s)),
         snr_db=float(10 * np.log10(share / (1 - share) + TINY)),
-        evidence=_gathered(seen, found, lobe, weights),
+        evidence=_gathered(seen, found, lobe, weights, np.concatenate([one.times_s for one in sections])),
     )
 
 
@@ -222,9 +245,12 @@ class _Seen:
     halves: NDArray[np.complex128]
     motion: float
     nod: float
+    picture: float
 
 
-def _gathered(seen: list[_Seen], found: _Peak, lobe: NDArray[np.bool_], weights: NDArray[np.float64]) -> SparseEvidence:
+def _gathered(
+    seen: list[_Seen], found: _Peak, lobe: NDArray[np.bool_], weights: NDArray[np.float64], times: NDArray[np.float64]
+) -> SparseEvidence:
     """Evidence of all sections together; `lobe` are the frequencies of the peak."""
     pulse, regions = np.concatenate([one.pulse for one in seen]), np.concatenate([one.regions for one in seen])
     whole = pulse_colour(regions.mean(axis=1), pulse)
@@ -234,13 +260,14 @@ def _gathered(seen: list[_Seen], found: _Peak, lobe: NDArray[np.bool_], weights:
         n_regions=regions.shape[1],
         at_edge=at_edge(found.rate_hz),
         log_odds=_log_odds(found.likelihood, lobe),
-        margin=_margin(found.likelihood, lobe),
+        margin=_margin(found.likelihood, lobe) - (_EVEN_MARGIN if is_evenly_slow(times) else 0.0),
         agreement=float(np.sum(odd * even.conj()).real / (np.linalg.norm(odd) * np.linalg.norm(even) + TINY)),
         hue=min(whole.hue, chosen.hue),
         pallor=max(whole.pallor, chosen.pallor),
         unison=unison(regions, pulse),
         motion=max(one.motion for one in seen),
         nod=max(one.nod for one in seen),
+        picture=max(one.picture for one in seen),
     )
 
 
@@ -278,7 +305,14 @@ def _seen_at(section: _Section, rate_hz: float, freqs: NDArray[np.float64], size
     coefficients = fit(waves, white)[0][0]
     amplitude = coefficients[[0, 2]] - 1j * coefficients[[1, 3]]
     motion, nod = _head_at(section, waves, freqs, size_px)
-    return _Seen(amplitude[:, 0], amplitude[:, 1:-2].reshape(2, -1, 3), amplitude[:, -2:], motion, nod)
+    return _Seen(
+        amplitude[:, 0],
+        amplitude[:, 1:-2].reshape(2, -1, 3),
+        amplitude[:, -2:],
+        motion,
+        nod,
+        _picture_at(section, waves, freqs),
+    )
 
 
 def _head_at(
@@ -286,10 +320,24 @@ def _head_at(
 ) -> tuple[float, float]:
     """How far the head's motion stands out at the rate of the waves, and its amplitude, as `_Seen` has them."""
     pose = whitened(section.pose, section.root, section.level)
-    gain, power = fit(waves, pose)
-    moving = np.sum(pose**2, axis=0) > _STILL
+    gain = fit(waves, pose)[0]
+    return _stands_out(section, pose, waves, freqs), float(np.linalg.norm(gain[0, :2, PLACE]) / size_px)
+
+
+def _picture_at(section: _Section, waves: NDArray[np.float64], freqs: NDArray[np.float64]) -> float:
+    """Logarithm (10) of how far the picture's detail stands out at the rate of the waves; 0 without any."""
+    if not section.details.shape[1]:
+        return 0.0
+    return _stands_out(section, whitened(section.details, section.root, section.level), waves, freqs)
+
+
+def _stands_out(
+    section: _Section, series: NDArray[np.float64], waves: NDArray[np.float64], freqs: NDArray[np.float64]
+) -> float:
+    """Logarithm (10) of what a rate explains of whitened series (n, k) over what rates usually do: the largest."""
+    power = np.sum(series**2, axis=0)
+    moving = power > _STILL
     some = freqs[:: max(1, len(freqs) // _CHUNK)]
-    usual = np.median(explained(section.times_s, pose, section.root, section.level, some), axis=0)
-    here = power[0] / (np.sum(pose**2, axis=0) + TINY)
-    moved = float(np.log10(max(1.0, np.max(here[moving] / (usual[moving] + _NO_SHARE), initial=1.0))))
-    return moved, float(np.linalg.norm(gain[0, :2, PLACE]) / size_px)
+    usual = np.median(explained(section.times_s, series, section.root, section.level, some), axis=0)
+    here = fit(waves, series)[1][0] / (power + TINY)
+    return float(np.log10(max(1.0, np.max(here[moving] / (usual[moving] + _NO_SHARE), initial=1.0))))

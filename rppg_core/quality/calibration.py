@@ -26,6 +26,11 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "kept_share": 6.34,
             "log_jitter": -1.14,
             "log_span": 2.14,
+            "comb_db": -0.8,
+            "sharp_comb_db": -0.575,
+            "jumps": -2.6,
+            "thinness": -0.818,
+            "unevenness": -1.73,
         },
         # Many regions, frames too far apart for an even grid.
         "heart_rate_sparse": {
@@ -36,6 +41,7 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "pallor": -0.76,
             "unison": 4.51,
             "log_nod": -0.665,
+            "picture": -5.0,
         },
         # One or few regions, which can't agree with each other. This row was fitted on the fingertips of
         # `benchmarks.real`, by code that was not kept; `benchmarks.calibrate` fits it on `benchmarks.spots`.

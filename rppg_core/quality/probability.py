@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 
 import numpy as np
 
 from rppg_core.face.skin import MIN_REGIONS
 from rppg_core.pulse.evidence import Evidence, SparseEvidence
+from rppg_core.pulse.whole_picture import PictureEvidence
 from rppg_core.quality.calibration import CALIBRATION
 from rppg_core.quality.table import Calibration
 from rppg_core.vital.beats import Beats
@@ -22,6 +23,14 @@ MIN_CONFIDENCE = 0.3
 """A heart rate below this confidence, and another vital below this quality, is withheld."""
 
 _USUAL_MOTION = 1.2  # log10; what chance does to a still head's pose
+
+_CHANCE_COMB_DB, _USUAL_JUMPS, _USUAL_DETAIL = 5.5, 1.9, 0.9  # what noise and movement do to a clean picture
+
+_CODEC_DB, _LIKELY_DB, _CODEC_JUMPS = 11.0, 8.0, 2.2  # beyond what clean pictures show, alone or together
+
+_AMPLE_BITS = 0.5  # a pixel of a video, from which a codec leaves the pulse alone
+
+_SINUS, _FIBRILLATION = 0.08, 0.05  # by which intervals in a row differ with a rhythm, and much more without, as shares
 
 _RECOIL = 0.006  # of the head with each beat, as a share of its size
 
@@ -43,7 +52,11 @@ def probability(name: str, features: Mapping[str, float], calibration: Calibrati
 
 def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     """Evidence of a heart rate, each held within what was seen when the table was fitted."""
-    features = {key: float(value) for key, value in asdict(evidence).items()}
+    features = {
+        field.name: float(getattr(evidence, field.name))
+        for field in fields(evidence)
+        if field.name not in {"picture", "bits_a_pixel"}
+    }
     features["log_span"] = float(np.log(np.clip(evidence.span_s, 10.0, 30.0)))
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
     features["prominence_db"] = float(np.clip(features["prominence_db"], -5, 15))
@@ -51,7 +64,20 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features["log_jitter"] = float(np.log(np.clip(evidence.jitter, 0.003, 0.2)))
     features["log_nod"] = float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL))
     features["motion"] = max(features["motion"] - _USUAL_MOTION, 0.0)
-    return features
+    beyond_noise = evidence.unevenness - _SINUS - 2.0 * evidence.jitter
+    features["unevenness"] = float(np.clip(beyond_noise / _FIBRILLATION, 0.0, 3.0))
+    bits = evidence.bits_a_pixel
+    features["thinness"] = float(np.clip(np.log(_AMPLE_BITS / max(bits, 1e-3)), 0.0, 3.0)) if bits is not None else 0.0
+    return features | picture_features(evidence.picture)
+
+
+def picture_features(picture: PictureEvidence) -> dict[str, float]:
+    """What the whole picture says against a rate, beyond what it says by chance."""
+    return {
+        "comb_db": float(np.clip(picture.comb_db - _CHANCE_COMB_DB, 0.0, 15.0)),
+        "sharp_comb_db": float(np.clip(picture.sharp_comb_db - _CHANCE_COMB_DB, 0.0, 15.0)),
+        "jumps": float(np.clip(picture.jumps - _USUAL_JUMPS, 0.0, 2.0)),
+    }
 
 
 def variability_features(beats: Beats) -> dict[str, float]:
@@ -75,7 +101,13 @@ def heart_rate_quality(evidence: Evidence, calibration: Calibration = CALIBRATIO
     if evidence.n_regions < MIN_REGIONS:
         return probability("heart_rate_spot", features, calibration)
     quality = probability("heart_rate_face", features, calibration)
-    return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) else quality
+    return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) or _jumps(evidence.picture) else quality
+
+
+def _jumps(picture: PictureEvidence) -> bool:
+    """Whether the whole picture jumps with the rate, as clean pictures never do: then it is the codec's."""
+    comb_db = max(picture.comb_db, picture.sharp_comb_db)
+    return picture.comb_db >= _CODEC_DB or (comb_db >= _LIKELY_DB and picture.jumps >= _CODEC_JUMPS)
 
 
 def sparse_features(evidence: SparseEvidence) -> dict[str, float]:
@@ -87,6 +119,7 @@ def sparse_features(evidence: SparseEvidence) -> dict[str, float]:
         "pallor": evidence.pallor,
         "unison": evidence.unison,
         "log_nod": float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL)),
+        "picture": float(np.clip(evidence.picture - _USUAL_DETAIL, 0.0, 1.0)),
     }
 
 

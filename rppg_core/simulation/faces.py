@@ -16,7 +16,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from rppg_core.face.reader import Frame
-from rppg_core.simulation.physiology import Physiology, simulate_person
+from rppg_core.simulation.physiology import Physiology, simulate_person, without_rhythm
 from rppg_core.simulation.scenes import HAIR, PULSE_SHARE, SKIN_RGB, Scene
 
 # The portrait's own geometry, in its pixels.
@@ -224,7 +224,7 @@ def simulate_face(scene: Scene) -> SimulatedFace:
 
 def person_of(scene: Scene) -> Physiology:
     """The heart and lungs of a scene."""
-    return simulate_person(
+    person = simulate_person(
         heart_rate_bpm=scene.heart_rate_bpm,
         duration_s=scene.duration_s,
         rmssd_ms=scene.rmssd_ms,
@@ -233,6 +233,7 @@ def person_of(scene: Scene) -> Physiology:
         ectopic_beats=scene.ectopic_beats,
         seed=scene.seed,
     )
+    return without_rhythm(person, scene.irregular, scene.seed) if scene.irregular else person
 
 
 def _wander(rng: np.random.Generator, t_s: NDArray[np.float64], low_hz: float, high_hz: float) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -174,6 +174,26 @@ def simulate_person(
         stretch=float((60 / heart_rate_bpm) ** 0.7),
         baseline_depth=baseline_depth,
         vasomotion=waves,
+    )
+
+
+def without_rhythm(person: Physiology, spread: float, seed: int) -> Physiology:
+    """The same person in atrial fibrillation: intervals by chance, and the longer one is, the higher the next pulse.
+
+    `spread` is the standard deviation of the intervals as a share of their mean, which stays what it was.
+    """
+    rng = np.random.default_rng([23, seed])
+    start, end = float(person.beats_s[0]), float(person.beats_s[-1])
+    mean = float(np.diff(person.beats_s).mean())
+    shape = 1 / spread**2
+    intervals = np.clip(rng.gamma(shape, mean / shape, round(1.6 * (end - start) / mean) + 8), 0.27, 2.5 * mean)
+    beats = start + np.cumsum(intervals)
+    inside = beats < end
+    return replace(
+        person,
+        beats_s=beats[inside],
+        ectopic=np.zeros(np.count_nonzero(inside), dtype=bool),
+        beat_heights=np.clip(0.6 + 0.5 * intervals / mean, 0.4, 1.4)[: len(beats)][inside],
     )
 
 

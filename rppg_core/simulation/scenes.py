@@ -33,6 +33,7 @@ class Scene:
     respiration_rate_bpm: float = 15.0
     spo2_percent: float = 98.0
     ectopic_beats: int = 0
+    irregular: float = 0.0  # spread of intervals by chance, as a share of their mean: atrial fibrillation has 0.15-0.3
     red_pulse: float = 0.43  # of red and of blue against green's; lamps and a camera's colour matrix change them
     blue_pulse: float = 0.69
     pulse: float = 0.010  # relative change of green from foot to crest on skin of type I; 0: no blood

@@ -1,18 +1,19 @@
 """The array convention of the library, and the gate that enforces it.
 
-A *sample* is what is left of one frame: the mean colour of each skin region and the pose of the head. A
+A *sample* is what is left of one frame: the mean colour of each skin region, the pose of the head and the witnesses. A
 *trace* is the samples of one person in the order of their capture times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rppg_core.errors import InvalidTraces
+from rppg_core.trace.witnesses import DETAILS, N_WITNESSES
 
 POSE = ("x_px", "y_px", "size_px", "roll_rad", "yaw")
 """Columns of a pose: centre and size of the face in pixels, its tilt, and the nose's offset as a share of the size."""
@@ -27,37 +28,91 @@ _COLOUR_STEPS = 256  # colours are packed as uint16 in 1/256 of a level; the qua
 _MISSING = 0xFFFF
 
 
+_POSE_BYTES = 4 * len(POSE)
+_WITNESS_BYTES = 2 * N_WITNESSES + 1
+_VERSION = 1  # of the witnesses; samples of before they were kept end without them and without a version
+_DETAIL_STEPS, _DETAIL_SHIFT = 4096, 10.0  # logarithms of -10 to 6 as uint16
+
+
+def _unseen() -> NDArray[np.float32]:
+    return np.full(N_WITNESSES, np.nan, np.float32)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One frame, reduced: colours (n_regions, 3), mean 8-bit RGB, NaN for a region not seen; pose (5,) as `POSE`."""
+    """One frame, reduced.
+
+    Attributes
+    ----------
+    colours : ndarray, shape (n_regions, 3), float32
+        Mean 8-bit RGB; NaN for a region not seen.
+    pose : ndarray, shape (5,), float32
+        As named by `POSE`.
+    witness : ndarray, shape (n_witnesses,), float32
+        As named by `witnesses.WITNESSES`; NaN for what was not seen.
+    """
 
     colours: NDArray[np.float32]
     pose: NDArray[np.float32]
+    witness: NDArray[np.float32] = field(default_factory=_unseen)
 
     def to_bytes(self) -> bytes:
-        """Pack into 6 bytes a region and 20 for the pose."""
+        """Pack into 20 bytes for the pose, 6 a region, 2 a witness, and one for the version."""
         return pack([self])[0]
 
     @classmethod
     def from_bytes(cls, packed: bytes) -> Sample:
         """Undo `to_bytes`, to 1/512 of a level."""
-        head = 4 * len(POSE)
-        if len(packed) <= head or (len(packed) - head) % 6:
-            raise InvalidTraces("not a packed sample")
-        levels = np.frombuffer(packed, "<u2", offset=head).reshape(-1, 3)
-        colours = np.where(levels == _MISSING, np.nan, levels / np.float32(_COLOUR_STEPS)).astype(np.float32)
-        return cls(colours=colours, pose=np.frombuffer(packed, "<f4", count=len(POSE)).astype(np.float32))
+        colours, pose, witness = _unpacked([packed])
+        return cls(
+            colours=colours[0].astype(np.float32),
+            pose=pose[0].astype(np.float32),
+            witness=witness[0].astype(np.float32),
+        )
 
 
 def pack(samples: Sequence[Sample]) -> list[bytes]:
     """Each sample as `Sample.to_bytes` packs it, a whole request of them at little more than the cost of one."""
     if not samples:
         return []
-    colours = np.stack([sample.colours for sample in samples])
-    levels = np.clip(np.rint(colours * _COLOUR_STEPS), 0, _MISSING - 1)
-    packed = np.where(np.isfinite(colours), levels, _MISSING).astype("<u2")
+    packed = _levels(np.stack([sample.colours for sample in samples]), _COLOUR_STEPS)
     poses = np.stack([sample.pose for sample in samples]).astype("<f4")
-    return [pose.tobytes() + one.tobytes() for pose, one in zip(poses, packed, strict=True)]
+    seen = np.stack([sample.witness for sample in samples])
+    witnesses = _levels(seen, _COLOUR_STEPS)
+    witnesses[:, DETAILS] = _levels(seen[:, DETAILS] + _DETAIL_SHIFT, _DETAIL_STEPS)
+    end = bytes([_VERSION])
+    return [
+        pose.tobytes() + one.tobytes() + seen.tobytes() + end
+        for pose, one, seen in zip(poses, packed, witnesses, strict=True)
+    ]
+
+
+def _levels(values: NDArray[np.float32], steps: int) -> NDArray[np.uint16]:
+    levels = np.clip(np.rint(values * steps), 0, _MISSING - 1)
+    return np.where(np.isfinite(values), levels, _MISSING).astype("<u2")
+
+
+def _unpacked(
+    packed: Sequence[bytes],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Colours (n, n_regions, 3), poses (n, 5) and witnesses (n, n_witnesses) of samples of one length."""
+    length = len(packed[0]) if packed else 0
+    # A region takes 6 bytes, the witnesses and their version one more than a multiple of 6: which form it is, is plain.
+    after = _WITNESS_BYTES if length > _POSE_BYTES and (length - _POSE_BYTES) % 6 == _WITNESS_BYTES % 6 else 0
+    regions = length - _POSE_BYTES - after
+    if regions <= 0 or regions % 6 or any(len(sample) != length for sample in packed):
+        raise InvalidTraces("not packed samples of one number of regions")
+    if after and any(sample[-1] != _VERSION for sample in packed):
+        raise InvalidTraces("not packed samples of a known version")
+    table = np.frombuffer(b"".join(packed), np.uint8).reshape(len(packed), length)
+    levels = np.ascontiguousarray(table[:, _POSE_BYTES : _POSE_BYTES + regions]).view("<u2").reshape(len(packed), -1, 3)
+    pose = np.ascontiguousarray(table[:, :_POSE_BYTES]).view("<f4").astype(np.float64)
+    witness = np.full((len(packed), N_WITNESSES), np.nan)
+    if after:
+        seen = np.ascontiguousarray(table[:, -after:-1]).view("<u2")
+        witness = np.where(seen == _MISSING, np.nan, seen / _COLOUR_STEPS)
+        witness[:, DETAILS] = witness[:, DETAILS] * (_COLOUR_STEPS / _DETAIL_STEPS) - _DETAIL_SHIFT
+    return np.where(levels == _MISSING, np.nan, levels / _COLOUR_STEPS), pose, witness
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,12 +130,18 @@ class Trace:
         As named by `POSE`.
     frame_size : (int, int)
         Width and height of the frames, in pixels.
+    witness : ndarray, shape (n_frames, n_witnesses), float64, or None
+        As named by `witnesses.WITNESSES`, NaN where nothing was seen; None if nothing ever was.
+    bits_a_pixel : float, optional
+        Of a video, how many bits its codec spent on each pixel of `frame_size` in the mean; None for frames.
     """
 
     times_s: NDArray[np.float64]
     colours: NDArray[np.float64]
     pose: NDArray[np.float64]
     frame_size: tuple[int, int]
+    witness: NDArray[np.float64] | None = None
+    bits_a_pixel: float | None = None
 
     def __post_init__(self) -> None:
         n = len(self.times_s)
@@ -88,6 +149,8 @@ class Trace:
             raise InvalidTraces("times must be (n_frames,) and colours (n_frames, n_regions, 3)")
         if len(self.colours) != n or self.pose.shape != (n, len(POSE)):
             raise InvalidTraces("times, colours and pose differ in length")
+        if self.witness is not None and self.witness.shape != (n, N_WITNESSES):
+            raise InvalidTraces("the witnesses must be (n_frames, n_witnesses)")
         if not np.all(np.isfinite(self.times_s)) or not np.all(np.isfinite(self.pose)):
             raise InvalidTraces("times and pose must be finite")
         if np.any(np.abs(self.times_s) > MOST_TIME_S):
@@ -113,6 +176,7 @@ class Trace:
             colours=np.array([samples[i].colours for i in order], dtype=np.float64),
             pose=np.array([samples[i].pose for i in order], dtype=np.float64),
             frame_size=frame_size,
+            witness=np.array([samples[i].witness for i in order], dtype=np.float64),
         )
 
     @classmethod
@@ -124,15 +188,29 @@ class Trace:
         InvalidTraces
             If the samples differ in length, or are none.
         """
-        head = 4 * len(POSE)
-        length = len(packed[0]) if packed else 0
-        if length <= head or (length - head) % 6 or any(len(sample) != length for sample in packed):
-            raise InvalidTraces("not packed samples of one number of regions")
-        table = np.frombuffer(b"".join(packed), np.uint8).reshape(len(packed), length)
-        levels = np.ascontiguousarray(table[:, head:]).view("<u2").reshape(len(packed), -1, 3)
-        return cls(
-            times_s=np.asarray(times_s, dtype=np.float64),
-            colours=np.where(levels == _MISSING, np.nan, levels / _COLOUR_STEPS),
-            pose=np.ascontiguousarray(table[:, :head]).view("<f4").astype(np.float64),
-            frame_size=frame_size,
+        colours, pose, witness = _unpacked(packed) if len({*map(len, packed)}) < 2 else _of_both_forms(packed)
+        return cls(np.asarray(times_s, dtype=np.float64), colours, pose, frame_size, witness)
+
+    def part(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Trace:
+        """The frames that a mask or increasing indices choose."""
+        return replace(
+            self,
+            times_s=self.times_s[chosen],
+            colours=self.colours[chosen],
+            pose=self.pose[chosen],
+            witness=None if self.witness is None else self.witness[chosen],
         )
+
+
+def _of_both_forms(
+    packed: Sequence[bytes],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """As `_unpacked`, of a window that a service of before the witnesses began and this one goes on with."""
+    lengths = np.array([len(sample) for sample in packed])
+    groups = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
+    parts = [_unpacked([packed[int(i)] for i in group]) for group in groups]
+    if len({part[0].shape[1] for part in parts}) > 1:
+        raise InvalidTraces("samples differ in their number of regions")
+    back = np.argsort(np.concatenate(groups))
+    colours, pose, witness = (np.concatenate(same)[back] for same in zip(*parts, strict=True))
+    return colours, pose, witness

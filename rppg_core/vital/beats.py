@@ -58,6 +58,12 @@ class Beats:
         return 60 / float(np.mean(self.intervals_s[self.kept])) if self.kept.any() else 0.0
 
     @property
+    def unevenness(self) -> float:
+        """Median change from one interval to the next over the median interval, artefacts and all; 0 for too few."""
+        intervals = self.intervals_s
+        return float(np.median(np.abs(np.diff(intervals))) / np.median(intervals)) if len(intervals) > 2 else 0.0
+
+    @property
     def kept_share(self) -> float:
         """Share of the intervals that are kept; 0 without any."""
         return float(self.kept.mean()) if len(self.kept) else 0.0

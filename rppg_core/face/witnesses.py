@@ -1,0 +1,89 @@
+"""What else changes in a picture than the skin: how much detail it holds, and the colours beside the face.
+
+Blood changes the colour of skin and nothing else. A video codec sharpens the whole picture with each keyframe and blurs
+it until the next; a lamp and an exposure that hunts change the wall as well as the face. So a few numbers of each frame
+are kept as witnesses: what they do at the rate of a supposed pulse, the picture does, and not the heart.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rppg_core.face.regions import Fit
+
+_FACE = (0.0, 0.45, 1.0, 1.0)  # middle and half sides in the canonical frame
+_PATCHES = ((-2.25, 0.0, 0.5, 1.2), (2.25, 0.0, 0.5, 1.2), (0.0, -1.75, 0.9, 0.3), (-1.6, 2.6, 0.5, 0.4))
+_FACE_PX, _PATCH_PX, _CENTRE_PX = (80, 80), ((32, 80), (32, 80), (32, 32), (32, 32)), (48, 48)
+_LEAST_PX = 6
+_FLOOR = 0.05  # levels of detail that a flat picture is granted
+
+
+def witness(image: NDArray[np.uint8], place: Fit) -> NDArray[np.float32]:
+    """The witnesses of one frame, as `WITNESSES`; NaN for what lies beyond the image.
+
+    Parameters
+    ----------
+    image : ndarray, shape (height, width, 3), uint8
+        RGB.
+    place : Fit
+        From `regions.fit` on the landmarks of this image.
+    """
+    height, width = image.shape[:2]
+    x, y, size = float(place.matrix[0, 2]), float(place.matrix[1, 2]), float(place.pose[2])
+
+    def part(where: tuple[float, float, float, float], most: tuple[int, int]) -> NDArray[np.uint8] | None:
+        u, v, half_u, half_v = where
+        return _part(image, (x + u * size, y + v * size), (2 * half_u * size, 2 * half_v * size), most)
+
+    patches = [part(where, most) for where, most in zip(_PATCHES, _PATCH_PX, strict=True)]
+    colours = [_mean(patch) for patch in patches]
+    face, centre = part(_FACE, _FACE_PX), _part(image, (width / 2, height / 2), (width, height), _CENTRE_PX)
+    level = _mean(centre)
+    seen = [
+        *_detail([face], [_mean(face)]),
+        *_detail(patches[:2], colours[:2]),
+        _detail([centre], [level])[0],
+        sum(level) / 3,
+    ]
+    for colour in colours:
+        seen += colour
+    return np.array(seen, np.float32)
+
+
+def _part(
+    image: NDArray[np.uint8], middle: tuple[float, float], size: tuple[float, float], most: tuple[int, int]
+) -> NDArray[np.uint8] | None:
+    """What a box has in the image, at most so wide and high, by whole pixels."""
+    wide, high = min(round(size[0]), most[0]), min(round(size[1]), most[1])
+    left, top = round(middle[0] - wide / 2), round(middle[1] - high / 2)
+    part = image[max(top, 0) : max(top + high, 0), max(left, 0) : max(left + wide, 0)]
+    return part if min(part.shape[:2]) >= _LEAST_PX else None
+
+
+def _mean(part: NDArray[np.uint8] | None) -> list[float]:
+    """Mean of each channel."""
+    if part is None:
+        return [math.nan] * 3
+    count = part.shape[0] * part.shape[1]
+    return [total / count for total in cv2.sumElems(part)[:3]]
+
+
+def _detail(parts: list[NDArray[np.uint8] | None], colours: list[list[float]]) -> tuple[float, float]:
+    """Detail and edges over some parts of the image."""
+    count, size, power, light = 0, 0.0, 0.0, 0.0
+    for part, colour in zip(parts, colours, strict=True):
+        if part is None:
+            continue
+        between = cv2.addWeighted(part[2:], 0.5, part[:-2], 0.5, 0)
+        count += between.size
+        size += cv2.norm(part[1:-1], between, cv2.NORM_L1)
+        power += cv2.norm(part[1:-1], between, cv2.NORM_L2SQR)
+        light += sum(colour) / 3 * between.size
+    if not count:
+        return math.nan, math.nan
+    level = light / count + 1
+    return math.log((size / count + _FLOOR) / level), math.log((math.sqrt(power / count) + _FLOOR) / level)
