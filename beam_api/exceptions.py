@@ -123,7 +123,7 @@ class RateLimited(BeamError):
 
 
 class StoreUnavailable(BeamError):
-    """Redis is away, full or read-only, so nothing can be kept."""
+    """Redis is unavailable, full or read-only, so nothing can be kept."""
 
     code = "STORE_UNAVAILABLE"
     message = "The store is unavailable at the moment."

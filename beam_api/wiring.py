@@ -15,10 +15,10 @@ from beam_api.services.admission import Admission
 from beam_api.services.exposition import Exposition
 from beam_api.services.keys import Keys
 from beam_api.services.root_secret import secret_key
-from beam_api.services.scan_lifecycle import Upkeep
+from beam_api.services.scan_lifecycle import ScanLifecycle
 from beam_api.services.scanning import Scanning
 from beam_api.services.signup import Signup
-from beam_api.services.webhook_delivery import Delivering
+from beam_api.services.webhook_delivery import WebhookDelivery
 from beam_api.services.webhook_signing import WebhookSecrets
 from beam_api.store.client import connect
 from beam_api.store.deliveries import DeliveryStore
@@ -59,7 +59,7 @@ def build_parts(settings: Settings, *, redis: Redis | None = None, reader: FaceR
             WindowStore(client), ResultStore(client), reader, analyse=counters.timed(measure), advise=advise
         ),
         scanning=Scanning(
-            *(scan.scans, scan.spool, scan.upkeep, scan.delivering),
+            *(scan.scans, scan.spool, scan.lifecycle, scan.delivering),
             probe=probe_upload,
             allowed_hosts=settings.webhook_allow,
         ),
@@ -74,9 +74,9 @@ class ScanParts:
 
     scans: ScanStore
     spool: Spool
-    upkeep: Upkeep
+    lifecycle: ScanLifecycle
     secrets: WebhookSecrets
-    delivering: Delivering
+    delivering: WebhookDelivery
     queue: ScanQueue
 
     @classmethod
@@ -87,6 +87,6 @@ class ScanParts:
         spool = Spool(settings.spool_url or str(settings.data_dir / "spool"))
         secrets = WebhookSecrets(SecretVersionStore(client), secret_key(settings))
         sender = sender or Sender(settings.webhook_allow)
-        delivering = Delivering(DeliveryStore(client), secrets, sender, enqueue=queue.deliver)
-        upkeep = Upkeep(scans, spool, queue, begin_delivery=delivering.begin, write=write_scan)
-        return cls(scans, spool, upkeep, secrets, delivering, queue)
+        delivering = WebhookDelivery(DeliveryStore(client), secrets, sender, enqueue=queue.deliver)
+        lifecycle = ScanLifecycle(scans, spool, queue, begin_delivery=delivering.begin, write=write_scan)
+        return cls(scans, spool, lifecycle, secrets, delivering, queue)

@@ -53,12 +53,12 @@ from rppg_core.vital.variability import variability
 
 SIGNS = {
     "heart_rate_face": {
-        "prominence_db": 1, "agreement": 1, "stability": 1, "pallor": -1, "unison": 1,
+        "prominence_db": 1, "agreement": 1, "stability": 1, "pallor": -1, "phase_coherence": 1,
         "motion": -1, "log_nod": -1, "mismatch_bpm": -1, "kept_share": 1, "log_jitter": -1, "log_span": 1,
         "comb_db": -1, "sharp_comb_db": -1, "jumps": -1, "thinness": -1, "unevenness": -1,
     },
     "heart_rate_sparse": {
-        "log_odds": 1, "margin": 1, "agreement": 1, "pallor": -1, "unison": 1, "log_nod": -1, "picture": -1,
+        "log_odds": 1, "margin": 1, "agreement": 1, "pallor": -1, "phase_coherence": 1, "log_nod": -1, "picture": -1,
     },
     "heart_rate_spot": {"snr_db": 1, "prominence_db": 1, "stability": 1, "motion": -1, "mismatch_bpm": -1},
     "hrv": {"sigma_ms": -1, "kept_share": 1},

@@ -130,7 +130,9 @@ def test_probes_ask_routes_that_need_no_key_on_the_port_that_is_bound(client):
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert api[probe]["httpGet"]["port"] == port["name"]
         assert client.get(api[probe]["httpGet"]["path"]).status_code == 200
-    assert api["livenessProbe"]["httpGet"]["path"] != "/ready"  # else a Redis that is away would restart every pod
+    assert (
+        api["livenessProbe"]["httpGet"]["path"] != "/ready"
+    )  # else a Redis that is unavailable would restart every pod
     (service_port,) = find("Service", "beam-api")["spec"]["ports"]
     assert service_port["targetPort"] == port["name"]
     (allowed,) = find("NetworkPolicy", "to-api")["spec"]["ingress"][0]["ports"]

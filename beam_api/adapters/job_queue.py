@@ -26,7 +26,7 @@ _LOOKED_AT = 10  # jobs: those put in front are newer than the one behind them
 
 
 class QueueUnavailable(Exception):
-    """The queue's Redis is away. What was to be queued is known to the store, and is queued by a later sweep."""
+    """The queue's Redis is unavailable. What was to be queued is known to the store, and is queued by a later sweep."""
 
 
 def connect_queue(url: str, *, for_worker: bool = False) -> redis.Redis:

@@ -35,7 +35,7 @@ def probe_upload(location: str) -> None:
         If it is a video, but has no picture that can be measured, is too short or too long, or would take longer to
         analyse than an analysis may.
     StoreUnavailable
-        If an object store has it and is away.
+        If an object store has it and is unavailable.
     """
     found = _ask_child(location)
     if "away" in found:

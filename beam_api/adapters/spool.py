@@ -37,7 +37,7 @@ class Spool:
         Raises
         ------
         StoreUnavailable
-            If the upload can't be kept: the disk is full, or the object store is away.
+            If the upload can't be kept: the disk is full, or the object store is unavailable.
         """
         name = f"{session_id}.{secrets.token_hex(8)}"
         fs, root = self._open_root()

@@ -42,7 +42,7 @@ class _Stderr:
             sys.stderr.flush()
 
 
-class Discreet(logging.Filter):
+class RedactingFilter(logging.Filter):
     """Takes out of the web server's own lines what requests and addresses they are about."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -64,7 +64,7 @@ def stdlib_logging(level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": formatter},
-        "filters": {"discreet": {"()": Discreet}},
+        "filters": {"discreet": {"()": RedactingFilter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["discreet"]}},
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {

@@ -132,7 +132,7 @@ class EmbeddedRedis:
     def compact(self) -> None:
         """Have the server write its append-only file anew, so that what was deleted is gone from the disk as well.
 
-        It does so beside its work. One that is away, or at it already, is left alone: there is a next time.
+        It does so beside its work. One that is unavailable, or at it already, is left alone: there is a next time.
         """
         client = redis.Redis.from_url(self.url, socket_timeout=1)
         try:

@@ -104,7 +104,7 @@ class Admission:
         Raises
         ------
         StoreUnavailable
-            If Redis is away.
+            If Redis is unavailable.
         """
         if token is None:
             return Admitted(None, self._limiter.hit(Bucket.of_address(address))), []
@@ -127,7 +127,7 @@ class Admission:
         if self_made and self._address_limit:
             admitted = self._in_address(admitted, replies[1] if of_address else None, bucket)
         for answer in answers:
-            if isinstance(answer, StoreUnavailable):  # another node of a cluster, which is away
+            if isinstance(answer, StoreUnavailable):  # another node of a cluster, which is unavailable
                 self.give_back(admitted)
                 raise answer
         return admitted, answers
@@ -175,7 +175,7 @@ class Admission:
                 self._limiter.give_back(standing)
 
     def _unspend(self, work: Work) -> None:
-        """Give work back. Does nothing while Redis is away, nor once the budget is whole again."""
+        """Give work back. Does nothing while Redis is unavailable, nor once the budget is whole again."""
         question = Question(
             self._charge, [work_name(work.key_id), record_name(work.key_id)], [this_tick(), -work.cost], len
         )

@@ -122,7 +122,7 @@ class Keys:
         RateLimited
             If `origin` has as many live keys as it may.
         StoreUnavailable
-            If Redis is away.
+            If Redis is unavailable.
         """
         if tier not in TIERS:
             raise InvalidParameter("tier", f"must be one of {', '.join(TIERS)}")
@@ -184,7 +184,7 @@ class Keys:
         InvalidApiKey
             If that secret has died meanwhile: another request rotated or revoked the key first.
         StoreUnavailable
-            If Redis is away.
+            If Redis is unavailable.
         """
         prefix = next(p for p in (MEASURE_PREFIX, SCAN_PREFIX) if record.prefix.startswith(p))
         secret = _random(SECRET_LENGTH)

@@ -147,7 +147,7 @@ class Measuring:
         InvalidParameter
             If the times don't fit those of the window. What is buffered is untouched.
         StoreUnavailable
-            If Redis is away. The request may be sent again.
+            If Redis is unavailable. The request may be sent again.
         """
         arrival, sessions = arrived or self._windows.ask(*self.arriving(post))
         digest, marks = post.digest, post.marks

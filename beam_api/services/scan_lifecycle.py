@@ -32,7 +32,7 @@ _OUTCOMES = {TOO_LONG: "too_long", CRASHED: "crashed", INTERRUPTED: "interrupted
 """Failures of ours, as they are counted; others are the video's."""
 
 
-class Upkeep:
+class ScanLifecycle:
     """Moves sessions on.
 
     `begin_delivery(session_id, delivery_id, now_ms)` has a webhook sent; `write` gives the data that it holds.
@@ -51,7 +51,7 @@ class Upkeep:
         self._begin_delivery, self._write = begin_delivery, write
 
     def enqueue(self, session_id: str, last_attempt: int, *, at_front: bool = False) -> None:
-        """Queue the next attempt. If the queue is away, `sweep` does it later."""
+        """Queue the next attempt. If the queue is unavailable, `sweep` does it later."""
         try:
             self._queue.scan(session_id, last_attempt + 1, at_front=at_front)
         except QueueUnavailable:

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, NoReturn
 from beam_api.adapters.spool import Spool
 from beam_api.adapters.webhook_targets import AllowedHost, TargetRefused, check_url
 from beam_api.exceptions import Conflict, NotFound, Unprocessable
-from beam_api.services.scan_lifecycle import Upkeep
+from beam_api.services.scan_lifecycle import ScanLifecycle
 from beam_api.services.scan_result import Scan
-from beam_api.services.webhook_delivery import Delivering
+from beam_api.services.webhook_delivery import WebhookDelivery
 from beam_api.store.scans import ScanRecord, ScanStore
 
 _ALPHABET = string.ascii_lowercase + string.digits
@@ -42,14 +42,14 @@ class Scanning:
         self,
         scans: ScanStore,
         spool: Spool,
-        upkeep: Upkeep,
-        delivering: Delivering,
+        lifecycle: ScanLifecycle,
+        delivering: WebhookDelivery,
         *,
         probe: Callable[[str], None],
         allowed_hosts: Sequence[str] = (),
     ) -> None:
         """`probe` raises if what is at a path or URL is no video that can be measured."""
-        self._scans, self._spool, self._upkeep, self._delivering = scans, spool, upkeep, delivering
+        self._scans, self._spool, self._lifecycle, self._webhooks = scans, spool, lifecycle, delivering
         self._probe = probe
         self._allowed = [AllowedHost.parse(entry) for entry in allowed_hosts]
 
@@ -93,21 +93,21 @@ class Scanning:
             with suppress(OSError):  # a sweep clears it
                 self._spool.delete(name)
             raise
-        self._upkeep.enqueue(session_id, last_attempt)
+        self._lifecycle.enqueue(session_id, last_attempt)
 
     def vitals(self, key_id: str, session_id: str) -> Scan:
         """A session as it stands. Raises NotFound."""
         record = self._own(key_id, session_id)
         if record.status == "processing":
             # Whoever works on it does this too; but if no worker is left, the one who asks is the last who can.
-            self._upkeep.settle_if_due(session_id)
+            self._lifecycle.settle_if_due(session_id)
             record = self._own(key_id, session_id)
         return Scan.of(record)
 
     def deliveries(self, key_id: str, session_id: str) -> list[dict[str, Any]]:
         """What became of the attempts at the session's webhooks. Raises NotFound."""
         self._own(key_id, session_id)
-        return self._delivering.logged(session_id)
+        return self._webhooks.logged(session_id)
 
     def _own(self, key_id: str, session_id: str) -> ScanRecord:
         record = self._scans.get(session_id)

@@ -13,7 +13,7 @@ import structlog
 from beam_api.adapters.spool import Spool
 from beam_api.exceptions import StoreUnavailable
 from beam_api.monitoring import counters
-from beam_api.services.scan_lifecycle import Upkeep
+from beam_api.services.scan_lifecycle import ScanLifecycle
 from beam_api.services.scan_result import ScanVitals, scan_vitals, why_no_pulse
 from beam_api.store.scans import ScanStore
 from rppg_core.errors import InvalidTraces, InvalidVideo, NoFaceDetected, UnsupportedImage
@@ -31,7 +31,7 @@ LONGEST_SIDE = 1920
 _SHARE_OF_FRAMES = 0.95  # of the progress; the rest is the analysis of the trace
 _PROGRESS_S = 0.5
 _HEAVY_S = 30.0  # predicted; lighter videos leave the other cores to other work
-_PATIENCE_S = 10.0  # how long the end of a session is offered to a store that is away
+_PATIENCE_S = 10.0  # how long the end of a session is offered to a store that is unavailable
 
 NO_FACE = "No face detected in video"
 NO_TIMES = "The presentation times of the video are not capture times."
@@ -43,20 +43,20 @@ class _Abandoned(Exception):
     """The session is no longer this attempt's."""
 
 
-class Analysing:
+class VideoAnalysis:
     """Analyses videos. `limit(seconds)` binds the process before it touches one."""
 
     def __init__(
         self,
         scans: ScanStore,
         spool: Spool,
-        upkeep: Upkeep,
+        lifecycle: ScanLifecycle,
         reader: FaceReader,
         *,
         analyse: Callable[[Trace], Vitals],
         limit: Callable[[float], None],
     ) -> None:
-        self._scans, self._spool, self._upkeep, self._reader = scans, spool, upkeep, reader
+        self._scans, self._spool, self._lifecycle, self._reader = scans, spool, lifecycle, reader
         self._analyse, self._limit = analyse, limit
 
     def attempt(self, session_id: str, number: int) -> None:
@@ -73,15 +73,15 @@ class Analysing:
             return
         except Exception:
             structlog.get_logger().exception("analysis failed", session_id=session_id, attempt=number)
-            self._upkeep.died(session_id, number)
+            self._lifecycle.died(session_id, number)
             return
         self._offer(lambda: self._end(session_id, number, outcome))
 
     def _end(self, session_id: str, number: int, outcome: ScanVitals | str) -> None:
         if isinstance(outcome, str):
-            self._upkeep.fail(session_id, number, outcome)
+            self._lifecycle.fail(session_id, number, outcome)
         else:
-            self._upkeep.complete(session_id, number, outcome)
+            self._lifecycle.complete(session_id, number, outcome)
 
     def _measure(self, session_id: str, number: int, upload: str) -> ScanVitals | str:
         """The vitals, or why there are none."""
@@ -139,7 +139,7 @@ class Analysing:
 
     @staticmethod
     def _offer(step: Callable[[], None]) -> None:
-        """Do a step, and again while the store is away: what was measured should not be lost to a restart of Redis."""
+        """Do a step, and repeat it while the store is unavailable, so that a restart of Redis loses no measurement."""
         end = time.monotonic() + _PATIENCE_S
         while True:
             try:

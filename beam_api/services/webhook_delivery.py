@@ -22,7 +22,7 @@ TAKEN_MS = 90_000
 _GONE = 410
 
 
-class Delivering:
+class WebhookDelivery:
     """Sends what is owed. `enqueue(session_id, delivery_id, attempt)` has a worker call `attempt`."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""While Redis is away, say so at once: a request that waits for it holds a thread, and a worker has few.
+"""While Redis is unavailable, say so at once: a request that waits for it holds a thread, and a worker has few.
 
 Redis is asked through a `Guarded` retry. One failure that outlasts its tries opens the breaker of this process: for
 `PAUSE_S` every other question fails without being asked. Then one is let through, and its outcome decides.
@@ -24,7 +24,7 @@ _AWAY = (theirs.ConnectionError, theirs.TimeoutError)
 T = TypeVar("T")
 
 
-class AwayLately(theirs.ConnectionError):
+class RecentlyUnavailable(theirs.ConnectionError):
     """The question was not asked."""
 
 
@@ -46,8 +46,8 @@ class Breaker:
 
         Raises
         ------
-        AwayLately
-            If Redis was away a moment ago.
+        RecentlyUnavailable
+            If Redis was unavailable a moment ago.
         """
         if getattr(self._inside, "yes", False):
             yield False
@@ -65,12 +65,12 @@ class Breaker:
             self._inside.yes = False
 
     def let_through(self) -> None:
-        """Raise AwayLately if this question is not to be asked; `note` what becomes of one that is."""
+        """Raise RecentlyUnavailable if this question is not to be asked; `note` what becomes of one that is."""
         until = self._until
         if until is None:
             return
         if self._clock() < until:
-            raise AwayLately("Redis was away a moment ago.")
+            raise RecentlyUnavailable("Redis was unavailable a moment ago.")
         self._until = self._clock() + PROBE_S
 
     def note(self, failure: Exception | None) -> None:

@@ -24,9 +24,9 @@ from beam_api.store.urls import RedisUrl
 
 PREFIX = "beam"
 
-# A store that is away must be a quick 503 and not a thread held for long. What is refused is tried again, with pauses
-# (0.1 + 0.2 + 0.2 s) in which the embedded server restarts; a server that is silent for TIMEOUT_S is not. After either
-# the breaker spares other requests the wait.
+# An unavailable store must mean a quick 503 and not a thread held for long. A refused connection is retried, with
+# pauses (0.1 + 0.2 + 0.2 s) in which the embedded server restarts; a server that is silent for TIMEOUT_S is not. After
+# either, the breaker spares other requests the wait.
 TIMEOUT_S = 2.0
 RETRIES = 3
 POOL = 16  # connections a process; more than its threads, so that nobody waits for one
@@ -171,7 +171,7 @@ def _cluster(address: RedisUrl, limits: dict[str, Any]) -> ClusterClient:
             url=address.plain,
             startup_nodes=[ClusterNode(host, port) for host, port in address.nodes],
             retry=Retry(NoBackoff(), 1),  # of it only the number is used
-            require_full_coverage=False,  # what a lost node held is away; the rest is not
+            require_full_coverage=False,  # what a lost node held is unavailable; the rest is not
             connection_pool_class=redis.BlockingConnectionPool,
             timeout=TIMEOUT_S,
             **limits,

@@ -11,7 +11,7 @@ from redis import exceptions as theirs
 from redis.cluster import NodeCommands, PipelineCommand, RedisCluster
 from redis.typing import EncodableT
 
-from beam_api.store.breaker import AwayLately, Breaker
+from beam_api.store.breaker import Breaker, RecentlyUnavailable
 
 Command = Sequence[EncodableT]
 
@@ -35,8 +35,8 @@ class ClusterClient:
     """Stands for the client of a cluster in place of the one of a single server.
 
     redis-py's asks the cluster for its nodes when it is made. This one is made without, and makes the other when it
-    is first used: a service starts while its store is away, and a forked process has connections of its own. Every node
-    has a breaker, for the questions that `send` takes there.
+    is first used: a service starts while its store is unavailable, and a forked process has its own connections. Every
+    node has a breaker, for the questions that `send` takes there.
     """
 
     def __init__(self, make: Callable[[], RedisCluster]) -> None:
@@ -82,7 +82,7 @@ class ClusterClient:
         raise AssertionError("unreachable")
 
     def _cluster(self) -> RedisCluster:
-        # Without a lock: several threads may make one at once, and need not wait for each other while it is away.
+        # Without a lock: several threads may make one at once, and need not wait for each other in the meantime.
         made = self._made or self._make()
         if self._made is None:
             self._made = made
@@ -122,7 +122,7 @@ def _exchange(
     finally:
         for name, part in parts.items():
             failure = next((c.result for c in part if isinstance(c.result, _LOST)), None)
-            if not isinstance(failure, AwayLately):
+            if not isinstance(failure, RecentlyUnavailable):
                 breakers[name].note(failure)
         for node in open_parts:
             if node in unread or any(
@@ -135,7 +135,7 @@ def _exchange(
 def _follow_up(cluster: RedisCluster, name: str, part: list[PipelineCommand]) -> None:
     """Ask again, one by one and in order, what the node of that name was not the one to ask."""
     results = [command.result for command in part]
-    if any(isinstance(result, AwayLately) for result in results):  # nor now
+    if any(isinstance(result, RecentlyUnavailable) for result in results):  # nor now
         return
     if any(isinstance(result, _LOST) for result in results):
         with suppress(theirs.RedisError, theirs.RedisClusterException):  # asking again will tell

@@ -32,7 +32,7 @@ class Delivery:
 
 @translates_errors
 class DeliveryStore:
-    """Keeps deliveries. Every method raises StoreUnavailable if Redis is away."""
+    """Keeps deliveries. Every method raises StoreUnavailable if Redis is unavailable."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client

@@ -153,7 +153,7 @@ class Limiter:
         return Question(self._hit, [bucket.redis_name], args, lambda reply: Standing.of(bucket, reply, now_s, day))
 
     def give_back(self, standing: Standing) -> None:
-        """Undo a place that was taken for a request that came to nothing. Does nothing while Redis is away."""
+        """Undo a place that was taken for a request that came to nothing. Does nothing while Redis is unavailable."""
         bucket = standing.bucket
         try:
             undo: list[Command] = [("LREM", bucket.redis_name, 1, f"{standing.place:.17g}")]

@@ -89,7 +89,7 @@ def delivery_name(session_id: str, delivery_id: str) -> str:
 
 @translates_errors
 class ScanStore:
-    """Keeps sessions. Every method raises StoreUnavailable if Redis is away."""
+    """Keeps sessions. Every method raises StoreUnavailable if Redis is unavailable."""
 
     def __init__(self, client: redis.Redis, *, lifetime_s: int) -> None:
         self._redis, self._lifetime_ms = client, 1000 * lifetime_s

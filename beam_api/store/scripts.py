@@ -65,7 +65,7 @@ def ask(client: redis.Redis, *questions: Question[Any]) -> list[Any]:
     Raises
     ------
     StoreUnavailable
-        If Redis is away or full. Any of the questions may have been asked all the same.
+        If Redis is unavailable or full. Any of the questions may have been asked all the same.
     """
     answers = ask_each(client, *questions)
     for answer in answers:

@@ -17,7 +17,7 @@ _MOST_REPLACED = 3  # each adds a signature to every webhook
 
 @translates_errors
 class SecretVersionStore:
-    """Keeps versions. Every method raises StoreUnavailable if Redis is away."""
+    """Keeps versions. Every method raises StoreUnavailable if Redis is unavailable."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client

@@ -177,7 +177,7 @@ class WindowStore:
         )
 
     def ask(self, arrival: Question[Arrival], sessions: Question[int]) -> tuple[Arrival, int]:
-        """Ask what `arriving` gave, in one round trip. Raises StoreUnavailable if Redis is away."""
+        """Ask what `arriving` gave, in one round trip. Raises StoreUnavailable if Redis is unavailable."""
         arrived, count = ask(self._redis, arrival, sessions)
         return arrived, count
 
@@ -249,7 +249,7 @@ class WindowStore:
         InvalidParameter
             If frames with and without timestamps would share a window. What is buffered is untouched.
         StoreUnavailable
-            If Redis is away or full; then nothing, or all of it, was done, and it may be tried again.
+            If Redis is unavailable or full; then nothing, or all of it, was done, and it may be tried again.
         """
         entries = sorted(entries, key=lambda entry: entry.time_us)
         kinds = (

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from beam_api.services.video_analysis import Analysing
-from beam_api.services.webhook_delivery import Delivering
+from beam_api.services.video_analysis import VideoAnalysis
+from beam_api.services.webhook_delivery import WebhookDelivery
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """What jobs work with."""
 
-    analysing: Analysing
-    delivering: Delivering
+    analysing: VideoAnalysis
+    delivering: WebhookDelivery
 
 
 _work: list[Work] = []

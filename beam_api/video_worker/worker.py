@@ -27,7 +27,7 @@ from beam_api.exceptions import StoreUnavailable
 from beam_api.host.process import die_with_parent
 from beam_api.monitoring import counters, logs
 from beam_api.services.scan_lifecycle import TOO_LONG
-from beam_api.services.video_analysis import Analysing
+from beam_api.services.video_analysis import VideoAnalysis
 from beam_api.store.client import connect
 from beam_api.video_worker import jobs
 from beam_api.wiring import ScanParts
@@ -84,7 +84,7 @@ class VideoWorker(Worker):
         self._look_around()
 
     def maintain_heartbeats(self, job: Job, execution: Any) -> None:
-        """Say that the child's work goes on. A Redis that is away for a moment must not end it."""
+        """Say that the child's work goes on. A Redis that is unavailable for a moment must not end it."""
         begun = job.started_at.timestamp() if job.started_at else time.time()
         if time.time() - begun > TIME_LIMIT_S + _SLACK_S:
             self.kill_horse()  # its own clock has not ended it: it may be stopped, or waiting for a disk
@@ -110,9 +110,9 @@ class VideoWorker(Worker):
         structlog.get_logger().warning("analysis died", session_id=session_id, attempt=attempt, status=status)
         try:
             if by_clock:
-                self._parts.upkeep.fail(session_id, attempt, TOO_LONG)
+                self._parts.lifecycle.fail(session_id, attempt, TOO_LONG)
             else:
-                self._parts.upkeep.died(session_id, attempt)
+                self._parts.lifecycle.died(session_id, attempt)
         except StoreUnavailable:  # the lease runs out, and a sweep finds it
             pass
 
@@ -122,11 +122,11 @@ class VideoWorker(Worker):
             return
         self._swept = now
         try:
-            self._parts.upkeep.sweep()
+            self._parts.lifecycle.sweep()
             self._parts.delivering.sweep(self._parts.scans.now_ms())
             if now - self._cleared >= SPOOL_S:
                 self._cleared = now
-                self._parts.upkeep.clear_spool()
+                self._parts.lifecycle.clear_spool()
         except (StoreUnavailable, QueueUnavailable) as error:
             structlog.get_logger().warning("sweep missed", reason=type(error).__name__)
 
@@ -144,7 +144,7 @@ def run(settings: Settings, redis_url: str) -> int:
             worker = VideoWorker(parts, settings.queue_redis_url or redis_url)
             worker.work(logging_level="WARNING")  # RQ tells every step
         except (redis.exceptions.RedisError, OSError) as error:
-            structlog.get_logger().error("redis is away", reason=type(error).__name__)
+            structlog.get_logger().error("redis is unavailable", reason=type(error).__name__)
         else:
             if worker.stopping:
                 return 0
@@ -167,7 +167,7 @@ def limit_process(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, max(0.1, min(seconds, TIME_LIMIT_S)))
 
 
-def _analysing(settings: Settings, parts: ScanParts) -> Analysing:
+def _analysing(settings: Settings, parts: ScanParts) -> VideoAnalysis:
     import cv2
 
     from rppg_core import measure
@@ -175,4 +175,4 @@ def _analysing(settings: Settings, parts: ScanParts) -> Analysing:
 
     cv2.setNumThreads(1)
     reader = FaceReader(settings.landmarks)
-    return Analysing(parts.scans, parts.spool, parts.upkeep, reader, analyse=measure, limit=limit_process)
+    return VideoAnalysis(parts.scans, parts.spool, parts.lifecycle, reader, analyse=measure, limit=limit_process)

@@ -110,7 +110,7 @@ def _admit() -> None:
     try:
         _check(token, presented=bool(presented))
     except (InvalidApiKey, RateLimited, StoreUnavailable):
-        # /health must answer whatever key is sent along, and while Redis is away.
+        # /health must answer whatever key is sent along, and while Redis is unavailable.
         if not is_open:
             raise
 

@@ -1,4 +1,4 @@
-"""Exception -> HTTP status, in one table; and the two shapes in which an error is told."""
+"""Exceptions to HTTP statuses, in one table, and the two error formats."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from beam_api.web.auth import public
 from beam_api.web.error_responses import DETAIL_PATHS
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema
 
-_OF_EVERY_KEY = {"401": "No valid key.", "429": "Too many requests.", "503": "The store is away."}
+_OF_EVERY_KEY = {"401": "No valid key.", "429": "Too many requests.", "503": "The store is unavailable."}
 
 
 class BeamApi(Api):  # type: ignore[misc]
@@ -39,7 +39,7 @@ def init_app(app: Flask) -> BeamApi:
 
 
 def _complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Say of every route that needs a key how it answers without one, beyond the limit, and while the store is away.
+    """Document how each route with a key answers without one, over the limit, and while the store is unavailable.
 
     What flask-smorest adds for whatever else may happen goes: each answer is named, and a test looks for others.
     """

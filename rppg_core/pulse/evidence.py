@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rppg_core.bands import RATE_HZ, STABILITY_HZ
 from rppg_core.numerics import TINY
 from rppg_core.pulse.clean import CleanTrace
-from rppg_core.pulse.pulse_colour import PulseColour, unison
+from rppg_core.pulse.pulse_colour import PulseColour, phase_coherence
 from rppg_core.pulse.stability import stability
 from rppg_core.pulse.whole_picture import PictureEvidence
 from rppg_core.trace.motion import motion_at, nod_at
@@ -37,7 +37,7 @@ class Evidence:
     stability: float  # share of short stretches that show the same rate
     hue: float  # cosine of the angle between the pulse's colour and that of blood, intensity apart; the worse of two
     pallor: float  # how much more the channels share than they would for blood
-    unison: float  # share (0-1) of the regions' change of hue at the rate that is in step
+    phase_coherence: float  # share (0-1) of the regions' change of hue at the rate that is in step
     motion: float  # log10 of how far the head's motion stands out at the rate, or at half of it
     nod: float  # amplitude of that motion, as a share of the face's size
     mismatch_bpm: float  # between spectrum and beats
@@ -59,7 +59,7 @@ class SparseEvidence:
     agreement: float
     hue: float
     pallor: float
-    unison: float
+    phase_coherence: float
     motion: float
     nod: float
     picture: float = 0.0  # log10 of how far the picture's detail stands out at the rate
@@ -103,7 +103,7 @@ def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: 
         stability=_stability(wave, fs, rate_hz),
         hue=min(colour.hue for colour in seen.colours),
         pallor=max(colour.pallor for colour in seen.colours),
-        unison=unison(seen.regions, seen.pulse),
+        phase_coherence=phase_coherence(seen.regions, seen.pulse),
         motion=float(np.log10(max(1.0, *(motion_at(skin.pose, fs, hz) for hz in moves)))),
         nod=max(nod_at(skin.pose, skin.size_px, fs, hz) for hz in moves),
         mismatch_bpm=abs(beats.rate_bpm - rate.rate_bpm),

@@ -71,7 +71,7 @@ def pulse_colour(colours: NDArray[np.complex128], pulse: NDArray[np.complex128])
     return PulseColour(strength=-slope, error=error)
 
 
-def unison(colours: NDArray[np.complex128], pulse: NDArray[np.complex128]) -> float:
+def phase_coherence(colours: NDArray[np.complex128], pulse: NDArray[np.complex128]) -> float:
     """How far all regions change their hue in step at the rate: 1 for blood, less where some pale as others redden.
 
     Parameters

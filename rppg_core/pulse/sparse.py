@@ -19,7 +19,7 @@ from rppg_core.face.skin import MIN_REGIONS, skin_regions
 from rppg_core.numerics import TINY, peak_frequency, vertex
 from rppg_core.pulse.evidence import SparseEvidence, at_edge
 from rppg_core.pulse.least_squares import explained, fit, noise_root, waves_at, whitened
-from rppg_core.pulse.pulse_colour import BLOOD_HUE, pulse_colour, unison
+from rppg_core.pulse.pulse_colour import BLOOD_HUE, phase_coherence, pulse_colour
 from rppg_core.trace.aliasing import is_evenly_slow
 from rppg_core.trace.sampling import seen_colours
 from rppg_core.trace.traces import PLACE, SIZE_PX, YAW, Trace
@@ -264,7 +264,7 @@ def _gathered(
         agreement=float(np.sum(odd * even.conj()).real / (np.linalg.norm(odd) * np.linalg.norm(even) + TINY)),
         hue=min(whole.hue, chosen.hue),
         pallor=max(whole.pallor, chosen.pallor),
-        unison=unison(regions, pulse),
+        phase_coherence=phase_coherence(regions, pulse),
         motion=max(one.motion for one in seen),
         nod=max(one.nod for one in seen),
         picture=max(one.picture for one in seen),

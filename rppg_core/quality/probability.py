@@ -39,7 +39,7 @@ _BLOODLESS_HUE, _BLOODLESS_QUALITY = 0.7, 0.25
 
 _THIRD = 0.7  # of two rates that are as likely each is believed less than half: it may be a third
 
-_LEAST_UNISON = 0.5
+_LEAST_COHERENCE = 0.5
 """Nor is one that half the face goes through the other way round."""
 
 
@@ -117,7 +117,7 @@ def sparse_features(evidence: SparseEvidence) -> dict[str, float]:
         "margin": min(evidence.margin, 5.0),
         "agreement": evidence.agreement,
         "pallor": evidence.pallor,
-        "unison": evidence.unison,
+        "phase_coherence": evidence.phase_coherence,
         "log_nod": float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL)),
         "picture": float(np.clip(evidence.picture - _USUAL_DETAIL, 0.0, 1.0)),
     }
@@ -139,7 +139,7 @@ def sparse_quality(evidence: SparseEvidence, calibration: Calibration = CALIBRAT
 
 
 def _bloodless(evidence: Evidence | SparseEvidence) -> bool:
-    return evidence.hue < _BLOODLESS_HUE or evidence.unison < _LEAST_UNISON or evidence.at_edge
+    return evidence.hue < _BLOODLESS_HUE or evidence.phase_coherence < _LEAST_COHERENCE or evidence.at_edge
 
 
 def sparse_interval(

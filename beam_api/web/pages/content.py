@@ -34,7 +34,7 @@ ERRORS = (
     ErrorRow(415, "UNSUPPORTED_MEDIA_TYPE", "The body is not of the type that the route reads."),
     ErrorRow(429, "RATE_LIMITED", "Wait Retry-After seconds."),
     ErrorRow(500, "INTERNAL_ERROR", "A fault of ours; give us the request_id."),
-    ErrorRow(503, "STORE_UNAVAILABLE", "The store is away: wait Retry-After seconds and send the same again."),
+    ErrorRow(503, "STORE_UNAVAILABLE", "The store is unavailable: wait Retry-After seconds and send the same again."),
 )
 
 TIER_ROWS = tuple(

@@ -30,7 +30,7 @@ def health() -> Response:
 @bp.get("/ready")
 @bp.doc(security=[])
 @bp.alt_response(200, schema=ReadySchema, description="Requests can be served.")
-@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="Redis is away.")
+@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="Redis is unavailable.")
 @public
 def ready() -> Response:
     """Say whether requests can be served: Redis answers, and the model is loaded (without it no app comes to be)."""

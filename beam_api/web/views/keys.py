@@ -28,7 +28,7 @@ bp = Blueprint("keys", __name__, url_prefix="/api/keys", description="API keys. 
 @bp.alt_response(413, schema=ErrorEnvelopeSchema, description="The body is larger than any name.")
 @bp.alt_response(415, schema=ErrorEnvelopeSchema, description="The body is not JSON.")
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="This address has had its share of keys for the hour.")
-@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is away.")
+@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is unavailable.")
 @public
 def create() -> Response:
     """Get a free sandbox key.

@@ -45,7 +45,7 @@ LIMITS = Limits(file_bytes=8 * _MIB, files_bytes=32 * _MIB, body_bytes=33 * _MIB
 @bp.alt_response(413, schema=ErrorEnvelopeSchema, description="The body or a frame is too large.")
 @bp.alt_response(415, schema=ErrorEnvelopeSchema, description="Not multipart/form-data.")
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
-@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is away.")
+@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is unavailable.")
 @admits_itself
 def measure() -> Response:
     """Add frames to a person's window; the request that fills it is answered with the measurement.

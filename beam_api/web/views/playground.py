@@ -36,7 +36,7 @@ def playground() -> Response:
 @bp.alt_response(201, schema=NewKeyAnswerSchema, description="A key for minutes, good only with the cookie set here.")
 @bp.alt_response(403, schema=ErrorEnvelopeSchema, description="A page of another site asked for it.")
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="This address has had its share for the hour.")
-@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is away.")
+@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is unavailable.")
 @public
 def visitor_key() -> Response:
     """Get the key with which the playground measures.

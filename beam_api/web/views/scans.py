@@ -35,7 +35,7 @@ _MOST_BODY_BYTES = 64 * 1024
 @bp.alt_response(401, schema=DetailSchema, description="No valid key.")
 @bp.alt_response(422, schema=DetailSchema, description="The webhook may not go there.")
 @bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
-@bp.alt_response(503, schema=DetailSchema, description="The store is away.")
+@bp.alt_response(503, schema=DetailSchema, description="The store is unavailable.")
 def create() -> Response:
     """Make a session. It lives for an hour after its last step."""
     url = read_new_scan(_small_body())
@@ -54,7 +54,7 @@ def create() -> Response:
 @bp.alt_response(415, schema=DetailSchema, description="Not multipart/form-data.")
 @bp.alt_response(422, schema=DetailSchema, description="A video that can't be measured.")
 @bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
-@bp.alt_response(503, schema=DetailSchema, description="The store is away.")
+@bp.alt_response(503, schema=DetailSchema, description="The store is unavailable.")
 def upload(session_id: str) -> Response:
     """Upload the session's video. It is deleted when its analysis ends, whatever comes of it."""
     check_upload(request, MOST_VIDEO_BYTES)
@@ -69,7 +69,7 @@ def upload(session_id: str) -> Response:
 @bp.alt_response(401, schema=DetailSchema, description="No valid key.")
 @bp.alt_response(404, schema=DetailSchema, description="No such session of this key, or no more.")
 @bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
-@bp.alt_response(503, schema=DetailSchema, description="The store is away.")
+@bp.alt_response(503, schema=DetailSchema, description="The store is unavailable.")
 def vitals(session_id: str) -> Response:
     """Tell how far a session is; its vitals when it has completed, the reason when it has failed."""
     return _answer(write_scan(parts().scanning.vitals(g.key.key_id, session_id)))
@@ -80,7 +80,7 @@ def vitals(session_id: str) -> Response:
 @bp.alt_response(401, schema=DetailSchema, description="No valid key.")
 @bp.alt_response(404, schema=DetailSchema, description="No such session of this key, or no more.")
 @bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
-@bp.alt_response(503, schema=DetailSchema, description="The store is away.")
+@bp.alt_response(503, schema=DetailSchema, description="The store is unavailable.")
 def deliveries(session_id: str) -> Response:
     """List the attempts at the session's webhooks."""
     return _answer({"deliveries": parts().scanning.deliveries(g.key.key_id, session_id)})

@@ -16,7 +16,7 @@ bp = Blueprint("webhooks", __name__, url_prefix="/api/keys/me", description="The
 @bp.alt_response(200, schema=WebhookSecretAnswerSchema, description="The secret that signs now.")
 @bp.alt_response(401, schema=ErrorEnvelopeSchema, description="No valid key.")
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
-@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is away.")
+@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is unavailable.")
 def show() -> Response:
     """Tell the secret that signs this key's webhooks."""
     return _private(parts().webhook_secrets.current(g.key.key_id))
@@ -26,7 +26,7 @@ def show() -> Response:
 @bp.alt_response(200, schema=WebhookSecretAnswerSchema, description="The new secret.")
 @bp.alt_response(401, schema=ErrorEnvelopeSchema, description="No valid key.")
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
-@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is away.")
+@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is unavailable.")
 def rotate() -> Response:
     """Make a new secret. For 24 hours webhooks are signed with the old one too."""
     return _private(parts().webhook_secrets.rotate(g.key.key_id))

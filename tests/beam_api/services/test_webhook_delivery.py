@@ -14,7 +14,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from beam_api.adapters import webhook_sender
 from beam_api.adapters.webhook_sender import NotDelivered, Sender
-from beam_api.services.webhook_delivery import DELAYS_S, JITTER, Delivering
+from beam_api.services.webhook_delivery import DELAYS_S, JITTER, WebhookDelivery
 from beam_api.services.webhook_signing import WebhookSecrets
 from beam_api.store.deliveries import DeliveryStore
 from beam_api.store.scans import Ending, ScanStore, delivery_name
@@ -81,7 +81,7 @@ def delivering(redis, secrets, queue):
     def enqueue(*job):
         queue.append(job)
 
-    return Delivering(DeliveryStore(redis), secrets, Sender(("127.0.0.1",)), enqueue=enqueue)
+    return WebhookDelivery(DeliveryStore(redis), secrets, Sender(("127.0.0.1",)), enqueue=enqueue)
 
 
 @pytest.fixture

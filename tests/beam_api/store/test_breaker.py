@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.server.embedded_redis import EmbeddedRedis
-from beam_api.store.breaker import PAUSE_S, AwayLately, Breaker, Guarded
+from beam_api.store.breaker import PAUSE_S, Breaker, Guarded, RecentlyUnavailable
 from beam_api.store.client import TIMEOUT_S, connect, ping
 
 
@@ -75,7 +75,7 @@ def test_one_question_at_a_time_finds_out_whether_it_is_back():
         return "answer"
 
     assert Guarded(NoBackoff(), 2, redis.breaker).call_with_retry(ask_beside, lambda _error: None) == "answer"
-    assert [type(error) for error in refused] == [AwayLately]
+    assert [type(error) for error in refused] == [RecentlyUnavailable]
     redis.failure = None
     assert redis.ask() == "answer"
 

@@ -12,7 +12,7 @@ import pytest
 
 from beam_api.adapters.job_queue import NAME, ScanQueue
 from beam_api.services.scan_lifecycle import CRASHED, INTERRUPTED, TOO_LONG
-from beam_api.services.video_analysis import NO_COLOUR, NO_FACE, TOO_LARGE, Analysing
+from beam_api.services.video_analysis import NO_COLOUR, NO_FACE, TOO_LARGE, VideoAnalysis
 from beam_api.store.scans import session_name
 from beam_api.video_worker import jobs, worker
 from beam_api.video_worker.worker import VideoWorker, limit_process
@@ -37,7 +37,7 @@ def begin(scan_parts):
         with scan_parts.spool.create(SESSION) as (name, file):
             file.write(data if data is not None else videos.encoded())
         assert scan_parts.scans.accept(SESSION, name) == ("accepted", 0)
-        scan_parts.upkeep.enqueue(SESSION, 0)
+        scan_parts.lifecycle.enqueue(SESSION, 0)
 
     return begin
 
@@ -53,7 +53,7 @@ def work(scan_parts, settings, reader):
         parts = scan_parts
         jobs.install(
             jobs.Work(
-                Analysing(parts.scans, parts.spool, parts.upkeep, reader, analyse=analyse, limit=limit),
+                VideoAnalysis(parts.scans, parts.spool, parts.lifecycle, reader, analyse=analyse, limit=limit),
                 parts.delivering,
             )
         )
@@ -182,7 +182,7 @@ def test_a_job_that_was_lost_is_queued_again(begin, work, scan_parts, redis, que
     begin()
     queue_redis.delete(f"rq:queue:{NAME}")
     redis.zadd("beam:scans:open", {SESSION: 0})
-    scan_parts.upkeep.sweep()
+    scan_parts.lifecycle.sweep()
     work()
     assert status(scan_parts)[0] == "completed"
 
@@ -190,7 +190,7 @@ def test_a_job_that_was_lost_is_queued_again(begin, work, scan_parts, redis, que
 def test_a_job_that_waits_is_left_alone(begin, scan_parts, redis, queue_redis):
     begin()
     redis.zadd("beam:scans:open", {SESSION: 0})
-    scan_parts.upkeep.sweep()
+    scan_parts.lifecycle.sweep()
     assert queue_redis.llen(f"rq:queue:{NAME}") == 1
     assert redis.zscore("beam:scans:open", SESSION) > 0
 
@@ -204,11 +204,11 @@ def test_a_lease_that_ran_out_gives_the_video_to_another_attempt(begin, work, sc
     begin()
     assert scan_parts.scans.claim(SESSION, 1)
     expire_lease(redis)
-    scan_parts.upkeep.sweep()
+    scan_parts.lifecycle.sweep()
     assert not scan_parts.scans.renew(SESSION, 1, 0.5)
-    scan_parts.upkeep.fail(SESSION, 1, "said too late")  # by the first, while the second has not begun
+    scan_parts.lifecycle.fail(SESSION, 1, "said too late")  # by the first, while the second has not begun
     work()
-    scan_parts.upkeep.fail(SESSION, 1, "said too late")
+    scan_parts.lifecycle.fail(SESSION, 1, "said too late")
     assert status(scan_parts) == ("completed", "")
 
 
@@ -216,11 +216,11 @@ def test_an_attempt_that_was_taken_over_can_not_save(begin, scan_parts, redis):
     begin()
     assert scan_parts.scans.claim(SESSION, 1)
     expire_lease(redis)
-    scan_parts.upkeep.sweep()
+    scan_parts.lifecycle.sweep()
     assert scan_parts.scans.claim(SESSION, 2) is None
     assert scan_parts.scans.claim(SESSION, 3)
     assert scan_parts.scans.claim(SESSION, 3) is None
-    scan_parts.upkeep.fail(SESSION, 1, "said too late")
+    scan_parts.lifecycle.fail(SESSION, 1, "said too late")
     assert status(scan_parts)[0] == "processing"
     assert scan_parts.scans.renew(SESSION, 3, 0.5)
     assert scan_parts.scans.get(SESSION).progress == 0.5
@@ -231,7 +231,7 @@ def test_the_second_lease_that_runs_out_ends_the_session(begin, scan_parts, redi
     for attempt in (1, 3):
         assert scan_parts.scans.claim(SESSION, attempt)
         expire_lease(redis)
-        scan_parts.upkeep.sweep()
+        scan_parts.lifecycle.sweep()
     assert status(scan_parts) == ("failed", INTERRUPTED)
     assert uploads(settings) == []
 
@@ -240,7 +240,7 @@ def test_a_retry_that_no_worker_takes_ends_the_session(begin, scan_parts, redis,
     begin()
     assert scan_parts.scans.claim(SESSION, 1)
     expire_lease(redis)
-    scan_parts.upkeep.sweep()
+    scan_parts.lifecycle.sweep()
     assert scan_parts.scans.turn(SESSION).deadline_ms - scan_parts.scans.now_ms() <= 40_000
     redis.hset(session_name(SESSION), "deadline", 1)
     # No worker is left that would sweep: whoever asks for the vitals finds the end.
@@ -259,7 +259,7 @@ def test_after_a_failure_another_video_may_be_uploaded(begin, work, scan_parts):
         file.write(videos.encoded())
     accepted, last = scan_parts.scans.accept(SESSION, name)
     assert accepted == "accepted"
-    scan_parts.upkeep.enqueue(SESSION, last)
+    scan_parts.lifecycle.enqueue(SESSION, last)
     work()
     assert status(scan_parts) == ("completed", "")
     assert scan_parts.scans.accept(SESSION, name)[0] == "completed"
@@ -274,11 +274,11 @@ def test_a_session_that_expires_meanwhile_leaves_nothing(begin, work, scan_parts
 
     work(forget)
     assert scan_parts.scans.get(SESSION) is None
-    scan_parts.upkeep.sweep()
+    scan_parts.lifecycle.sweep()
     assert redis.zcard("beam:scans:open") == 0
     for left in uploads(settings):
         os.utime(left, (0, 0))
-    scan_parts.upkeep.clear_spool()
+    scan_parts.lifecycle.clear_spool()
     assert uploads(settings) == []
 
 
@@ -290,10 +290,10 @@ def test_a_queue_that_is_away_delays_a_scan_and_loses_none(
     with away.spool.create(SESSION) as (name, file):
         file.write(videos.encoded())
     away.scans.accept(SESSION, name)
-    away.upkeep.enqueue(SESSION, 0)
-    away.upkeep.settle(SESSION)
+    away.lifecycle.enqueue(SESSION, 0)
+    away.lifecycle.settle(SESSION)
     assert queue_redis.llen(f"rq:queue:{NAME}") == 0
-    scan_parts.upkeep.settle(SESSION)
+    scan_parts.lifecycle.settle(SESSION)
     work()
     assert status(scan_parts)[0] == "completed"
 
