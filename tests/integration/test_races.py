@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,9 +60,9 @@ class Clients:
     faces: list[bytes]
     https: list[httpx.Client] = field(default_factory=list)
 
-    def post(self, client: int, session: str, request: list[Picture]) -> Answer:
+    def post(self, client: int, session: str, request: list[Picture], duration_ms: int = 10000) -> Answer:
         files = [("frame", ("f.jpg", self.faces[picture.image], "image/jpeg")) for picture in request]
-        form = {"timestamp_ms": [str(p.at_ms) for p in request], "duration_ms": "10000", "session_id": session}
+        form = {"timestamp_ms": [str(p.at_ms) for p in request], "duration_ms": str(duration_ms), "session_id": session}
         response = self.https[client].post(f"{self.url}/api/rppg/measure", data=form, files=files)
         assert response.status_code in (200, 202), response.text
         return Answer(request, response.status_code, "Idempotent-Replayed" in response.headers, response.json()["data"])
@@ -164,6 +165,26 @@ def test_eight_racing_clients_get_each_window_once(service: Service, clients: Cl
     assert len(measured) == len(set(measured)) == WINDOWS
     worked = [pid for pid, ticks in cpu_ticks(service).items() if ticks - before[pid] > 20]
     assert len(worked) == 2
+
+
+@pytest.mark.parametrize("duration_ms", [30000, 10000])
+def test_batches_that_arrive_in_any_order_lose_no_frame_of_an_open_window(clients: Clients, duration_ms: int) -> None:
+    """Eight sessions of 24 s, each in 24 batches that eight connections send as they come."""
+    for number in range(8):
+        session, draw = f"asynchronous-{duration_ms}-{number}", random.Random(number)
+        frames = [Picture(START_MS + i * 200) for i in range(120)]
+        batches = [frames[i : i + 5] for i in range(0, len(frames), 5)]
+        draw.shuffle(batches)
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            posts = [pool.submit(clients.post, i % CLIENTS, session, b, duration_ms) for i, b in enumerate(batches)]
+            answers = [post.result() for post in posts]
+        measured = {a.data["measurement_id"]: a.data["frames"] for a in answers if a.status == 200}
+        still_open = clients.https[0].get(f"{clients.url}/api/rppg/sessions/{session}").json()["data"]["frames"]
+        counted = sum(measured.values()) + still_open
+        if duration_ms > 24_000:  # what belongs before a window that is measured already comes too late
+            assert counted == len(frames), (number, measured, still_open)
+            assert not any(answer.data.get("restarted") for answer in answers)
+        assert counted <= len(frames)
 
 
 def test_a_clock_that_restarts_under_racing_clients_restarts_the_window_once(clients: Clients) -> None:

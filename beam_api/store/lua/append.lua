@@ -146,7 +146,7 @@ end
 local function open_window()
   redis.call('DEL', IDX, SMP)                  -- whatever an expiry may have left
   W = { n = 0, duration = duration, mode = mode, due = 0, thinned = false, raw = raw, size = size,
-        opened = now, anew = 0, jump = 0 }
+        at = now, opened = now, anew = 0, jump = 0 }
   opened = true
 end
 
@@ -295,7 +295,7 @@ local function close(m)
   end
   finished[#finished + 1] = id
   ended = cut
-  local jumped = W.jumped
+  local jumped, at = W.jumped, W.at
   redis.call('HSET', LAST, 'end', digits(cut), 'mode', mode)
   redis.call('PEXPIRE', LAST, KEEP_TTL)
   redis.call('SET', BEFORE, frames, 'PX', KEEP_TTL)
@@ -305,7 +305,7 @@ local function close(m)
     open_window()
     for i, entry in ipairs(after) do times[i], marks[i] = entry[1], entry[2] end
     W.n, W.first, W.last, W.due = #times, times[1], times[#times], times[#times] + INTERVAL
-    W.jumped = jumped
+    W.jumped, W.at = jumped, at
     fresh = records
   end
 end
