@@ -88,8 +88,8 @@ faketime:
 LIMIT := $(if $(shell command -v timeout),timeout --kill-after=10 400)
 BROWSER := $(LIMIT) $(BIN)/python -m pytest -m browser $(TESTS); status=$$?; [ $$status = 0 ] || [ $$status = 5 ]
 
-# A worker more than two cores: most tests wait for a process to start or to end. What looks at the whole machine comes last.
-WORKERS ?= 3
+# Test files run side by side; what looks at the whole machine, or loads it, comes last and alone.
+WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 test: lint chromium servers faketime promtool
 	$(BIN)/python -m pytest $(PARALLEL) -m "not browser and not serial" $(TESTS); status=$$?; [ $$status = 0 ] || [ $$status = 5 ]

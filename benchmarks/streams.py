@@ -18,7 +18,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from rppg_core.face.reader import FaceReader, Frame
-from rppg_core.media.video import bits_a_frame, read_video
+from rppg_core.media.video import probe, read_video
 from rppg_core.simulation.faces import SimulatedFace, simulate_face
 from rppg_core.simulation.scenes import Scene, moderate_scene
 from rppg_core.trace.traces import Sample, Trace
@@ -189,6 +189,7 @@ def send(scene: Scene, streams: Sequence[Stream], reader: FaceReader) -> list[Se
         trace = read_frames(decoded(video, stream), reader, scene.frame_size)
         if trace is not None and not stream.jpeg_quality:
             width, height = scene.frame_size
-            trace = replace(trace, bits_a_pixel=bits_a_frame(io.BytesIO(video)) / (width * height))
+            info = probe(io.BytesIO(video))
+            trace = replace(trace, bits_a_pixel=8 * info.size_bytes / (info.frames * width * height))
         sent.append(Sent(scene, stream, trace))
     return sent

@@ -32,7 +32,10 @@ SERIAL = {
     # They look at the whole machine: its processes, /dev/shm and /var/tmp.
     "privacy/test_no_image_at_rest.py",
     "access/test_secrets.py",
-    # They load the machine until it refuses work, or hold it to its pace.
+    # They load the machine until it refuses work, hold it to its pace, or wait for processes with limits on time.
+    "beam_api/video_worker/test_worker.py",
+    "beam_api/store/test_cluster.py",
+    "packaging/test_wheel.py",
     "integration/test_load.py",
     "beam_api/services/test_pacing.py",
 }

@@ -19,7 +19,7 @@ from beam_api.store.scans import ScanStore
 from rppg_core.errors import InvalidTraces, InvalidVideo, NoFaceDetected, UnsupportedImage
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
-from rppg_core.media.video import bits_a_frame, probe, read_video
+from rppg_core.media.video import probe, read_video
 from rppg_core.media.video_cost import MAX_FPS, predicted_s
 from rppg_core.results import Vitals
 from rppg_core.trace.traces import Trace
@@ -135,7 +135,7 @@ class VideoAnalysis:
 
         trace = trace_of(frames, self._reader, on_time=tell)
         width, height = trace.frame_size
-        return replace(trace, bits_a_pixel=bits_a_frame(file, info.container) / (width * height))
+        return replace(trace, bits_a_pixel=8 * info.size_bytes / (info.frames * width * height))
 
     @staticmethod
     def _offer(step: Callable[[], None]) -> None:

@@ -100,26 +100,6 @@ def probe(file: Path | BinaryIO) -> VideoInfo:
     return VideoInfo(kind, codec, width, height, len(times), times[0], duration_s, size)
 
 
-def bits_a_frame(file: Path | BinaryIO, container: str | None = None) -> float:
-    """Mean size of an encoded picture, without decoding; a file is left at its start. 0 if there is none.
-
-    Raises
-    ------
-    InvalidVideo
-        If the file is no video, or has no video stream.
-    """
-    count, size = 0, 0
-    with _open(file, container) as source:
-        try:
-            for packet in source.demux(_pictures(source)):
-                count, size = count + (packet.size > 0), size + packet.size
-        except av.FFmpegError:
-            pass  # it breaks off here
-    if not isinstance(file, Path):
-        file.seek(0)
-    return 8 * size / count if count else 0.0
-
-
 def read_video(
     file: Path | BinaryIO,
     *,

@@ -105,9 +105,13 @@ def heart_rate_quality(evidence: Evidence, calibration: Calibration = CALIBRATIO
 
 
 def _jumps(picture: PictureEvidence) -> bool:
-    """Whether the whole picture jumps with the rate, as clean pictures never do: then it is the codec's."""
+    """Whether the whole picture jumps with the rate, as clean pictures never do: then it is the codec's.
+
+    A comb alone is not enough: where a small picture holds little beside the face, a strong pulse leaves one too.
+    """
     comb_db = max(picture.comb_db, picture.sharp_comb_db)
-    return picture.comb_db >= _CODEC_DB or (comb_db >= _LIKELY_DB and picture.jumps >= _CODEC_JUMPS)
+    needed = _USUAL_JUMPS if picture.comb_db >= _CODEC_DB else _CODEC_JUMPS
+    return comb_db >= _LIKELY_DB and picture.jumps >= needed
 
 
 def sparse_features(evidence: SparseEvidence) -> dict[str, float]:

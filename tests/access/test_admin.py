@@ -105,7 +105,7 @@ def test_answers_about_a_key_tell_what_is_meant_for_its_holder_and_no_more(app: 
     kept = {name.decode() for name in redis.hgetall(f"beam:{{{made['key_id']}}}:key")}
     assert kept == {
         *("key_id", "digest", "owner", "name", "tier", "limit_per_minute", "prefix", "last4"),
-        *("created_at", "revoked_at", "expires_at", "visitor"),
+        *("created_at", "revoked_at", "expires_at", "visitor", "origin", "work_limit"),
     }
 
 

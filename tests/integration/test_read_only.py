@@ -103,7 +103,7 @@ def test_it_serves_with_every_file_system_read_only_but_its_own(start_service, f
     assert all("NoNewPrivs:\t1" in text for text in status.values())
     inside = Path(f"/proc/{service.process.pid}/root{scratch}")
     assert list(inside.iterdir()) == []  # nothing of it was needed, since there is /dev/shm
-    assert {path.name.split("-")[0] for path in data.iterdir()} == {"redis", "redis.lock", "run", "spool"}
+    assert {path.name.split("-")[0] for path in data.iterdir()} == {"first", "redis", "redis.lock", "run", "spool"}
     assert service.end() == 0
     told = service.log.read_text()
     assert not any(word in told for word in ("Read-only", "Permission denied", "Traceback"))

@@ -165,7 +165,7 @@ def test_a_revoked_key_is_refused_at_its_next_request(client):
 def test_revoking_a_key_that_has_just_expired_leaves_nothing(parts, redis):
     made = parts.keys.create("o", life=timedelta(days=1))
     redis.delete(f"beam:{{{made.record.key_id}}}:key")
-    KeyStore(redis).mark_revoked(made.record.key_id, "now")
+    KeyStore(redis).mark_revoked(made.record, "now")
     assert not redis.exists(f"beam:{{{made.record.key_id}}}:key")
 
 
