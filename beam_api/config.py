@@ -174,9 +174,18 @@ def _allowed_hosts(value: str) -> tuple[str, ...]:
     return hosts
 
 
+_NO_ORIGINS = ("file", "javascript", "data", "blob", "about", "null")  # schemes whose pages send no such origin
+
+
+def _is_origin(text: str) -> bool:
+    scheme, _, port = text.partition("://")[0], *text.rpartition(":")[1:]
+    too_far = port.isdigit() and int(port) > 65535
+    return bool(_ORIGIN.fullmatch(text)) and scheme not in _NO_ORIGINS and not too_far
+
+
 def _origins(value: str) -> tuple[str, ...]:
     origins = tuple(value.replace(",", " ").split())
-    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+    if not all(_is_origin(origin) for origin in origins):
         raise ValidationError(
             "must be origins such as https://app.example.com:8443 or capacitor://localhost, separated by commas"
         )

@@ -17,7 +17,7 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.http import parse_options_header
 from werkzeug.wrappers import Request
 
-from beam_api.exceptions import InvalidParameter, PayloadTooLarge, UnsupportedMediaType
+from beam_api.exceptions import InvalidParameter, MissingFrame, PayloadTooLarge, UnsupportedMediaType
 
 _CHUNK = 256 * 1024
 _MOST_PARTS = 1000
@@ -25,9 +25,15 @@ _MOST_HEADER_BYTES = 8 * 1024
 _MOST_FIELD_BYTES = 8 * 1024
 
 FRAME = "frame"
-_FRAME_NAMES = (FRAME, "frame[]", "frames")  # as libraries write a list's name
+_FRAME_NAMES = (FRAME, "frame[]", "frames", "frames[]")  # as libraries write a list's name
+_LISTS = {"timestamp_ms[]": "timestamp_ms"}
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
-_DATA_URL = re.compile(rb"data:image/[a-z+.-]{1,20};base64,", re.IGNORECASE)
+_DATA_URL = re.compile(
+    rb"data:(?:image/[a-z0-9+.*-]{1,20}|application/octet-stream)(?:;[\w-]{1,20}=[\w-]{1,40}){0,4};base64,",
+    re.IGNORECASE,
+)
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_TEXT_SIGNATURES = (b"data:", b"/9j/", b"iVBORw0KGgo", b"_9j_")  # of base64
 _BLANKS = b" \t\r\n"
 _CURE = "must be given as a file: the bytes of a JPEG or PNG image, or these as base64 or as a data URL"
 _OTHER_TYPES = {
@@ -65,7 +71,9 @@ def read_form(request: Request, limits: Limits) -> Form:
     PayloadTooLarge
         If a limit is passed. No more than the limit is held, whatever length was announced, or none.
     InvalidParameter
-        If the body is no well-formed multipart body.
+        If the body is no well-formed multipart body, or a text field is too long.
+    MissingFrame
+        If the field `frame` holds text that is no image.
     """
     if request.mimetype != "multipart/form-data":
         sent = _OTHER_TYPES.get(request.mimetype)
@@ -103,20 +111,24 @@ def _parse(body: bytes, boundary: bytes, limits: Limits) -> Form:
             raise PayloadTooLarge
         name, is_file = _disposition(headers)
         if name in _FRAME_NAMES and (is_file or end > start):
-            name, is_file = FRAME, is_file or _is_image(body, start)
-            if not is_file:  # text, by a client that knows no better
+            name, is_file = FRAME, is_file and not body.startswith(_TEXT_SIGNATURES, start)
+            if not is_file and body[start:end].isascii():  # text, by a client that knows no better
                 if (total := total + end - start) > limits.files_bytes:
                     raise PayloadTooLarge
                 form.files.setdefault(FRAME, []).append(_from_text(body[start:end], limits.file_bytes))
                 continue
-        if is_file:
+        name = _LISTS.get(name, name)
+        if is_file or name == FRAME or _is_image(body, start):
             total += end - start
             if end - start > limits.file_bytes or total > limits.files_bytes:
                 raise PayloadTooLarge
             form.files.setdefault(name, []).append(body[start:end])
         else:
             if end - start > _MOST_FIELD_BYTES:
-                raise PayloadTooLarge
+                problem = (
+                    f"must be at most {_MOST_FIELD_BYTES // 1024} KB of text; images go into the file field '{FRAME}'"
+                )
+                raise InvalidParameter(_short(name), problem)
             form.fields.setdefault(name, []).append(body[start:end].decode("utf-8", "replace"))
     return form
 
@@ -164,14 +176,19 @@ def _from_text(text: bytes, most: int) -> bytes:
     text = text.strip(_BLANKS)
     if prefix := _DATA_URL.match(text):
         text = text[prefix.end() :]
-    text = text.translate(None, b"\r\n")
+    text = text.translate(_URL_SAFE, b"\r\n")
     try:
         image = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except ValueError:
-        raise InvalidParameter(FRAME, _CURE) from None
+        raise MissingFrame(f"'{FRAME}' {_CURE}.") from None
     if not _is_image(image, 0):
-        raise InvalidParameter(FRAME, _CURE)
+        raise MissingFrame(f"'{FRAME}' {_CURE}.")
     return image
+
+
+def _short(name: str) -> str:
+    """A name as an error may repeat it."""
+    return name if re.fullmatch(r"[\w\[\].-]{1,32}", name) else "a field"
 
 
 def _malformed() -> InvalidParameter:

@@ -80,6 +80,7 @@ def test_pages_and_what_they_are_made_of_stay_closed(open_to_app, path):
         *("*", "null", "example.com", "https://example.com/", "https://*.example.com", "https://Example.com", "a b"),
         *("capacitor://", "capacitor://localhost/", "capacitor://*", "tauri:localhost", "file://", "1a://x", "x://y:0"),
         *("capacitor://localhost/index.html", "https://user@example.com", "ionic://localhost?a", "://localhost"),
+        *("file://localhost", "javascript://x", "https://a:99999"),
     ],
 )
 def test_a_setting_that_is_no_list_of_origins_is_refused(monkeypatch, value):

@@ -107,6 +107,9 @@ def read_post(form: Form, key_id: str, query: Iterable[str] = ()) -> Post:
     MissingFrame, TooManyFrames, MissingTimestamps
         As their names say.
     """
+    for name in form.fields:
+        if name not in _FORM.fields and name.lower() in _FORM.fields:  # a lost session id would mix two people
+            raise InvalidParameter(_short(name), f"must be spelled '{name.lower()}'")
     sent = {name: values for name, values in form.fields.items() if name in _FORM.fields}
     try:
         params = _FORM.load({n: values if n == "timestamp_ms" else _only(n, values) for n, values in sent.items()})

@@ -179,13 +179,54 @@ def test_an_image_as_text_is_decoded() -> None:
         b"/9j/ 4AAQ",
         b"x" * 18_000,
         b"data:image/jpeg,%FF%D8%FF",
-        b"\xff\xd8",
         b"{}",
     ],
 )
 def test_a_frame_that_is_no_image_is_refused_with_the_cure(text: bytes) -> None:
-    with pytest.raises(InvalidParameter, match=r"'frame' must be given as a file: .* base64"):
+    with pytest.raises(MissingFrame, match=r"'frame' must be given as a file: .* base64"):
         read_form(request_of(body_of(named('name="frame"', text))), WIDE)
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [b"data:image/*;base64,", b"data:application/octet-stream;base64,", b"data:image/jpeg;charset=utf-8;base64,", b""],
+)
+@pytest.mark.parametrize("file_name", ["", '; filename="a.jpg"'])
+def test_base64_is_decoded_in_every_form_that_libraries_write(prefix: bytes, file_name: str) -> None:
+    image = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 70
+    for text in (base64.b64encode(image), base64.urlsafe_b64encode(image)):
+        body = body_of(named(f'name="frames[]"{file_name}', prefix + text))
+        assert read_form(request_of(body), WIDE) == Form(files={"frame": [image]})
+
+
+def test_bytes_that_are_no_text_are_a_file() -> None:
+    """So that another format is called by its name: UNSUPPORTED_IMAGE."""
+    heic = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00\xff"
+    assert read_form(request_of(body_of(named('name="frame"', heic))), WIDE).files == {"frame": [heic]}
+
+
+def test_an_image_without_a_file_name_under_another_name_is_named() -> None:
+    form = read_form(request_of(body_of(named('name="image"', b"\xff\xd8\xff" + bytes(18_000)))), WIDE)
+    with pytest.raises(MissingFrame, match="It holds one in 'image'"):
+        read_post(form, "key")
+
+
+@pytest.mark.parametrize("name", ["image", "session_id"])
+def test_a_long_text_names_its_field(name: str) -> None:
+    with pytest.raises(InvalidParameter, match=f"'{name}' must be at most 8 KB of text; images go into"):
+        read_form(request_of(body_of(named(f'name="{name}"', base64.b64encode(bytes(18_000))))), WIDE)
+
+
+@pytest.mark.parametrize(("name", "right"), [("Session_Id", "session_id"), ("Duration_MS", "duration_ms")])
+def test_a_field_in_the_wrong_case_is_refused_with_its_spelling(name: str, right: str) -> None:
+    body = body_of(named(f'name="{name}"', b"1"), part("frame", b"\xff\xd8\xff", "a.jpg"))
+    with pytest.raises(InvalidParameter, match=f"'{name}' must be spelled '{right}'"):
+        read_post(read_form(request_of(body), WIDE), "key")
+
+
+def test_times_in_a_list_are_times() -> None:
+    body = body_of(named('name="timestamp_ms[]"', b"1000"), part("frame[]", b"\xff\xd8\xff", "a.jpg"))
+    assert read_post(read_form(request_of(body), WIDE), "key").times_us == (1_000_000,)
 
 
 def test_text_is_held_to_the_limits_of_files() -> None:
