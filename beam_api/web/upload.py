@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import IO, BinaryIO
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -54,9 +55,9 @@ def read_upload(request: Request, name: str, into: BinaryIO, most_bytes: int) ->
     if not 1 <= len(boundary) <= 200 or not boundary.isascii():
         raise InvalidParameter("Content-Type", "must name the boundary between the parts")
     decoder = MultipartDecoder(boundary.encode(), _HELD_BYTES, max_parts=_MOST_PARTS)
-    written = 0
+    reader = _Reader(decoder, name, into, most_bytes)
     try:
-        written = _Reader(decoder, name, into, most_bytes).read(request.stream)
+        written = reader.read(request.stream)
     except (ClientDisconnected, OSError) as error:
         raise InvalidParameter("body", "ended before its announced length") from error
     except RequestEntityTooLarge as error:
@@ -64,7 +65,8 @@ def read_upload(request: Request, name: str, into: BinaryIO, most_bytes: int) ->
     except ValueError as error:
         raise InvalidParameter("body", "must be a well-formed multipart/form-data body") from error
     if not written:
-        raise InvalidParameter(name, "must hold the video file")
+        found = f", which the request holds in '{reader.other}'" if reader.other else ""
+        raise InvalidParameter(name, f"must hold the video file{found}")
     return written
 
 
@@ -75,6 +77,7 @@ class _Reader:
         self._decoder, self._name, self._into, self._most_bytes = decoder, name, into, most_bytes
         self._written = self._passed_over = self._files = 0
         self._wanted = False
+        self.other = ""  # a file of another name
 
     def read(self, stream: IO[bytes]) -> int:
         ended = False
@@ -90,7 +93,9 @@ class _Reader:
             if isinstance(event, Epilogue):
                 return True
             if isinstance(event, (Field, File)):
-                self._wanted = event.name == self._name  # with or without a file name
+                self._wanted = event.name in (self._name, f"{self._name}[]")  # with or without a file name
+                if isinstance(event, File) and re.fullmatch(r"[\w\[\].-]{1,32}", event.name):
+                    self.other = event.name
                 self._files += self._wanted
                 if self._files > 1:
                     raise InvalidParameter(self._name, "must be given once")

@@ -270,6 +270,13 @@ def test_a_video_is_taken_with_or_without_a_file_name(file_name: str) -> None:
     assert into.getvalue() == video
 
 
+def test_a_video_in_a_list_is_taken_and_one_under_another_name_is_named() -> None:
+    into = io.BytesIO()
+    assert read_upload(request_of(body_of(part("file[]", b"video", "v.mp4"))), "file", into, 10**6) == 5
+    with pytest.raises(InvalidParameter, match="'file' must hold the video file, which the request holds in 'video'"):
+        read_upload(request_of(body_of(part("video", b"video", "v.mp4"))), "file", into, 10**6)
+
+
 def test_a_video_as_a_data_url_is_refused_with_the_cure() -> None:
     body = body_of(named('name="file"', b"data:video/mp4;base64,AAAA"))
     with pytest.raises(InvalidParameter, match="'file' must hold the bytes of the video file, not a data URL"):
