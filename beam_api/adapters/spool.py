@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 import sys
 from collections.abc import Iterator
@@ -60,8 +61,10 @@ class Spool:
         if isinstance(fs, LocalFileSystem):
             yield Path(root, name)
             return
-        with _as_os_errors(), fs.open(f"{root}/{name}", "rb", block_size=_PART_BYTES, cache_type="bytes") as file:
-            yield cast(BinaryIO, file)
+        # Demuxers jump to and fro, which an object store would answer with a request each: so it is read once, whole.
+        with _as_os_errors():
+            whole = io.BytesIO(fs.cat_file(f"{root}/{name}"))
+        yield whole
 
     def location(self, name: str) -> str:
         """Path of an upload, or URL where it is not local."""

@@ -27,7 +27,7 @@ from rppg_core.trace.traces import Trace, pack
 
 PATIENCE_S = 2.0  # how long a retry waits for an analysis under way elsewhere
 _POLL_S = 0.04
-HELD_S = 4.0  # how long the request that fills a window waits at most for late frames; the script decides sooner
+HELD_S = 11.0  # how long the request that fills a window waits at most for late frames; the script decides sooner
 AT_WORK = 4
 """Requests of a process whose frames are read, or whose windows are analysed, at the same time. The other threads wait
 for bodies of slow clients, for Redis, or for a result."""
