@@ -35,6 +35,7 @@ SERIAL = {
     # They load the machine until it refuses work, hold it to its pace, or wait for processes with limits on time.
     "beam_api/video_worker/test_worker.py",
     "beam_api/store/test_cluster.py",
+    "integration/test_topologies.py",
     "packaging/test_wheel.py",
     "integration/test_load.py",
     "beam_api/services/test_pacing.py",

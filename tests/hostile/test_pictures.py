@@ -46,6 +46,13 @@ def attack(target: Target, session: str, batch: list[tuple[str, bytes]], codes: 
         assert answer.json()["data"]["frames"] == 1 + len(batch) - len(rejected), names
         codes.update(entry["code"] for entry in rejected)
         codes["taken"] += len(batch) - len(rejected)
+    elif answer.status_code == 413 and len(batch) > 1:  # more decoded bytes than a request may hold: nothing is taken
+        assert answer.json()["error"]["code"] == "PAYLOAD_TOO_LARGE"
+        assert buffered(target, session) == 1, names
+        target.ask("DELETE", f"/api/rppg/sessions/{session}")
+        for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+            attack(target, session, half, codes)
+        return
     else:
         assert answer.status_code == 400, (names, answer.text)
         assert answer.json()["error"]["code"] in CODES

@@ -287,10 +287,10 @@ def test_a_session_expires_with_its_upload(settings, redis, reader, bearer):
     time.sleep(1.2)
     assert client.get(f"/v1/scan-session/{session}/vitals", headers=bearer).status_code == 404
     (left,) = spooled(settings)
-    app.extensions["beam_api"].scanning._upkeep.clear_spool()
+    app.extensions["beam_api"].scanning._lifecycle.clear_spool()
     assert spooled(settings) == [left]  # somebody might still be writing to it
     os.utime(left, (0, time.time() - 3600))
-    app.extensions["beam_api"].scanning._upkeep.clear_spool()
+    app.extensions["beam_api"].scanning._lifecycle.clear_spool()
     assert spooled(settings) == []
 
 
