@@ -180,6 +180,8 @@ def _png_header(data: bytes) -> Header:
     width, height, depth, colour = struct.unpack(">IIBB", data[16:26])
     if colour in _PNG_GREY:
         raise UnsupportedImage("The image is greyscale: without colour there is no pulse to see.")
+    if colour not in png.CHANNELS or depth not in png.DEPTHS:  # before its size is reckoned with
+        raise InvalidImage("The PNG is truncated or corrupt.")
     # The end chunk must be there: decoders fill what a truncated file lacks with black and call it an image.
     if b"IEND" not in data[-64:] and data.find(b"IEND") < 0:
         raise InvalidImage("The PNG is truncated or corrupt.")

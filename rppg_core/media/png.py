@@ -22,8 +22,8 @@ from rppg_core.errors import InvalidImage
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_CHUNKS = 20_000
-_CHANNELS = {2: 3, 3: 1, 6: 4}  # colour, palette, colour and alpha
-_DEPTHS = (1, 2, 4, 8, 16)
+CHANNELS = {2: 3, 3: 1, 6: 4}  # colour, palette, colour and alpha
+DEPTHS = (1, 2, 4, 8, 16)
 _PASSES = ((0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2), (1, 2, 0, 1))
 """First row, step of rows, first column, step of columns of each pass of an interlaced picture."""
 
@@ -109,13 +109,13 @@ class _Ihdr:
         if len(body) != 13:
             raise _corrupt()
         width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", body)
-        if colour not in _CHANNELS or depth not in _DEPTHS or interlaced > 1:
+        if colour not in CHANNELS or depth not in DEPTHS or interlaced > 1:
             raise _corrupt()
         return cls(width, height, depth, colour, interlaced)
 
     def row_bytes(self, columns: int) -> int:
         """Bytes of a row, its filter's byte included."""
-        return 1 + (columns * self.depth * _CHANNELS[self.colour] + 7) // 8
+        return 1 + (columns * self.depth * CHANNELS[self.colour] + 7) // 8
 
     def pass_size(self, number: int) -> tuple[int, int]:
         """Rows and columns of a pass."""
@@ -150,7 +150,7 @@ class _Rows:
 
 def _bands(rows: _Rows, header: _Ihdr, height: int, width: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield the first row and the RGB pixels of bands of an even number of rows."""
-    row_bytes, channels = header.row_bytes(width), _CHANNELS[header.colour]
+    row_bytes, channels = header.row_bytes(width), CHANNELS[header.colour]
     many = max(2, _BAND_BYTES // row_bytes // 2 * 2)
     before = b""  # the row before a band, as a row without a filter: the band's first row may refer to it
     for top in range(0, height, many):
