@@ -107,7 +107,8 @@ fuzz: install
 
 # A thousand windows while everything is killed, restarted and cut, and each fault by itself: twenty minutes.
 faults: install
-	BEAM_FAULT_WINDOWS=1000 RACE_WINDOWS=200 $(BIN)/python -m pytest tests/faults tests/integration/test_races.py
+	BEAM_FAULT_WINDOWS=1000 RACE_WINDOWS=200 SENTINEL_FAILOVER=1 $(BIN)/python -m pytest tests/faults \
+		tests/integration/test_races.py tests/integration/test_topologies.py
 
 bench: install
 	$(BIN)/python -m benchmarks.ingest

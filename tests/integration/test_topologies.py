@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -159,6 +160,8 @@ def test_a_video_is_scanned_and_its_webhook_sent_and_logged(topology: Topology) 
 
 def test_a_window_goes_on_where_it_was_when_the_server_it_is_on_dies(topology: Topology) -> None:
     """The last test on each: the server stays dead. Until a replica has taken over, the window's person gets 503."""
+    if "sentinel" in topology.store_url and not os.environ.get("SENTINEL_FAILOVER"):
+        pytest.skip("by make faults: on a busy machine the Sentinels may fail over once more meanwhile")
     key = topology.make_key()
     token = Token.parse(key)
     assert token
