@@ -77,6 +77,55 @@ def test_a_truncated_image_is_invalid(face, share):
             decode(data[: int(len(data) * share)])
 
 
+@pytest.mark.parametrize("scale", [1, 7])  # read whole, and at half its size
+def test_a_jpeg_without_an_end_marker_is_read_if_no_pixel_is_missing(face, scale):
+    image = cv2.resize(face, None, fx=scale, fy=scale)
+    for data in (jpeg(image), with_orientation(jpeg(image), 1)):
+        for left in (data[:-2], data[:-1]):  # no marker; half of it
+            assert np.array_equal(decode(left), decode(data))
+
+
+@pytest.mark.parametrize("missing", [*range(3, 20), 100, 1000])
+def test_a_jpeg_without_an_end_marker_that_lacks_pixels_is_invalid(face, missing):
+    """By a byte or many, and also if the file is filled up with zeros."""
+    data = jpeg(face)[:-missing]
+    for left in (data, data + bytes(100_000)):
+        with pytest.raises(InvalidImage):
+            decode(left)
+
+
+def test_an_end_marker_in_a_thumbnail_is_not_the_end_of_the_image(face):
+    data, thumbnail = jpeg(face), jpeg(cv2.resize(face, (64, 64)))
+    block = b"Exif\x00\x00" + thumbnail
+    with_thumbnail = data[:2] + b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block + data[2:]
+    assert np.array_equal(decode(with_thumbnail[:-2]), decode(data))
+    with pytest.raises(InvalidImage):
+        decode(with_thumbnail[:-500])
+
+
+def test_a_progressive_jpeg_that_ends_between_two_scans_is_invalid(face):
+    """Every row is there, and what would make it sharp isn't: without an end marker nothing says that it is whole."""
+    data = cv2.imencode(".jpg", face[..., ::-1], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    first, last = (find(b"\xff\xda") for find in (data.index, data.rindex))
+    for cut in (data.index(b"\xff\xda", first + 2), last, len(data) - 2):
+        with pytest.raises(InvalidImage):
+            decode(data[:cut])
+
+
+def test_a_jpeg_of_a_scan_a_colour_that_lacks_the_last_is_invalid(face):
+    """Decoders show such an image with a hue that no camera saw."""
+    grey = simplejpeg.encode_jpeg(np.full((8, 8, 3), 128, np.uint8), colorspace="RGB", colorsubsampling="444")
+    head = grey[: grey.index(b"\xff\xda")]
+    scans = [  # no difference, end of block: in the standard tables of luma and of chroma
+        b"\xff\xda\x00\x08\x01" + component + b"\x00\x3f\x00" + bits
+        for component, bits in ((b"\x01\x00", b"\x2b"), (b"\x02\x11", b"\x0f"), (b"\x03\x11", b"\x0f"))
+    ]
+    assert np.abs(decode(head + b"".join(scans) + b"\xff\xd9").astype(int) - 128).max() <= 1
+    for count in (1, 2, 3):
+        with pytest.raises(InvalidImage):
+            decode(head + b"".join(scans[:count]))
+
+
 def test_corrupt_pixels_are_invalid(face):
     data = bytearray(png(face))
     data[len(data) // 2] ^= 0xFF
