@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -62,3 +64,12 @@ def open_store(settings: Settings) -> Iterator[Redis]:
 def print_json(value: Any) -> None:
     """Print for programs."""
     click.echo(json.dumps(value, indent=2))
+
+
+def write_key(path: Path, make: Callable[[], str]) -> None:
+    """Write a key that `make` makes to a new file of its owner alone. Raises OSError, before a key is made."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w") as file:
+        file.write(f"{make()}\n")

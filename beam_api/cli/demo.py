@@ -18,7 +18,7 @@ from typing import Any
 import click
 import httpx
 
-from beam_api.cli.common import json_option, print_json
+from beam_api.cli.common import json_option, print_json, write_key
 from beam_api.cli.show import progress_bar, show_vitals
 from beam_api.client.measure import BeamClient, ServiceRefused
 from beam_api.host.process import die_with_parent
@@ -30,6 +30,7 @@ from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 
 _START_S = 30.0
+_KEY_FILE = "demo-key"
 _SCENE = Scene(heart_rate_bpm=72.0, rmssd_ms=38.0, respiration_rate_bpm=15.0, sway=0.015, duration_s=31.0, seed=7)
 
 
@@ -39,7 +40,7 @@ _SCENE = Scene(heart_rate_bpm=72.0, rmssd_ms=38.0, respiration_rate_bpm=15.0, sw
 @json_option
 def demo(port: int, once: bool, as_json: bool) -> None:
     """Start everything, post a simulated face through HTTP as a client would, and print its vitals."""
-    with _service(port) as (url, key):
+    with _service(port) as (url, key, folder):
         if not as_json:
             click.echo(f"Posting {_SCENE.duration_s:.0f} s of a simulated face to {url}")
         try:
@@ -56,9 +57,18 @@ def demo(port: int, once: bool, as_json: bool) -> None:
                 f"{truth.respiration_rate_bpm:.0f} breaths a minute."
             )
         if not once:
-            click.echo(f"The service stays up on {url} with the key {key}. Ctrl-C ends it.", err=as_json)
-            click.echo(f"Measure yourself: {url}/playground", err=as_json)
+            _say_where(url, key, folder / _KEY_FILE, err=as_json)
             _wait_for_a_signal()
+
+
+def _say_where(url: str, key: str, path: Path, *, err: bool) -> None:
+    """Show the key on a terminal. Anything else that takes our output may keep it, so there it goes to a file."""
+    if sys.stdout.isatty() and (not err or sys.stderr.isatty()):
+        click.echo(f"The service stays up on {url} with the key {key}. Ctrl-C ends it.", err=err)
+    else:
+        write_key(path, lambda: key)
+        click.echo(f"The service stays up on {url} with the key in the file {path}. Ctrl-C ends it.", err=err)
+    click.echo(f"Measure yourself: {url}/playground", err=err)
 
 
 def _measure(url: str, key: str) -> dict[str, Any]:
@@ -75,8 +85,8 @@ def _measure(url: str, key: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _service(port: int) -> Iterator[tuple[str, str]]:
-    """A service on a data folder of its own: its address and a key. All gone at the end."""
+def _service(port: int) -> Iterator[tuple[str, str, Path]]:
+    """A service on a data folder of its own: its address, a key, and the folder. All gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="beam-demo-"))
     process = subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "beam_api.cli", "serve", "--port", str(port)],
@@ -93,7 +103,7 @@ def _service(port: int) -> Iterator[tuple[str, str]]:
             redis = connect(running_url(folder))
         except RedisNotRunning as error:
             raise click.ClickException(str(error)) from error
-        yield url, Keys(KeyStore(redis)).create("demo").key
+        yield url, Keys(KeyStore(redis)).create("demo").key, folder
     finally:
         process.terminate()
         process.wait()

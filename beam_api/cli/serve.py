@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 from functools import partial
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from beam_api.cli.common import failures_as_messages, read_settings
+from beam_api.cli.common import failures_as_messages, read_settings, write_key
 from beam_api.config import Settings
 from beam_api.exceptions import StoreUnavailable
 from beam_api.server.supervisor import Address, AddressInUse
@@ -64,12 +63,8 @@ def _give_key(keys: Keys, path: Path) -> None:
         click.echo(f"Your sandbox key, shown only now: {keys.create('first start').key}")
         return
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_key(path, lambda: keys.create("first start").key)
     except OSError:  # nothing can be written, as where all storage is elsewhere
         click.echo("There is no key yet: make one with `beam keys create`.")
         return
-    with open(descriptor, "w") as file:
-        file.write(f"{keys.create('first start').key}\n")
     click.echo(f"Your sandbox key is in the file {path}")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -116,4 +119,29 @@ def test_the_demo_measures_its_simulated_face_and_ends(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert abs(result["measured"]["heart_rate"] - result["simulated"]["heart_rate"]) <= 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_prints_no_key_into_a_pipe_and_leaves_it_in_a_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "beam_api.cli", "demo", "--port", "0"]
+    with subprocess.Popen(
+        command,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("Measure yourself"):
+                break
+        said = re.search(r"stays up on (\S+) with the key in the file (\S+)\. ", "".join(lines))
+        assert said, lines
+        key = Path(said[2]).read_text().strip()
+        assert httpx.get(f"{said[1]}/api/keys/me", headers={"X-API-Key": key}).status_code == 200
+        process.send_signal(signal.SIGINT)
+        lines.append(process.stdout.read())
+    assert "beam_sk_" not in "".join(lines)
     assert list(tmp_path.iterdir()) == []

@@ -193,6 +193,27 @@ def test_the_first_start_without_a_terminal_leaves_the_key_in_a_file_of_its_owne
     assert path.read_text().strip() == key
 
 
+@pytest.mark.parametrize("err", [False, True])
+@pytest.mark.parametrize("terminals", [(), ("stdout",), ("stderr",), ("stdout", "stderr")])
+def test_the_demo_shows_its_key_on_a_terminal_alone(tmp_path, capsys, monkeypatch, err, terminals):
+    from beam_api.cli.demo import _say_where
+
+    for name in terminals:
+        monkeypatch.setattr(getattr(sys, name), "isatty", lambda: True)
+    path = tmp_path / "demo-key"
+    _say_where("http://localhost:8000", "beam_sk_x", path, err=err)
+    captured = capsys.readouterr()
+    shown = captured.err if err else captured.out
+    if "stdout" in terminals and (not err or "stderr" in terminals):
+        assert "with the key beam_sk_x." in shown
+        assert not path.exists()
+    else:
+        assert f"with the key in the file {path}." in shown
+        assert "beam_sk_x" not in captured.out + captured.err
+        assert path.read_text() == "beam_sk_x\n"
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_first_start_that_can_write_no_file_makes_no_key_that_nobody_sees(settings, redis, capsys, tmp_path):
     from beam_api.cli.serve import _greet
 
