@@ -71,8 +71,15 @@ VARIABLES = (
     Variable("WEB_CONCURRENCY", "cores and memory allowed", "Worker processes."),
 )
 
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
+)
 """As browsers write it: no path, no upper case. No `*` either. Packaged apps have schemes of their own."""
+
+_SCHEMES_WITHOUT_ORIGIN = frozenset(
+    {"about", "blob", "data", "file", "filesystem", "javascript", "mailto", "null", "view-source", "ws", "wss"}
+)
+"""For pages of these schemes browsers send the origin `null`, or that of another page, or there are no such pages."""
 
 FSYNC = ("everysec", "always")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -174,21 +181,21 @@ def _allowed_hosts(value: str) -> tuple[str, ...]:
     return hosts
 
 
-_NO_ORIGINS = ("file", "javascript", "data", "blob", "about", "null")  # schemes whose pages send no such origin
-
-
-def _is_origin(text: str) -> bool:
-    scheme, _, port = text.partition("://")[0], *text.rpartition(":")[1:]
-    too_far = port.isdigit() and int(port) > 65535
-    return bool(_ORIGIN.fullmatch(text)) and scheme not in _NO_ORIGINS and not too_far
-
-
 def _origins(value: str) -> tuple[str, ...]:
     origins = tuple(value.replace(",", " ").split())
-    if not all(_is_origin(origin) for origin in origins):
-        raise ValidationError(
-            "must be origins such as https://app.example.com:8443 or capacitor://localhost, separated by commas"
-        )
+    for origin in origins:
+        if ":" in origin and origin.partition(":")[0].lower() in _SCHEMES_WITHOUT_ORIGIN:
+            raise ValidationError(
+                "must hold no address with file:, data:, blob:, javascript: or the like: such pages have no origin of "
+                "their own"
+            )
+        parsed = _ORIGIN.fullmatch(origin)
+        if not parsed:
+            raise ValidationError(
+                "must be origins such as https://app.example.com:8443 or capacitor://localhost, separated by commas"
+            )
+        if int(parsed["port"] or 1) > 65_535:
+            raise ValidationError("must have ports from 1 to 65535")
     return origins
 
 

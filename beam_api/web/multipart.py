@@ -7,7 +7,6 @@ memory, where finding the boundaries costs 0.02 ms a frame.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from werkzeug.http import parse_options_header
 from werkzeug.wrappers import Request
 
 from beam_api.exceptions import InvalidParameter, MissingFrame, PayloadTooLarge, UnsupportedMediaType
+from beam_api.web import encoded
 
 _CHUNK = 256 * 1024
 _MOST_PARTS = 1000
@@ -25,17 +25,11 @@ _MOST_HEADER_BYTES = 8 * 1024
 _MOST_FIELD_BYTES = 8 * 1024
 
 FRAME = "frame"
-_FRAME_NAMES = (FRAME, "frame[]", "frames", "frames[]")  # as libraries write a list's name
-_LISTS = {"timestamp_ms[]": "timestamp_ms"}
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
-_DATA_URL = re.compile(
-    rb"data:(?:image/[a-z0-9+.*-]{1,20}|application/octet-stream)(?:;[\w-]{1,20}=[\w-]{1,40}){0,4};base64,",
-    re.IGNORECASE,
-)
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
-_TEXT_SIGNATURES = (b"data:", b"/9j/", b"iVBORw0KGgo", b"_9j_")  # of base64
-_BLANKS = b" \t\r\n"
-_CURE = "must be given as a file: the bytes of a JPEG or PNG image, or these as base64 or as a data URL"
+_LISTS = dict.fromkeys(("frame[]", "frames", "frames[]"), FRAME) | {"timestamp_ms[]": "timestamp_ms"}
+"""As libraries write the names of lists."""
+
+_LEAST_BASE64 = 64  # bytes; no image is smaller
+_CURE = f"'{FRAME}' must be given as a file: the bytes of a JPEG or PNG image, or these as base64 or as a data URL."
 _OTHER_TYPES = {
     "application/json": "JSON",
     "application/x-www-form-urlencoded": "a URL-encoded form",
@@ -55,10 +49,14 @@ class Limits:
 
 @dataclass(slots=True)
 class Form:
-    """The parts of a body by name, each in the order in which they came."""
+    """The parts of a body by name, each in the order in which they came.
+
+    `misplaced` names the fields that hold an image where text belongs: without a file name, and not called `frame`.
+    """
 
     fields: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, list[bytes]] = field(default_factory=dict)
+    misplaced: list[str] = field(default_factory=list)
 
 
 def read_form(request: Request, limits: Limits) -> Form:
@@ -110,25 +108,24 @@ def _parse(body: bytes, boundary: bytes, limits: Limits) -> Form:
         if count > _MOST_PARTS:
             raise PayloadTooLarge
         name, is_file = _disposition(headers)
-        if name in _FRAME_NAMES and (is_file or end > start):
-            name, is_file = FRAME, is_file and not body.startswith(_TEXT_SIGNATURES, start)
-            if not is_file and body[start:end].isascii():  # text, by a client that knows no better
-                if (total := total + end - start) > limits.files_bytes:
-                    raise PayloadTooLarge
-                form.files.setdefault(FRAME, []).append(_from_text(body[start:end], limits.file_bytes))
-                continue
-        name = _LISTS.get(name, name)
-        if is_file or name == FRAME or _is_image(body, start):
-            total += end - start
-            if end - start > limits.file_bytes or total > limits.files_bytes:
+        name, size = _LISTS.get(name, name), end - start
+        is_frame = name == FRAME and size > 0
+        is_misplaced = not is_file and not is_frame and _holds_image(_head(body, start, end))
+        if is_file or is_frame or is_misplaced:
+            if (total := total + size) > limits.files_bytes:
                 raise PayloadTooLarge
-            form.files.setdefault(name, []).append(body[start:end])
+            if is_misplaced:
+                form.misplaced.append(name)
+                continue
+            most = limits.file_bytes
+            content = _frame(body, start, end, is_file, most) if is_frame else _file(body, start, end, most)
+            form.files.setdefault(name, []).append(content)
         else:
-            if end - start > _MOST_FIELD_BYTES:
+            if size > _MOST_FIELD_BYTES:
                 problem = (
                     f"must be at most {_MOST_FIELD_BYTES // 1024} KB of text; images go into the file field '{FRAME}'"
                 )
-                raise InvalidParameter(_short(name), problem)
+                raise InvalidParameter(shown(name) or "a field", problem)
             form.fields.setdefault(name, []).append(body[start:end].decode("utf-8", "replace"))
     return form
 
@@ -165,30 +162,42 @@ def _disposition(headers: bytes) -> tuple[str, bool]:
     raise _malformed()
 
 
-def _is_image(body: bytes, start: int) -> bool:
-    return any(body.startswith(signature, start) for signature in _SIGNATURES)
+def _head(body: bytes, start: int, end: int) -> bytes:
+    return body[start : min(end, start + encoded.HEAD_BYTES)]
 
 
-def _from_text(text: bytes, most: int) -> bytes:
-    """The image that base64 or a data URL holds."""
-    if len(text) > most // 3 * 4 + 1024:
+def _holds_image(head: bytes) -> bool:
+    return encoded.is_image(head) or (len(head) >= _LEAST_BASE64 and encoded.is_image(encoded.decoded_head(head)))
+
+
+def _frame(body: bytes, start: int, end: int, is_file: bool, most: int) -> bytes:
+    """The image in a part: its bytes, or what base64 or a data URL in it holds, with or without a file name."""
+    head = _head(body, start, end)
+    if encoded.is_readable(head):
+        return _file(body, start, end, most)
+    if encoded.is_image(encoded.decoded_head(head)):
+        if end - start > most // 3 * 4 + 1024:
+            raise PayloadTooLarge
+        if image := encoded.decode(body[start:end]):
+            return _file(image, 0, len(image), most)
+        is_text = True
+    else:
+        is_text = not encoded.is_image(head) and head.isascii() and b"\x00" not in head
+    # Bytes that are no text are a file of whatever kind: the decoder says what is wrong with it.
+    if is_text and not is_file:
+        raise MissingFrame(_CURE)
+    return _file(body, start, end, most)
+
+
+def _file(body: bytes, start: int, end: int, most: int) -> bytes:
+    if end - start > most:
         raise PayloadTooLarge
-    text = text.strip(_BLANKS)
-    if prefix := _DATA_URL.match(text):
-        text = text[prefix.end() :]
-    text = text.translate(_URL_SAFE, b"\r\n")
-    try:
-        image = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
-    except ValueError:
-        raise MissingFrame(f"'{FRAME}' {_CURE}.") from None
-    if not _is_image(image, 0):
-        raise MissingFrame(f"'{FRAME}' {_CURE}.")
-    return image
+    return body[start:end]
 
 
-def _short(name: str) -> str:
-    """A name as an error may repeat it."""
-    return name if re.fullmatch(r"[\w\[\].-]{1,32}", name) else "a field"
+def shown(name: str) -> str | None:
+    """The name of a part as a message may repeat it; None for one that is no plain name."""
+    return name if re.fullmatch(r"[\w\[\].-]{1,32}", name) else None
 
 
 def _malformed() -> InvalidParameter:

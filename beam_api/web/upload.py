@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import IO, BinaryIO
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -10,6 +9,9 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 from werkzeug.wrappers import Request
 
 from beam_api.exceptions import InvalidParameter, PayloadTooLarge, StoreUnavailable, UnsupportedMediaType
+from beam_api.web import encoded
+from beam_api.web.multipart import shown
+from rppg_core.media.containers import sniff
 
 _CHUNK = 64 * 1024
 _AROUND_BYTES = 64 * 1024  # boundaries, headers and fields around the file
@@ -71,13 +73,15 @@ def read_upload(request: Request, name: str, into: BinaryIO, most_bytes: int) ->
 
 
 class _Reader:
-    """One body on its way through the decoder."""
+    """One body on its way through the decoder. `other` names a part that is a file or a video under another name."""
 
     def __init__(self, decoder: MultipartDecoder, name: str, into: BinaryIO, most_bytes: int) -> None:
         self._decoder, self._name, self._into, self._most_bytes = decoder, name, into, most_bytes
+        self._lists = (f"{name}[]", f"{name}s", f"{name}s[]")  # as libraries write a list's name
         self._written = self._passed_over = self._files = 0
-        self._wanted = False
-        self.other = ""  # a file of another name
+        self._part, self._is_file, self._wanted = "", False, False
+        self._head = b""  # of the part
+        self.other = ""
 
     def read(self, stream: IO[bytes]) -> int:
         ended = False
@@ -93,24 +97,30 @@ class _Reader:
             if isinstance(event, Epilogue):
                 return True
             if isinstance(event, (Field, File)):
-                self._wanted = event.name in (self._name, f"{self._name}[]")  # with or without a file name
-                if isinstance(event, File) and re.fullmatch(r"[\w\[\].-]{1,32}", event.name):
-                    self.other = event.name
-                self._files += self._wanted
-                if self._files > 1:
-                    raise InvalidParameter(self._name, "must be given once")
+                self._begin(event)
             elif isinstance(event, Data):
-                self._take(event.data)
+                self._take(event)
         return False
 
-    def _take(self, data: bytes) -> None:
+    def _begin(self, part: Field | File) -> None:
+        self._part, self._is_file, self._head = part.name, isinstance(part, File), b""
+        # With or without a file name; but a text named `files` is something else.
+        self._wanted = part.name == self._name or (self._is_file and part.name in self._lists)
+        self._files += self._wanted
+        if self._files > 1:
+            raise InvalidParameter(self._name, "must be given once")
+
+    def _take(self, event: Data) -> None:
+        data = event.data
+        if len(self._head) < encoded.HEAD_BYTES:
+            self._head += data[: encoded.HEAD_BYTES - len(self._head)]
+            if len(self._head) == encoded.HEAD_BYTES or not event.more_data:
+                self._check_head()
         if not self._wanted:
             self._passed_over += len(data)
             if self._passed_over > self._most_bytes:
                 raise PayloadTooLarge
             return
-        if not self._written and data.startswith(b"data:"):
-            raise InvalidParameter(self._name, "must hold the bytes of the video file, not a data URL")
         self._written += len(data)
         if self._written > self._most_bytes:
             raise PayloadTooLarge(_TOO_LARGE.format(self._most_bytes // 2**20))
@@ -118,3 +128,15 @@ class _Reader:
             self._into.write(data)
         except OSError as error:  # ours, not the client's: a full disk
             raise StoreUnavailable from error
+
+    def _check_head(self) -> None:
+        """Look at the first bytes of a part, once as many as are needed have come."""
+        is_encoded = sniff(encoded.decoded_head(self._head)) is not None
+        if not self._wanted:
+            is_video = is_encoded or sniff(self._head) is not None
+            if self._head and (is_video or self._is_file) and shown(self._part):
+                self.other = self.other or self._part
+        elif self._head[:5].lower() == b"data:":
+            raise InvalidParameter(self._name, "must hold the bytes of the video file, not a data URL")
+        elif is_encoded:
+            raise InvalidParameter(self._name, "must hold the bytes of the video file, not base64")

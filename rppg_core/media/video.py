@@ -18,6 +18,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from rppg_core.errors import InvalidVideo, UnusableVideo
+from rppg_core.media.containers import sniff
 from rppg_core.media.orientation import Orientation, square_size
 
 CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mjpeg", "mpeg4", "rawvideo")
@@ -26,7 +27,6 @@ CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mjpeg", "mpeg4", "rawvideo")
 SMALLEST_SIDE, MOST_PIXELS = 64, 25_000_000
 """Pictures with a shorter side hold no face that can be measured; larger ones cost more memory than they are worth."""
 
-_MOV_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _AHEAD = 0.2  # of a frame's interval: how much too early a frame may be and still count as on time
 _DISTINCT_S = 0.0005
 _MOST_BAD_PACKETS = 500
@@ -51,17 +51,6 @@ class VideoInfo:
     first_s: float
     duration_s: float
     size_bytes: int
-
-
-def sniff(head: bytes) -> str | None:
-    """Name the container by a file's first 64 bytes: "mov" (MP4 too), "matroska" (WebM), "avi", or None."""
-    if head[4:8] in _MOV_BOXES:
-        return "mov"
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        return "matroska"
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return "avi"
-    return None
 
 
 def probe(file: Path | BinaryIO) -> VideoInfo:

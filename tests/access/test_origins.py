@@ -89,13 +89,39 @@ def test_a_setting_that_is_no_list_of_origins_is_refused(monkeypatch, value):
         Settings.from_environment()
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        *(
+            (v, "no origin of their own")
+            for v in ("file://localhost", "javascript://x", "data:", "blob:", "Blob:https://a.b")
+        ),
+        *((v, "no origin of their own") for v in ("data:text/html,x", "blob:https://a.example/1", f"{APP} file:///a")),
+        *(
+            (v, "ports from 1 to 65535")
+            for v in ("https://a:99999", "https://[::1]:65536", "capacitor://localhost:70000")
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_origin_is_said(monkeypatch, value, said):
+    monkeypatch.setenv("BEAM_CORS_ORIGINS", value)
+    with pytest.raises(SettingsError, match=f"BEAM_CORS_ORIGINS.*{said}"):
+        Settings.from_environment()
+
+
+def test_the_highest_port_and_hosts_called_like_schemes_are_origins(monkeypatch):
+    monkeypatch.setenv("BEAM_CORS_ORIGINS", "https://a:65535,http://file,http://tauri.localhost")
+    assert Settings.from_environment().cors_origins == ("https://a:65535", "http://file", "http://tauri.localhost")
+
+
 def test_origins_are_read_from_the_environment(monkeypatch):
     monkeypatch.setenv("BEAM_CORS_ORIGINS", f"{APP}, http://localhost:5173 https://[::1]:8443")
     assert Settings.from_environment().cors_origins == (APP, "http://localhost:5173", "https://[::1]:8443")
 
 
 @pytest.mark.parametrize(
-    "origin", ["capacitor://localhost", "ionic://localhost", "tauri://localhost", "app://x-1:8080"]
+    "origin",
+    ["capacitor://localhost", "ionic://localhost", "tauri://localhost", "http://tauri.localhost", "app://x-1:8080"],
 )
 def test_the_origin_of_a_packaged_app_is_one_like_others(settings, redis, reader, api_key, monkeypatch, origin):
     monkeypatch.setenv("BEAM_CORS_ORIGINS", origin)

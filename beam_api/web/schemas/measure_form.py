@@ -14,7 +14,7 @@ from beam_api.exceptions import InvalidParameter, MissingFrame, MissingTimestamp
 from beam_api.services import clocks
 from beam_api.services.measuring import Post
 from beam_api.store.windows import Session
-from beam_api.web.multipart import Form
+from beam_api.web.multipart import Form, shown
 
 MOST_FRAMES = 64
 _MOST_MS = 9 * 10**12
@@ -107,9 +107,7 @@ def read_post(form: Form, key_id: str, query: Iterable[str] = ()) -> Post:
     MissingFrame, TooManyFrames, MissingTimestamps
         As their names say.
     """
-    for name in form.fields:
-        if name not in _FORM.fields and name.lower() in _FORM.fields:  # a lost session id would mix two people
-            raise InvalidParameter(_short(name), f"must be spelled '{name.lower()}'")
+    _check_names(form)
     sent = {name: values for name, values in form.fields.items() if name in _FORM.fields}
     try:
         params = _FORM.load({n: values if n == "timestamp_ms" else _only(n, values) for n, values in sent.items()})
@@ -143,9 +141,21 @@ def read_post(form: Form, key_id: str, query: Iterable[str] = ()) -> Post:
     )
 
 
+def _check_names(form: Form) -> None:
+    """Refuse what would pass for an unknown field and be ignored: without its session, two people would be one."""
+    for name in (*form.fields, *form.files, *form.misplaced):
+        meant = name.strip().lower().removesuffix("[]")
+        if name != meant and meant in _FORM.fields:
+            raise InvalidParameter(_short(name), f"must be spelled '{meant}'")
+    for name in form.misplaced:
+        if name in _FORM.fields:
+            raise InvalidParameter(name, "must be text, not an image")
+
+
 def _where_files_are(form: Form) -> str | None:
     """What to tell a client that sent its images under another name."""
-    others = [name for name, files in form.files.items() if any(files) and re.fullmatch(r"[\w\[\].-]{1,32}", name)]
+    holding = (*(name for name, files in form.files.items() if any(files)), *form.misplaced)
+    others = [name for name in holding if shown(name)]
     return f"{MissingFrame.message} It holds one in '{others[0]}': rename that to 'frame'." if others else None
 
 
@@ -158,7 +168,7 @@ def _only(name: str, values: list[str]) -> str:
 def _warnings(form: Form, query: Iterable[str]) -> tuple[str, ...]:
     """What the form and the query hold that is not used, and which field was probably meant."""
     known = [*_FORM.fields, "frame"]
-    unused = dict.fromkeys(name for name in (*form.fields, *form.files) if name not in known)
+    unused = dict.fromkeys(name for name in (*form.fields, *form.files, *form.misplaced) if name not in known)
     found = [f"The form field `{_short(name)}` is unknown and was ignored.{_meant(name, known)}" for name in unused]
     if "frame" in form.fields:
         found.append("A part named `frame` came without a file name and was ignored: send it as a file.")

@@ -6,6 +6,7 @@ import base64
 import io
 import re
 import tempfile
+from collections.abc import Callable
 
 import pytest
 from werkzeug.test import EnvironBuilder
@@ -211,22 +212,100 @@ def test_an_image_without_a_file_name_under_another_name_is_named() -> None:
         read_post(form, "key")
 
 
+OTHER_FORMATS = [
+    b"GIF89a" + b"!" * 100,
+    b"RIFF1234WEBPVP8 " + b"!" * 100,
+    b"\x00\x00\x00\x18ftypheic" + bytes(100),
+    b"BM" + bytes(100),
+    b"II*\x00" + bytes(100),
+]
+
+
+@pytest.mark.parametrize("image", OTHER_FORMATS)
+@pytest.mark.parametrize("encode", [bytes, base64.b64encode])
+def test_another_format_is_a_frame_with_and_without_a_file_name(image: bytes, encode: Callable[[bytes], bytes]) -> None:
+    """Decoders call it by its name: UNSUPPORTED_IMAGE."""
+    for file_name in ("", '; filename="a"'):
+        body = body_of(named(f'name="frame"{file_name}', encode(image)))
+        assert read_form(request_of(body), WIDE).files == {"frame": [image]}
+
+
+@pytest.mark.parametrize("name", ["image", "Frame", "file", "picture[]"])
+@pytest.mark.parametrize("size", [100, 18_000, 700_000])
+@pytest.mark.parametrize(
+    ("prefix", "encode"),
+    [
+        (b"", bytes),
+        (b"", base64.b64encode),
+        (b"", base64.urlsafe_b64encode),
+        (b"data:application/octet-stream;charset=utf-8;base64,", base64.b64encode),
+    ],
+)
+def test_an_image_in_another_field_is_missing_from_frame(
+    name: str, size: int, prefix: bytes, encode: Callable[[bytes], bytes]
+) -> None:
+    for image in (b"\xff\xd8\xff\xe0" + bytes(size), b"\x89PNG\r\n\x1a\n" + bytes(size), b"GIF89a" + bytes(size)):
+        form = read_form(request_of(body_of(named(f'name="{name}"', prefix + encode(image)))), WIDE)
+        with pytest.raises(MissingFrame, match=rf"It holds one in '{re.escape(name)}': rename that to 'frame'"):
+            read_post(form, "key")
+
+
+def test_an_image_beside_a_frame_is_an_unknown_field() -> None:
+    body = body_of(named('name="image"', b"\xff\xd8\xff" + bytes(900)), part("frame", b"\xff\xd8\xff", "a.jpg"))
+    post = read_post(read_form(request_of(body), WIDE), "key")
+    assert post.frames == (b"\xff\xd8\xff",)
+    assert "`image` is unknown" in post.warnings[0]
+
+
+@pytest.mark.parametrize("encode", [bytes, base64.b64encode])
+def test_an_image_as_the_session_is_not_another_person(encode: Callable[[bytes], bytes]) -> None:
+    """If it were ignored, the frame would go to the session `default`."""
+    image = b"\xff\xd8\xff" + bytes(900)
+    body = body_of(named('name="session_id"', encode(image)), part("frame", image, "a.jpg"))
+    with pytest.raises(InvalidParameter, match="'session_id' must be text, not an image"):
+        read_post(read_form(request_of(body), WIDE), "key")
+
+
+def test_base64_that_breaks_off_in_a_file_is_one_bad_frame() -> None:
+    image = b"\xff\xd8\xff\xe0" + bytes(9000)
+    broken = base64.b64encode(image)[:-900] + b"%%%"
+    body = body_of(part("frame", broken, "a.jpg"), part("frame", image, "b.jpg"))
+    assert read_form(request_of(body), WIDE).files == {"frame": [broken, image]}
+
+
+def test_misplaced_images_are_held_to_the_limits_of_files() -> None:
+    body = body_of(*[named('name="image"', b"\xff\xd8\xff" + bytes(900))] * 3)
+    with pytest.raises(PayloadTooLarge):
+        read_form(request_of(body), Limits(1000, 2500, 10**6))
+
+
 @pytest.mark.parametrize("name", ["image", "session_id"])
 def test_a_long_text_names_its_field(name: str) -> None:
     with pytest.raises(InvalidParameter, match=f"'{name}' must be at most 8 KB of text; images go into"):
         read_form(request_of(body_of(named(f'name="{name}"', base64.b64encode(bytes(18_000))))), WIDE)
 
 
-@pytest.mark.parametrize(("name", "right"), [("Session_Id", "session_id"), ("Duration_MS", "duration_ms")])
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        *(("Session_Id", "session_id"), ("Duration_MS", "duration_ms"), ("FPS", "fps")),
+        *(("session_id[]", "session_id"), ("Timestamp_MS[]", "timestamp_ms")),
+    ],
+)
 def test_a_field_in_the_wrong_case_is_refused_with_its_spelling(name: str, right: str) -> None:
     body = body_of(named(f'name="{name}"', b"1"), part("frame", b"\xff\xd8\xff", "a.jpg"))
-    with pytest.raises(InvalidParameter, match=f"'{name}' must be spelled '{right}'"):
+    with pytest.raises(InvalidParameter, match=f"'{re.escape(name)}' must be spelled '{right}'"):
         read_post(read_form(request_of(body), WIDE), "key")
 
 
-def test_times_in_a_list_are_times() -> None:
-    body = body_of(named('name="timestamp_ms[]"', b"1000"), part("frame[]", b"\xff\xd8\xff", "a.jpg"))
-    assert read_post(read_form(request_of(body), WIDE), "key").times_us == (1_000_000,)
+@pytest.mark.parametrize("count", [1, 2])
+def test_times_in_a_list_are_times(count: int) -> None:
+    names = ("timestamp_ms[]", "timestamp_ms")  # in whatever mixture, in their order
+    times = [named(f'name="{names[i % 2]}"', str(1000 + 40 * i).encode()) for i in range(count)]
+    body = body_of(*times, *[part("frame[]", b"\xff\xd8\xff", "a.jpg")] * count)
+    post = read_post(read_form(request_of(body), WIDE), "key")
+    assert post.times_us == (1_000_000, 1_040_000)[:count]
+    assert post.warnings == ()
 
 
 def test_text_is_held_to_the_limits_of_files() -> None:
@@ -273,8 +352,43 @@ def test_a_video_is_taken_with_or_without_a_file_name(file_name: str) -> None:
 def test_a_video_in_a_list_is_taken_and_one_under_another_name_is_named() -> None:
     into = io.BytesIO()
     assert read_upload(request_of(body_of(part("file[]", b"video", "v.mp4"))), "file", into, 10**6) == 5
+    for name in ("files", "files[]"):
+        body = body_of(named('name="note"', b"x"), part(name, b"video", "v.mp4"))
+        assert read_upload(request_of(body), "file", io.BytesIO(), 10**6) == 5
+    with pytest.raises(InvalidParameter, match="'file' must be given once"):
+        read_upload(request_of(body_of(*[part("files", b"video", "v.mp4")] * 2)), "file", into, 10**6)
     with pytest.raises(InvalidParameter, match="'file' must hold the video file, which the request holds in 'video'"):
         read_upload(request_of(body_of(part("video", b"video", "v.mp4"))), "file", into, 10**6)
+
+
+VIDEOS = [
+    b"\x00\x00\x00\x18ftypisom" + bytes(90_000),
+    b"\x1a\x45\xdf\xa3" + bytes(90_000),
+    b"RIFF1234AVI " + bytes(90_000),
+]
+
+
+@pytest.mark.parametrize("video", VIDEOS)
+@pytest.mark.parametrize("encode", [bytes, base64.b64encode, base64.encodebytes])
+def test_a_video_without_a_file_name_in_another_field_is_named(video: bytes, encode: Callable[[bytes], bytes]) -> None:
+    for name in ("video", "files"):
+        body = body_of(named(f'name="{name}"', encode(video)))
+        with pytest.raises(InvalidParameter, match=f"'file' must hold .*, which the request holds in '{name}'"):
+            read_upload(request_of(body), "file", io.BytesIO(), 10**6)
+
+
+@pytest.mark.parametrize("video", VIDEOS)
+@pytest.mark.parametrize("file_name", ["", '; filename="v.mp4"'])
+def test_a_video_as_base64_is_refused_with_the_cure(video: bytes, file_name: str) -> None:
+    for text in (base64.b64encode(video), base64.urlsafe_b64encode(video), base64.encodebytes(video)):
+        body = body_of(named(f'name="file"{file_name}', text))
+        with pytest.raises(InvalidParameter, match="'file' must hold the bytes of the video file, not base64"):
+            read_upload(request_of(body), "file", io.BytesIO(), 10**6)
+
+
+def test_a_text_called_files_is_no_second_video() -> None:
+    body = body_of(named('name="files"', b"1"), part("file", b"video", "v.mp4"))
+    assert read_upload(request_of(body), "file", io.BytesIO(), 10**6) == 5
 
 
 def test_a_video_as_a_data_url_is_refused_with_the_cure() -> None:

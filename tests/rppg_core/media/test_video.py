@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rppg_core.errors import InvalidVideo, UnusableVideo
-from rppg_core.media.video import probe, read_video, sniff
+from rppg_core.media.containers import sniff
+from rppg_core.media.video import probe, read_video
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.film import film
 from rppg_core.simulation.scenes import Scene
