@@ -8,13 +8,12 @@ from itertools import pairwise
 import structlog
 
 from beam_api.services import pacing
+from beam_api.services.clocks import SILENCE_US
 from beam_api.store.windows import OpenWindow
 from rppg_core.errors import NoFaceDetected
 from rppg_core.face.reader import FaceState, Reading
 from rppg_core.trace.aliasing import is_evenly_slow
 from rppg_core.trace.traces import Sample, Trace
-
-_SILENCE_US = 5_000_000  # as in store/lua/append.lua: after a longer one the window begins anew
 
 
 class Advice:
@@ -67,7 +66,7 @@ class Advice:
 def _after_silence(samples: list[tuple[int, Sample]]) -> list[tuple[int, Sample]]:
     """The samples after the last silence that restarts a window, in the order of their times."""
     ordered = sorted(samples, key=lambda sample: sample[0])
-    breaks = [i for i, (a, b) in enumerate(pairwise(ordered), 1) if b[0] - a[0] > _SILENCE_US]
+    breaks = [i for i, (a, b) in enumerate(pairwise(ordered), 1) if b[0] - a[0] > SILENCE_US]
     return ordered[breaks[-1] :] if breaks else ordered
 
 

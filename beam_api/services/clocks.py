@@ -12,7 +12,7 @@ DUPLICATE = "DUPLICATE_TIMESTAMP"
 """Code of a frame that was rejected because another frame has its time."""
 
 NEAR_US = 1000  # as in store/lua/append.lua: closer frames have the same time as far as clocks can say
-_SILENCE_US = 5_000_000
+SILENCE_US = 5_000_000  # as there: a longer one between frames begins a new window
 _EPOCH_S_US = range(1_000_000_000_000, 3_000_000_000_000)  # Unix seconds of 2001 to 2065, read as milliseconds
 _EPOCH_STEP_US = 8_000  # frames a second apart or less, in seconds read as milliseconds
 
@@ -62,6 +62,6 @@ def warnings(times_us: Sequence[int], doubled: Collection[int], appended: Append
         return (SECONDS,)
     if doubled and len(times_us) == 1 and times_us[0] not in appended.window.recent_us:
         return (SECONDS,)  # frames sent alone, a fraction of a millisecond apart
-    if (len(steps) > 1 and min(steps) > _SILENCE_US) or (appended.restarted and appended.anew > 1):
+    if (len(steps) > 1 and min(steps) > SILENCE_US) or (appended.restarted and appended.anew > 1):
         return (MICROSECONDS,) if 5e6 < median(steps or [appended.jump_us]) < 250e6 else (TOO_FAR_APART,)
     return (COARSE,) if len(doubled) > 1 or (doubled and len(times_us) == 1) else ()

@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -17,7 +17,7 @@ from beam_api.services.advice import Advice
 from beam_api.services.measure_result import Buffering, Measurement, Rejected, SeenFace
 from beam_api.services.pacing import Allowance
 from beam_api.services.rolling_rate import LOOK, running_rate
-from beam_api.services.workload import NO_WORK, LargeLane, Workload
+from beam_api.services.workload import LargeLane, Workload
 from beam_api.store.results import ResultStore
 from beam_api.store.scripts import Question
 from beam_api.store.windows import Appended, Arrival, Claim, Entry, LastFace, Look, OpenWindow, Session, WindowStore
@@ -28,6 +28,9 @@ from rppg_core.trace.traces import Trace, pack
 PATIENCE_S = 2.0  # how long a retry waits for an analysis under way elsewhere
 _POLL_S = 0.04
 HELD_S = 11.0  # how long the request that fills a window waits at most for late frames; the script decides sooner
+WAITING = 2
+"""How many requests of a process wait for late frames, each with a thread. Further windows close at once."""
+
 AT_WORK = 4
 """Requests of a process whose frames are read, or whose windows are analysed, at the same time. The other threads wait
 for bodies of slow clients, for Redis, or for a result."""
@@ -54,12 +57,11 @@ class Post:
     include_raw: bool
     allowance: Allowance | None = None
     marks: tuple[bytes, ...] = ()
-    workload: Workload = NO_WORK
+    workload: Workload = field(init=False)
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.workload.total_bytes:
-            object.__setattr__(self, "workload", Workload.of(self.frames))
+        object.__setattr__(self, "workload", Workload.of(self.frames))
         if not self.marks:
             object.__setattr__(self, "marks", tuple(hashlib.sha256(data).digest()[:8] for data in self.frames))
 
@@ -119,6 +121,7 @@ class Measuring:
         self._analyse, self._advice = analyse, Advice(advise)
         self._look: Look | None = LOOK
         self._at_work = threading.BoundedSemaphore(AT_WORK)
+        self._waiting = threading.BoundedSemaphore(WAITING)
         self._large, self._large_reader = LargeLane(), reader.beside()
 
     def arriving(self, post: Post) -> tuple[Question[Arrival], Question[int]]:
@@ -235,15 +238,21 @@ class Measuring:
 
     def _settled(self, post: Post, appended: Appended) -> Appended:
         """Wait while a full window waits for frames that may be on their way; then close it."""
-        end = time.monotonic() + HELD_S
-        settled = appended
-        while settled.held and not (settled.claim or settled.taken):
-            time.sleep(_POLL_S)
-            patient = time.monotonic() < end
-            settled = self._windows.append(
-                post.session, (), duration_us=post.duration_us, digest=post.digest, patient=patient
-            )
-        return replace(settled, restarted=appended.restarted)
+        if not appended.held:
+            return appended
+        may_wait = self._waiting.acquire(blocking=False)
+        try:
+            end, settled = time.monotonic() + (HELD_S if may_wait else 0.0), appended
+            while settled.held and not (settled.claim or settled.taken):
+                if patient := time.monotonic() < end:
+                    time.sleep(_POLL_S)
+                settled = self._windows.append(
+                    post.session, (), duration_us=post.duration_us, digest=post.digest, patient=patient
+                )
+            return replace(settled, restarted=appended.restarted)
+        finally:
+            if may_wait:
+                self._waiting.release()
 
     def _answer(self, request: _Request, appended: Appended) -> Buffering | Completed:
         if appended.claim:

@@ -74,9 +74,6 @@ class Workload:
             )
 
 
-NO_WORK = Workload(0, 0)
-
-
 class LargeLane:
     """One thread of low priority for large requests. Makes no thread before it is used, so it may be forked."""
 
