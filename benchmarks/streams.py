@@ -188,8 +188,6 @@ def send(scene: Scene, streams: Sequence[Stream], reader: FaceReader) -> list[Se
         video = film(images, face.times_s, scene.fps, stream)
         trace = read_frames(decoded(video, stream), reader, scene.frame_size)
         if trace is not None and not stream.jpeg_quality:
-            width, height = scene.frame_size
-            info = probe(io.BytesIO(video))
-            trace = replace(trace, bits_a_pixel=8 * info.size_bytes / (info.frames * width * height))
+            trace = replace(trace, bits_a_pixel=probe(io.BytesIO(video)).bits_a_pixel(scene.frame_size))
         sent.append(Sent(scene, stream, trace))
     return sent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
@@ -15,14 +16,12 @@ from rppg_core.extractors import DEFAULT, calibration_of, extraction
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
 from rppg_core.media.video import probe, read_video
+from rppg_core.media.video_cost import LONGEST_SIDE, MAX_FPS, predicted_s
 from rppg_core.results import Vitals
 from rppg_core.trace.traces import Trace
 
-MAX_FPS = 30.0
-"""Faster videos are thinned: a pulse has nothing that 30 frames a second don't show."""
-
-LONGEST_SIDE = 1920
-"""Larger pictures are reduced: a face in them has more pixels than a pulse needs."""
+_HEAVY_S = 30.0  # predicted; lighter videos leave the other cores to other work
+_DECODERS = 2  # threads of a heavy one: pictures are decoded while the face is followed in those before
 
 
 def measure_video(
@@ -84,12 +83,19 @@ def trace_of_video(
     file = Path(video) if isinstance(video, str | PathLike) else video
     info = probe(file)
     wanted_s = info.duration_s if seconds is None else min(seconds, info.duration_s)
-    frames = read_video(file, max_fps=MAX_FPS, longest_side=LONGEST_SIDE, container=info.container)
-    return trace_of(
+    frames = read_video(
+        file,
+        max_fps=MAX_FPS,
+        longest_side=LONGEST_SIDE,
+        container=info.container,
+        threads=_DECODERS if predicted_s(info) > _HEAVY_S else 1,
+    )
+    trace = trace_of(
         frames if seconds is None else _first(frames, seconds),
         reader or FaceReader(),
         on_time=lambda time_s: on_progress(min(time_s / max(wanted_s, 1e-6), 1.0)),
     )
+    return replace(trace, bits_a_pixel=info.bits_a_pixel(trace.frame_size))
 
 
 def _first(

@@ -38,8 +38,8 @@ def probe_upload(location: str) -> None:
         If an object store has it and is unavailable.
     """
     found = _ask_child(location)
-    if "away" in found:
-        structlog.get_logger().error("object store unavailable", reason=found["away"])
+    if "unavailable" in found:
+        structlog.get_logger().error("object store unavailable", reason=found["unavailable"])
         raise StoreUnavailable
     if error := found.get("error"):
         raise Unprocessable(error) if found["unusable"] else InvalidParameter("file", _as_rule(error))

@@ -6,31 +6,26 @@ no file, and dies with its parent.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import math
-import os
 import resource
 import signal
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
 from typing import Any, BinaryIO, cast
 
 TIME_S = 5
 _MEMORY_BYTES = 1024 * 1024 * 1024
-_PR_SET_PDEATHSIG = 1
 
 
 def main(upload: str, parent: int) -> None:
     """Probe an upload, a path or a URL that fsspec opens."""
-    _die_with(parent)
-    # The package's front door loads all of the science, which takes ten times as long as the probe.
-    package = ModuleType("rppg_core")
-    package.__path__ = [str(Path(__file__).parents[2] / "rppg_core")]
-    sys.modules["rppg_core"] = package
+    sys.path[0] = str(Path(__file__).parents[2])  # where the packages are, instead of this file's own folder
+    from beam_api.host.process import die_with
+
+    die_with(parent, signal.SIGKILL)
     from rppg_core.errors import InvalidVideo, UnusableVideo
     from rppg_core.media.video import probe
     from rppg_core.media.video_cost import predicted_s
@@ -47,7 +42,7 @@ def main(upload: str, parent: int) -> None:
     except Exception as error:
         if "://" not in upload:
             raise
-        found = {"away": type(error).__name__}  # whatever else happens on the way is the object store's
+        found = {"unavailable": type(error).__name__}  # whatever else happens on the way is the object store's
     sys.stdout.write(json.dumps(found))
 
 
@@ -57,13 +52,6 @@ def _open(upload: str) -> BinaryIO:
     import fsspec
 
     return cast(BinaryIO, fsspec.open(upload, "rb").open())
-
-
-def _die_with(parent: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _limit() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -143,6 +144,7 @@ def _here(source: VideoFile | Camera, window_s: float, pace: Pace, chosen: Extra
     frames = source.frames()
     with progress_bar("Measuring") as advance:
         trace = trace_of(_window(frames if pace == "batch" else _as_paced(frames), window_s, advance), reader)
+    trace = replace(trace, bits_a_pixel=source.bits_a_pixel(trace.frame_size))
     vitals = measure_trace(trace, extract=chosen.extract, calibration=calibration_of(chosen))
     return complete_data(vitals, trace)
 

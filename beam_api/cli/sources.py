@@ -47,6 +47,10 @@ class VideoFile:
         for time_s, image in read_video(self._file, max_fps=MAX_FPS):
             yield max(0, round(time_s * 1e6)), image
 
+    def bits_a_pixel(self, frame_size: tuple[int, int]) -> float:
+        """What its codec spent, as evidence of how much of the skin's colour is left."""
+        return probe(self._file).bits_a_pixel(frame_size)
+
 
 class Camera:
     """A camera, read by a thread of its own so that no frame waits for an answer."""
@@ -62,6 +66,9 @@ class Camera:
     def seconds(self, wanted: float) -> float:
         """It lasts as long as is wanted."""
         return wanted
+
+    def bits_a_pixel(self, _frame_size: tuple[int, int]) -> None:
+        """None: no codec has been at them."""
 
     def frames(self) -> Frames:
         """Its frames as they are taken, until it gives none. Raises ClickException if it can't be opened."""

@@ -8,6 +8,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from functools import partial
 
 MOST_OPEN_FILES = 65_536
 """More than any process here can use; some systems set limits of a thousand million, which libraries loop over."""
@@ -23,15 +24,15 @@ def die_with_parent(signal_number: int) -> Callable[[], None]:
 
     The kernel sends it when the *thread* that forked ends, so fork from the main thread.
     """
-    parent = os.getpid()
+    return partial(die_with, os.getpid(), signal_number)
 
-    def prepare() -> None:
-        if sys.platform == "linux":  # elsewhere the parent must be ended by a signal it can act on
-            _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
-        if os.getppid() != parent:  # it died before the call
-            os._exit(1)
 
-    return prepare
+def die_with(parent: int, signal_number: int) -> None:
+    """Ask for a signal when the parent dies, by its process ID; end at once if it is dead already."""
+    if sys.platform == "linux":  # elsewhere the parent must be ended by a signal it can act on
+        _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def raise_open_files() -> int:

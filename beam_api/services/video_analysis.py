@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,21 +15,14 @@ from beam_api.monitoring import counters
 from beam_api.services.scan_lifecycle import ScanLifecycle
 from beam_api.services.scan_result import ScanVitals, scan_vitals, why_no_pulse
 from beam_api.store.scans import ScanStore
+from rppg_core import trace_of_video
 from rppg_core.errors import InvalidTraces, InvalidVideo, NoFaceDetected, UnsupportedImage
-from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
-from rppg_core.media.video import probe, read_video
-from rppg_core.media.video_cost import MAX_FPS, predicted_s
 from rppg_core.results import Vitals
 from rppg_core.trace.traces import Trace
 
-_DECODERS = 2  # threads: pictures are decoded while the face is followed in those before
-LONGEST_SIDE = 1920
-"""Larger pictures are reduced: a face in them has more pixels than a pulse needs."""
-
 _SHARE_OF_FRAMES = 0.95  # of the progress; the rest is the analysis of the trace
 _PROGRESS_S = 0.5
-_HEAVY_S = 30.0  # predicted; lighter videos leave the other cores to other work
 _PATIENCE_S = 10.0  # how long the end of a session is offered to a store that is unavailable
 
 NO_FACE = "No face detected in video"
@@ -110,32 +102,20 @@ class VideoAnalysis:
         return found or why_no_pulse(vitals)
 
     def _trace(self, session_id: str, number: int, file: Path | BinaryIO) -> Trace:
-        info = probe(file)
-        heavy = predicted_s(info) > _HEAVY_S
-        frames = read_video(
-            file,
-            max_fps=MAX_FPS,
-            longest_side=LONGEST_SIDE,
-            container=info.container,
-            threads=_DECODERS if heavy else 1,
-        )
-        told = time.monotonic()
+        renewed = time.monotonic()
 
-        def tell(time_s: float) -> None:
-            nonlocal told
-            if time.monotonic() - told < _PROGRESS_S:
+        def renew(share: float) -> None:
+            nonlocal renewed
+            if time.monotonic() - renewed < _PROGRESS_S:
                 return
-            told = time.monotonic()
-            progress = _SHARE_OF_FRAMES * min(time_s / max(info.duration_s, 1e-6), 1.0)
+            renewed = time.monotonic()
             try:
-                if not self._scans.renew(session_id, number, progress):
+                if not self._scans.renew(session_id, number, _SHARE_OF_FRAMES * share):
                     raise _Abandoned
             except StoreUnavailable:  # the worker holds the lease too; progress can wait
                 pass
 
-        trace = trace_of(frames, self._reader, on_time=tell)
-        width, height = trace.frame_size
-        return replace(trace, bits_a_pixel=8 * info.size_bytes / (info.frames * width * height))
+        return trace_of_video(file, self._reader, on_progress=renew)
 
     @staticmethod
     def _offer(step: Callable[[], None]) -> None:

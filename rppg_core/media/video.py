@@ -52,6 +52,11 @@ class VideoInfo:
     duration_s: float
     size_bytes: int
 
+    def bits_a_pixel(self, frame_size: tuple[int, int]) -> float:
+        """What the codec spent on a pixel of frames that are read at a size (width, height)."""
+        width, height = frame_size
+        return 8 * self.size_bytes / (self.frames * width * height)
+
 
 def probe(file: Path | BinaryIO) -> VideoInfo:
     """Look at a video without decoding it, by the demuxer of what it is and no other; a file is left at its start.

@@ -1,11 +1,14 @@
-"""How long a video takes to analyse, predicted from what its container holds."""
+"""How much of a video is analysed, and how long that takes, predicted from what its container holds."""
 
 from __future__ import annotations
 
 from rppg_core.media.video import VideoInfo
 
 MAX_FPS = 30.0
-"""Frames beyond this rate are skipped in a scan: a pulse needs no more."""
+"""Faster videos are thinned: a pulse has nothing that 30 frames a second don't show."""
+
+LONGEST_SIDE = 1920
+"""Larger pictures are reduced: a face in them has more pixels than a pulse needs."""
 
 # Of FFmpeg's decoders on one core: h264 and hevc from a few short clips, the others estimated from those.
 _NS_A_PIXEL = {
