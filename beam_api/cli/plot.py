@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import periodogram
 
 from beam_api.web.schemas.measure import measurement_meta
 
@@ -74,6 +73,8 @@ def spectrum(ppg: NDArray[np.float64], fs: float) -> tuple[NDArray[np.float64], 
     Both have shape (m,) and cover the rates that are shown.
     """
     points = max(len(ppg), int(np.ceil(60 * fs / _STEP_BPM)))
+    from scipy.signal import periodogram
+
     freqs, power = periodogram(np.nan_to_num(ppg), fs, window="hann", nfft=points)
     shown = (60 * freqs >= _SHOWN_BPM[0]) & (60 * freqs <= _SHOWN_BPM[1])
     power = power[shown]

@@ -28,6 +28,8 @@ from numpy.typing import NDArray
 
 from rppg_core.errors import ModelUnavailable, NoFaceDetected
 
+_MODELS = files("rppg_core") / "models"
+
 MIN_FACE_PX = 60.0
 """Smallest face that is measured: the side of dlib's face box in pixels of the image."""
 
@@ -91,7 +93,8 @@ class _Detector:
     """
 
     def __init__(self) -> None:
-        self._detector = dlib.get_frontal_face_detector()
+        with as_file(_MODELS / "frontal_face_detector.svm") as path:
+            self._detector = dlib.fhog_object_detector(str(path))
         self._one_at_a_time = threading.Lock()
 
     def boxes(self, grey: NDArray[np.uint8], score: float) -> dlib.rectangles:
@@ -271,7 +274,7 @@ def _unscaled(box: dlib.rectangle, scale: float) -> tuple[Point, float]:
 
 def _load(landmarks: str) -> tuple[dlib.shape_predictor, int]:
     if landmarks == "5":
-        with as_file(files("rppg_core") / "models" / "shape_predictor_5_face_landmarks.dat") as path:
+        with as_file(_MODELS / "shape_predictor_5_face_landmarks.dat") as path:
             return _read_model(path)
     path = _path_of_68() if landmarks == "68" else Path(landmarks)
     return _read_model(path)

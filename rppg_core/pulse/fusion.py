@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
-from scipy.signal import hilbert
 
 from rppg_core.bands import PULSE_BAND_HZ, RATE_HZ, within
-from rppg_core.numerics import TINY
+from rppg_core.numerics import TINY, analytic_signal
 
 # Towards independent noise: a window holds too few frequencies to trust every covariance. Finding a faint rate asks for
 # more trust than judging it, where fitted noise would pass for pulse.
@@ -114,7 +113,7 @@ def refined_wave(
     harmonics = np.arange(1, max(1, min(_HARMONICS, int(0.45 * fs / rate_hz))) + 1)
     refined = wave
     for _ in range(_REFINEMENTS):
-        turns = np.exp(1j * np.angle(hilbert(irfft(rfft(refined) * around, len(wave)))))
+        turns = np.exp(1j * np.angle(analytic_signal(irfft(rfft(refined) * around, len(wave)))))
         basis = np.concatenate([[(turns**m).real, (turns**m).imag] for m in harmonics]).T
         beat = basis @ np.linalg.lstsq(basis, refined, rcond=None)[0]
         gain = seen.T @ beat / (beat @ beat + TINY)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
-from scipy.signal import find_peaks
 
-from rppg_core.numerics import TINY, vertex
+from rppg_core.numerics import TINY, peaks_apart, vertex
 
 FINE_HZ = 250.0
 """Beats are timed on a grid at least this fine, and between its points by a parabola."""
@@ -120,7 +119,7 @@ def find_beats(
 
 def _crests(narrow: NDArray[np.float64], rate_hz: float, rate: float) -> NDArray[np.intp]:
     """Crests of the pulse in a narrow band, none much lower than the others."""
-    crests, _ = find_peaks(narrow, distance=max(1, int(_CLOSEST_CREST / rate_hz * rate)))
+    crests = peaks_apart(narrow, max(1, int(_CLOSEST_CREST / rate_hz * rate)))
     return np.asarray(crests[narrow[crests] > _LOWEST_CREST * np.median(narrow[crests])] if len(crests) else crests)
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
-from tests.integration.conftest import Service, start_service
+from tests.integration.conftest import Service, services, start_service
 
 __all__ = ["start_service"]
 
@@ -47,8 +47,9 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="session")
-def service(start_service: Callable[..., Service], tmp_path_factory: pytest.TempPathFactory) -> Service:
-    return start_service(tmp_path_factory.mktemp("browser") / "data")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with services() as start:
+        yield start(tmp_path_factory.mktemp("browser") / "data")
 
 
 @pytest.fixture(scope="session")

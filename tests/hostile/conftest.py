@@ -6,7 +6,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,7 +18,9 @@ from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
-from tests.integration.conftest import Service, start_service  # noqa: F401 - a fixture
+from tests.integration.conftest import Service, services, start_service
+
+__all__ = ["start_service"]
 
 MEASURE = "/api/rppg/measure"
 ERROR = {"code", "message", "status", "request_id"}
@@ -113,15 +115,12 @@ def _status_mb(pid: int, name: str) -> float:
 
 
 @pytest.fixture(scope="session")
-def attacked(
-    start_service: Callable[..., Service],  # noqa: F811
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Target]:
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """One service for all attacks, and a key without a limit that matters."""
-    service = start_service(tmp_path_factory.mktemp("hostile") / "data")
-    keys = Keys(KeyStore(connect(running_url(service.data_dir))))
-    key = keys.create("attacker", tier="enterprise", limit_per_minute=1_000_000).key
-    with httpx.Client(timeout=90) as client:
+    with services() as start, httpx.Client(timeout=90) as client:
+        service = start(tmp_path_factory.mktemp("hostile") / "data")
+        keys = Keys(KeyStore(connect(running_url(service.data_dir))))
+        key = keys.create("attacker", tier="enterprise", limit_per_minute=1_000_000).key
         yield Target(service, key, client)
 
 

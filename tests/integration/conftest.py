@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,12 +71,26 @@ class Service:
         return self.process.wait(20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_service() -> Iterator[Callable[..., Service]]:
-    """Start a service: `start_service(data_dir, *options, **environment)`. All of them are ended with the session.
+    """Start a service: `start_service(data_dir, *options, **environment)`. All of them are ended with the module.
 
     `under` is a command that runs it in its own process.
     """
+    with services() as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service for all tests that leave it as it was."""
+    with services() as start:
+        yield start(tmp_path_factory.mktemp("service") / "data")
+
+
+@contextmanager
+def services() -> Iterator[Callable[..., Service]]:
+    """Start services, which end with the context."""
     started: list[Service] = []
 
     def start(
@@ -118,7 +133,13 @@ def start_service() -> Iterator[Callable[..., Service]]:
         service.key = Path(told.partition(" in the file ")[2].strip()).read_text().strip() if told else ""
         return service
 
-    yield start
+    try:
+        yield start
+    finally:
+        _end(started)
+
+
+def _end(started: list[Service]) -> None:
     for service in started:
         if service.process.poll() is None:
             service.process.terminate()
@@ -126,9 +147,3 @@ def start_service() -> Iterator[Callable[..., Service]]:
         service.process.wait(40)
         if service.process.stdout:
             service.process.stdout.close()
-
-
-@pytest.fixture(scope="session")
-def service(start_service: Callable[..., Service], tmp_path_factory: pytest.TempPathFactory) -> Service:
-    """One service for all tests that leave it as it was."""
-    return start_service(tmp_path_factory.mktemp("service") / "data")

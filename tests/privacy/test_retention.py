@@ -136,6 +136,11 @@ def measure_people(traffic: Traffic) -> None:
     entries = [Entry(1000 * (START_MS + 2000 * i), bytes([i] * 8), bytes(26)) for i in range(5)]
     session = Session(traffic.key_id, "died")
     assert WindowStore(traffic.redis).append(session, entries, duration_us=10_000_000, digest=b"a digest").claim
+    # A request that is being read, and frames that a jump in capture time has put aside.
+    windows = WindowStore(traffic.redis)
+    windows.ask(*windows.arriving(Session(traffic.key_id, "leo"), digest=b"a digest"))
+    assert traffic.frames("leo", 4, timestamp_ms=[str(START_MS + 40 * i) for i in range(4)]).status_code == 202
+    assert traffic.frames("leo", 4, timestamp_ms=[str(START_MS + 60_000 + 40 * i) for i in range(4)]).status_code == 202
     assert traffic.frames("otto", 1).status_code == 202  # the service's own clock
     assert traffic.frames("otto", 3, fps="2").status_code == 202
     for start in range(2):

@@ -25,6 +25,15 @@ def test_the_import_loads_no_other_library():
     assert not {name.partition(".")[0] for name in loaded.split()} & {"numpy", "scipy", "cv2", "dlib", "av"}
 
 
+def test_no_process_of_the_service_loads_the_costliest_part_of_scipy():
+    loaded = run(
+        "import sys, beam_api.web.app, beam_api.video_worker.worker; from rppg_core import *; print(*sys.modules)"
+    ).split()
+
+    assert "rppg_core.vital.beats" in loaded
+    assert not {"scipy.signal", "scipy.stats"} & set(loaded)
+
+
 def test_the_import_takes_a_small_part_of_what_its_names_take():
     code = "import time; start = time.process_time(); {}; print(time.process_time() - start)"
     bare, full = (float(run(code.format(imported))) for imported in ("import rppg_core", "from rppg_core import *"))

@@ -1,9 +1,10 @@
-"""A peak is found between the points of a grid."""
+"""Peaks, a peak between the points of a grid, and the analytic signal."""
 
 import numpy as np
 import pytest
+import scipy.signal
 
-from rppg_core.numerics import peak_frequency, vertex
+from rppg_core.numerics import analytic_signal, peak_frequency, peaks_apart, vertex
 
 
 @pytest.mark.parametrize("at", [9.6, 10.0, 10.3])
@@ -31,3 +32,25 @@ def test_what_does_not_bend_down_and_what_lies_at_the_end_stays_on_the_grid():
     assert [float(part) for part in vertex(1.0, 1.0, 1.0)] == [0.0, 0.0]
     assert peak_frequency(np.arange(5.0), np.arange(5.0), 4) == 4.0
     assert peak_frequency(np.arange(5.0), -np.arange(5.0), 0) == 0.0
+
+
+@pytest.mark.parametrize("length", [40, 41, 900])
+@pytest.mark.parametrize("distance", [1, 3, 12])
+def test_peaks_are_those_of_scipy(length, distance):
+    rng = np.random.default_rng(length)
+    values = rng.standard_normal(length)
+    assert peaks_apart(values, distance).tolist() == scipy.signal.find_peaks(values, distance=distance)[0].tolist()
+
+
+def test_of_a_flat_peak_the_middle_is_given():
+    steps = np.round(np.cumsum(np.random.default_rng(0).standard_normal(400)))
+    assert peaks_apart(steps, 1).tolist() == scipy.signal.find_peaks(steps)[0].tolist()
+    assert np.diff(peaks_apart(steps, 9)).min() >= 9
+    assert peaks_apart(np.ones(5), 1).tolist() == []
+    assert peaks_apart(np.array([0.0, 2.0, 2.0, 2.0, 1.0]), 1).tolist() == [2]
+
+
+@pytest.mark.parametrize("length", [64, 65])
+def test_the_analytic_signal_is_that_of_scipy(length):
+    wave = np.random.default_rng(length).standard_normal(length)
+    assert np.allclose(analytic_signal(wave), scipy.signal.hilbert(wave), atol=1e-12)

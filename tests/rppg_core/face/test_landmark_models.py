@@ -1,9 +1,10 @@
-"""The optional 68-point model and the whole 5-point one, where they are installed, beside the one that is shipped."""
+"""The shipped detector and 5-point model, beside dlib's own and the optional 68-point one."""
 
 import importlib.metadata
 from importlib.resources import files
 from pathlib import Path
 
+import dlib
 import numpy as np
 import pytest
 
@@ -31,6 +32,13 @@ def test_68_points_place_the_same_regions_on_a_moving_face(reader):
         assert np.hypot(*(one.sample.pose[:2] - other.sample.pose[:2])) < 0.1 * one.sample.pose[2]
     colours = [np.nanmedian([r.sample.colours for r in readings], axis=0) for readings in (five, many)]
     assert np.median(np.abs(colours[0] - colours[1])) < 6
+
+
+def test_the_shipped_detector_is_dlibs_own(tmp_path):
+    own = dlib.get_frontal_face_detector()
+    own.save(str(tmp_path / "own.svm"))
+    shipped = files("rppg_core") / "models" / "frontal_face_detector.svm"
+    assert (tmp_path / "own.svm").read_bytes() == shipped.read_bytes()
 
 
 def original() -> Path:
