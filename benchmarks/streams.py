@@ -17,6 +17,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from benchmarks.scheduling import scheduled_as_before
 from rppg_core.face.reader import FaceReader, Frame
 from rppg_core.media.video import probe, read_video
 from rppg_core.simulation.faces import SimulatedFace, simulate_face
@@ -92,7 +93,7 @@ def film(images: Sequence[NDArray[np.uint8]], times_s: NDArray[np.float64], fps:
     """The pictures as a video file."""
     file = io.BytesIO()
     height, width = (side // 2 * 2 for side in images[0].shape[:2])
-    with av.open(file, "w", format="matroska") as out:
+    with scheduled_as_before(), av.open(file, "w", format="matroska") as out:
         made = cast(Any, out.add_stream(stream.encoder, rate=Fraction(fps).limit_denominator(1001)))
         made.options = stream.options(width * height, fps)
         made.width, made.height, made.pix_fmt = width, height, "yuv420p"

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from benchmarks.scheduling import scheduled_as_before
 from rppg_core.simulation.faces import SimulatedFace, simulate_face
 from rppg_core.simulation.scenes import Scene
 
@@ -36,7 +37,7 @@ CONTAINERS = (
 _OPTIONS = {
     "libx264": {"preset": "ultrafast", "crf": "12"},
     "libx265": {"preset": "ultrafast", "crf": "10", "tune": "grain", "x265-params": "log-level=none"},
-    "libsvtav1": {"preset": "10", "crf": "4", "svtav1-params": "enable-tf=0:pred-struct=1"},
+    "libsvtav1": {"preset": "10", "crf": "4", "svtav1-params": "lp=1:enable-tf=0:pred-struct=1"},
     "libvpx": {"deadline": "realtime", "cpu-used": "6", "crf": "4", "b": "12M", "qmin": "0", "qmax": "8"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "16", "b": "0"},
     "mjpeg": {"qmin": "2", "qmax": "3"},
@@ -69,7 +70,7 @@ def encode(images, times_s, *, container="mp4", codec="libx264", display_turned=
     out = io.BytesIO()
     height, width = np.asarray(images[0]).shape[:2]
     base = Fraction(1, fps) if container == "avi" else Fraction(1, clock_hz)
-    with av.open(out, "w", format=container) as file:
+    with scheduled_as_before(), av.open(out, "w", format=container) as file:
         stream = file.add_stream(codec, rate=fps, options=_OPTIONS.get(codec, {}))
         stream.width, stream.height = (width, height) if codec == "mjpeg" else (width // 2 * 2, height // 2 * 2)
         stream.pix_fmt = "yuvj444p" if codec == "mjpeg" else "yuv420p"

@@ -1,6 +1,7 @@
 """Video files: true times, upright pixels, and a clear refusal of what is none."""
 
 import io
+import os
 from pathlib import Path
 
 import av
@@ -188,3 +189,10 @@ def test_pictures_that_outgrow_what_the_file_says_are_passed_over():
 def test_a_codec_that_nobody_knows_is_named_as_the_reason():
     with pytest.raises(UnusableVideo, match="codec"):
         probe(io.BytesIO(films.special()["no codec that is known"]))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux alone has scheduling policies")
+def test_no_encoder_of_the_tests_leaves_them_with_a_priority_that_starves_the_machine():
+    before = os.sched_getscheduler(0)
+    videos.encode(videos.pictures()[:3], [0.0, 0.1, 0.2], container="webm", codec="libsvtav1")
+    assert os.sched_getscheduler(0) == before
