@@ -65,7 +65,7 @@ VARIABLES = (
         "Requests a minute of one address over all keys made without an operator; 0 for no limit.",
     ),
     Variable("BEAM_ADDRESS_KEYS", "100", "Live keys that one address may make without an operator; 0 for no limit."),
-    Variable("BEAM_PLAYGROUND", "on", "on or off: the page that measures whoever opens it; no key needed."),
+    Variable("BEAM_PLAYGROUND", "on", "on or off: the page that measures its visitor; no key needed."),
     Variable("BEAM_METRICS_TOKEN", "unset", "Who sends it as a bearer token may read /metrics from elsewhere."),
     Variable("BEAM_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
     Variable("WEB_CONCURRENCY", "cores and memory allowed", "Worker processes."),

@@ -56,7 +56,7 @@ class MissingApiKey(BeamError):
 
 
 class InvalidApiKey(BeamError):
-    """The key is unknown or revoked (the caller can't tell which), or two different ones were sent."""
+    """The key is unknown or revoked (the caller can't see which), or two different ones were sent."""
 
     code = "INVALID_API_KEY"
     message = "The API key provided is invalid or has been revoked."
@@ -70,7 +70,7 @@ class SignupClosed(BeamError):
 
 
 class CrossSiteRequest(BeamError):
-    """A page of another site asked for something in the name of whoever looks at it."""
+    """A page of another site sent the request on behalf of its visitor."""
 
     code = "CROSS_SITE_REQUEST"
     message = "Pages of other sites can't ask for this."

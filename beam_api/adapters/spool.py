@@ -1,4 +1,4 @@
-"""Where uploads wait for their analysis: a folder of ours, or an object store that several machines share."""
+"""Where uploads wait for their analysis: a local folder, or an object store that several machines share."""
 
 from __future__ import annotations
 
@@ -104,15 +104,15 @@ def _limit_waits(fs: Any) -> None:
 
     fs.retries = _S3_TRIES
     fs.connect()  # to nothing yet
-    # It would wait without any limit to be told that it may go on.
+    # It would wait for a 100 Continue without any limit.
     fs.s3.meta.events.unregister("before-call.s3", add_expect_header)
 
 
 @contextmanager
 def _as_os_errors() -> Iterator[None]:
     """Raise as OSError what the client of S3 raises that is none: that nobody answers, or that we may not."""
-    theirs = sys.modules.get("botocore.exceptions")
-    kinds = (theirs.BotoCoreError, theirs.ClientError) if theirs else ()
+    botocore_errors = sys.modules.get("botocore.exceptions")
+    kinds = (botocore_errors.BotoCoreError, botocore_errors.ClientError) if botocore_errors else ()
     try:
         yield
     except kinds as error:

@@ -24,7 +24,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 @contextmanager
 def failures_as_messages() -> Iterator[None]:
-    """Tell a failure in one line and exit 1, instead of a traceback."""
+    """Print a failure in one line and exit 1, instead of a traceback."""
     try:
         yield
     except (SettingsError, RedisNotRunning, NotOurFolder, BeamError) as error:

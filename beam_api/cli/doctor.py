@@ -62,7 +62,7 @@ def _look(what: str, check: Callable[[Settings], tuple[str, str]], settings: Set
     """Do a check, which returns what it found and what to mend, if anything. A check that breaks is a finding too."""
     try:
         found, mend = check(settings)
-    except Exception as error:  # whatever is broken is to be told, not to end the examination
+    except Exception as error:  # report whatever is broken, and go on
         found, mend = str(error) or type(error).__name__, "see the message"
     return Finding(what, not mend, found, mend)
 
@@ -85,7 +85,7 @@ def _one_redis(info: dict[str, Any], where: str) -> tuple[str, str]:
     found = f"{text(info['redis_version'])} ({where}), {text(info['used_memory_human'])} used"
     policy = text(info.get("maxmemory_policy", "noeviction"))
     if info.get("maxmemory") and policy != "noeviction":
-        return f"{found}, {policy}", "it throws keys away when it is full: set `maxmemory-policy noeviction`"
+        return f"{found}, {policy}", "it evicts keys when it is full: set `maxmemory-policy noeviction`"
     if "err" in (info.get("aof_last_write_status"), info.get("rdb_last_bgsave_status")):
         return f"{found}, its last write to the disk failed", "see its log, and the room on its disk"
     return found, "" if info["aof_enabled"] else "keys are lost when it restarts: set `appendonly yes`"

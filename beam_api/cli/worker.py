@@ -23,7 +23,7 @@ def worker(metrics_port: int | None, metrics_host: str) -> None:
     It needs the service's Redis (BEAM_REDIS_URL, or BEAM_DATA_DIR on the same machine) and its uploads: the same
     BEAM_DATA_DIR, or a BEAM_SPOOL_URL that both reach. SIGTERM ends it after the video in hand.
 
-    Web processes on the same machine, with the same BEAM_DATA_DIR, tell its counts at their /metrics. Where there are
+    Web processes on the same machine, with the same BEAM_DATA_DIR, report its counts at their /metrics. Where there are
     none, --metrics-port has it answer itself: on this machine, or to who sends BEAM_METRICS_TOKEN.
     """
     from beam_api.host.process import raise_open_files

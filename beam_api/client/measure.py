@@ -16,7 +16,7 @@ _TRIES = 5
 _LONGEST_WAIT_S = 61.0
 _ANALYSIS_S = 0.5  # between two questions for a result that another request is working on
 _PROGRESS_STEP = 1e-4  # how exactly an answer says how full the window is
-_SHARE = 0.9  # of the limit, for frames sent without being told when
+_SHARE = 0.9  # of the limit, for frames sent without a requested pace
 _SILENCE_MS = 5000.0  # a gap in a recording that would end its window
 
 Picture = bytes | Callable[[], bytes]
@@ -42,7 +42,7 @@ class BeamClient:
 
     def __init__(self, url: str, key: str, *, timeout_s: float = 60.0) -> None:
         self._http = httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=timeout_s)
-        self._limit = 60.0  # requests a minute, until the service has told it
+        self._limit = 60.0  # requests a minute, until the service has said
 
     def __enter__(self) -> BeamClient:
         return self

@@ -71,7 +71,7 @@ def _groups(root: Path) -> Iterator[Path]:
         if own is None or len(fields) < 5 or after.partition(" ")[0] != "cgroup2":
             continue
         top, mounted = fields[3], root / fields[4].lstrip("/")
-        # A container sees its own group mounted at the top, and may be told that group's path from outside.
+        # A container sees its own group mounted at the top, and may see that group's path from outside.
         path = PurePosixPath(own)
         inside = path.relative_to(top) if path.is_relative_to(top) and ".." not in path.parts else PurePosixPath()
         for part in (inside, *inside.parents):

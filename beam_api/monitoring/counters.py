@@ -95,9 +95,9 @@ def count_request(route: str, method: str, status: int, seconds: float) -> None:
     """A request was answered; its route is the template of its path."""
     found = _of_request.get((route, method, status))
     if found is None:
-        told = method if method in METHODS else "other"
-        found = _requests.labels(route, told, str(status)), _request_seconds.labels(route)
-        if told == method:  # else a client's invention, of which there are many
+        label = method if method in METHODS else "other"
+        found = _requests.labels(route, label, str(status)), _request_seconds.labels(route)
+        if label == method:  # unknown methods are not cached: clients may send any number of them
             _of_request[route, method, status] = found
     found[0].inc()
     found[1].observe(seconds)
@@ -158,14 +158,14 @@ def count_accept_pause() -> None:
 
 def count_redis_error(error: Exception) -> None:
     """A use of Redis failed."""
-    from redis import exceptions as theirs
+    from redis import exceptions as redis_errors
 
-    if isinstance(error, theirs.MaxConnectionsError) or "No connection available" in str(error):
+    if isinstance(error, redis_errors.MaxConnectionsError) or "No connection available" in str(error):
         kind = "pool"
-    elif isinstance(error, theirs.TimeoutError):
+    elif isinstance(error, redis_errors.TimeoutError):
         kind = "timeout"
-    elif isinstance(error, theirs.OutOfMemoryError) or "OOM" in str(error):
+    elif isinstance(error, redis_errors.OutOfMemoryError) or "OOM" in str(error):
         kind = "full"
     else:
-        kind = "connection" if isinstance(error, theirs.ConnectionError) else "other"
+        kind = "connection" if isinstance(error, redis_errors.ConnectionError) else "other"
     _redis_errors.labels(kind).inc()

@@ -46,7 +46,7 @@ class RedactingFilter(logging.Filter):
     """Takes out of the web server's own lines what requests and addresses they are about."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Pass records on, some with fewer words; drop the one that tells a request's path alone."""
+        """Pass records on, some with fewer words; drop the one that holds a request's path alone."""
         for beginning in ("Invalid request", "Error handling request"):
             if str(record.msg).startswith(beginning):
                 record.msg, record.args = beginning, ()
@@ -54,7 +54,7 @@ class RedactingFilter(logging.Filter):
 
 
 def stdlib_logging(level: str) -> dict[str, Any]:
-    """A `logging` configuration by which the web server's own lines look like ours."""
+    """A `logging` configuration that formats the web server's own lines like Beam's."""
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
         "processor": structlog.processors.JSONRenderer(),
@@ -69,7 +69,7 @@ def stdlib_logging(level: str) -> dict[str, Any]:
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {
             "gunicorn.error": {"level": level, "handlers": ["stderr"], "propagate": False},
-            # They tell the URLs of webhooks, which often hold the receiver's own secret.
+            # They hold the URLs of webhooks, which often hold the receiver's own secret.
             "httpx": {"level": "WARNING"},
             "httpcore": {"level": "WARNING"},
         },

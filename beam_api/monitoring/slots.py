@@ -1,4 +1,4 @@
-"""The folder in which the processes of one machine leave their counts, for whichever of them is asked for /metrics.
+"""The folder in which the processes of one machine leave their counts, for the one that answers /metrics.
 
 Each process counts in files of its own. They are named by a slot on which it holds a lock for as long as it lives, not
 by its process id: whoever takes the slot next goes on with its counts. So there are files for as many processes as ran
@@ -21,7 +21,7 @@ from pathlib import Path
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """As prometheus_client reads it. Where it is unset, processes count each for itself."""
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of ours in it; counts must not wait for a disk
+_MEMORY = Path("/dev/shm")  # noqa: S108 - only in a folder of its own; counts must not wait for a disk
 
 
 class NotOurFolder(Exception):

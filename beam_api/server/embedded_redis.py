@@ -1,4 +1,4 @@
-"""The embedded Redis: a real server as a child of ours, on a Unix socket, gone when we are gone.
+"""The embedded Redis: a real server as a child process, on a Unix socket, which ends with its parent.
 
 One service owns a data directory at a time. The owner holds a lock on `redis.lock`, in which it leaves the address of
 its server for `beam keys` and for the worker processes. The server inherits the lock, so a successor can't open the
@@ -244,13 +244,13 @@ def _private_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise RedisNotRunning(f"{folder} is not a folder of ours; set BEAM_DATA_DIR.")
+        raise RedisNotRunning(f"{folder} belongs to somebody else; set BEAM_DATA_DIR.")
     if stat.S_IMODE(status.st_mode) != 0o700:
         folder.chmod(0o700)
 
 
 def _socket_path(data_dir: Path) -> Path:
-    """In the data directory, or where that is too deep in a short folder of ours that is always the same one."""
+    """In the data directory, or where that is too deep in a short folder that is always the same one."""
     path = data_dir / "run" / "redis.sock"
     if len(str(path)) < SOCKET_PATH_LIMIT:
         return path
@@ -260,7 +260,7 @@ def _socket_path(data_dir: Path) -> Path:
 
 
 def _take_lock(data_dir: Path) -> int:
-    """The open lock file, ours. A server that is just ending, or a passing `beam keys`, is waited for."""
+    """The open lock file, locked. A server that is just ending, or a passing `beam keys`, is waited for."""
     lock = os.open(data_dir / "redis.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     end = time.monotonic() + LOCK_WAIT_S
     while True:

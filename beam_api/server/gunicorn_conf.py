@@ -41,12 +41,12 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 keepalive = 30  # longer than the pause between two requests of one measurement
 timeout = 60
 graceful_timeout = 30
-forwarder_headers = ""  # a proxy's word counts by BEAM_TRUSTED_PROXIES alone
+forwarder_headers = ""  # BEAM_TRUSTED_PROXIES alone decides which proxies are trusted
 secure_scheme_headers: dict[str, str] = {}
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
-control_socket_disable = True  # nothing of ours uses it, and it would lie in the home directory
+control_socket_disable = True  # unused, and it would lie in the home directory
 accesslog = None  # beam_api.web.request_log logs each request
 logconfig_dict = stdlib_logging(_settings.log_level)
 
@@ -57,7 +57,7 @@ _die_with_master = die_with_parent(signal.SIGKILL)
 
 
 def load() -> Flask:
-    """The app. What keeps it from starting is told in one line, which gunicorn makes of a RuntimeError."""
+    """Create the app. If it can't start, gunicorn prints one line, the message of a RuntimeError."""
     slots.prepare(_settings.data_dir)  # before what counts is imported
     from beam_api import create_app
     from beam_api.monitoring import counters
@@ -84,7 +84,7 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Tell `beam serve` that this worker serves, now that it has all it needs."""
+    """Report to `beam serve` that this worker serves."""
     worker.handover.say_ready()
 
 

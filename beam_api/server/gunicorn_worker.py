@@ -1,7 +1,7 @@
 """The web process: gunicorn's threaded worker, made safe from slow clients, from many, and from stopping.
 
 Gunicorn's own worker gives a connection a thread as soon as it is open, and lets it read for as long as bytes come; it
-ends when it can open no more files; told to stop, it resets connections that were made and not yet accepted. Here
+ends when it can open no more files; asked to stop, it resets connections that were made and not yet accepted. Here
 
 * the head of a request is collected without a thread, in the loop that waits for all connections;
 * a thread waits for a body only as long as the client's patience allowance lasts: it is spent by waiting, earned by
@@ -170,7 +170,7 @@ class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
         return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
-        """Run the app. A client that doesn't take its answer is no error of ours."""
+        """Run the app. A client that doesn't take its answer is no error."""
         check(req)
         try:
             return super().handle_request(req, conn)
@@ -227,7 +227,7 @@ class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
 
     def murder_keepalived(self, force: bool = False) -> None:
         """Close idle connections whose time is over; a worker that stops calls it at least once a second."""
-        if not self.alive and self.handover.told() is not Ending.REPLACED:
+        if not self.alive and self.handover.ending() is not Ending.REPLACED:
             self._close_at = self._close_at or time.monotonic() + LINGER_S
             self._cap_keepalive(self._close_at)
         super().murder_keepalived(force)

@@ -20,7 +20,7 @@ _STATUS: dict[type[Exception], HTTPStatus] = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
-    errors.InvalidResponseHeader: HTTPStatus.INTERNAL_SERVER_ERROR,  # ours
+    errors.InvalidResponseHeader: HTTPStatus.INTERNAL_SERVER_ERROR,  # a bug in the service
     errors.InvalidResponseHeaderName: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.ParseException: HTTPStatus.BAD_REQUEST,
 }
@@ -93,8 +93,13 @@ def refusal(error: Exception) -> bytes | None:
     request_id = f"req_{secrets.token_hex(12)}"
     structlog.get_logger().info("malformed request", request_id=request_id, reason=type(error).__name__)
     code = "INVALID_PARAMETER" if status == HTTPStatus.BAD_REQUEST else status.name
-    told = {"code": code, "message": "The request could not be read.", "status": int(status), "request_id": request_id}
-    body = json.dumps({"success": False, "error": told}).encode()
+    problem = {
+        "code": code,
+        "message": "The request could not be read.",
+        "status": int(status),
+        "request_id": request_id,
+    }
+    body = json.dumps({"success": False, "error": problem}).encode()
     head = (
         f"HTTP/1.1 {int(status)} {status.phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nX-Request-Id: {request_id}\r\nX-Content-Type-Options: nosniff\r\n"

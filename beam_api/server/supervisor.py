@@ -146,7 +146,7 @@ def _has_terminal() -> bool:
 
 
 def _listen(address: Address) -> socket.socket:
-    """An open port: taken before anything is started, so that a failure is told at once and leaves nothing behind."""
+    """An open port: taken before anything is started, so that a failure shows at once and leaves nothing behind."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         return socket.create_server((address.host, address.port), family=family, backlog=2048)

@@ -27,18 +27,18 @@ class Gunicorn:
     """One gunicorn with its workers. Start it from the main thread."""
 
     def __init__(self, options: Sequence[str], workers: int, redis_url: str, listener: socket.socket) -> None:
-        self._handover, theirs = Handover.pair()
+        self._handover, child_end = Handover.pair()
         self._missing, self._since, self._ends_at = workers, time.monotonic(), float("inf")
         command = [sys.executable, "-m", "gunicorn", "-c", "python:beam_api.server.gunicorn_conf"]
         command += ["--bind", f"fd://{listener.fileno()}", "--workers", str(workers), *options]
         self._process = subprocess.Popen(  # noqa: S603
             command,
-            env=os.environ | {"BEAM_REDIS_URL": redis_url} | Handover.environment(theirs),
+            env=os.environ | {"BEAM_REDIS_URL": redis_url} | Handover.environment(child_end),
             start_new_session=True,  # Ctrl-C reaches us alone; we pass it on as the signal to end gracefully
             preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509
-            pass_fds=(listener.fileno(), theirs.fileno()),
+            pass_fds=(listener.fileno(), child_end.fileno()),
         )
-        theirs.close()
+        child_end.close()
 
     @property
     def exit_status(self) -> int | None:
@@ -57,7 +57,7 @@ class Gunicorn:
 
     def ask_to_end(self, ending: Ending) -> None:
         """Have it answer what it has begun, and end."""
-        self._handover.tell(ending)
+        self._handover.announce(ending)
         if self.exit_status is None:
             self._process.terminate()
         self._ends_at = min(self._ends_at, time.monotonic() + GRACE_S)
@@ -132,7 +132,7 @@ class WebProcesses:
         return True
 
     def end(self) -> None:
-        """End all of them, the requests in flight answered first. Close the port: nobody shall wait for nobody."""
+        """Close the port, answer the requests in flight, and end every gunicorn."""
         self._listener.close()
         if self._next is not None:
             self._leaving.append(self._next)

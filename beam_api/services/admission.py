@@ -86,7 +86,7 @@ class Admission:
         Parameters
         ----------
         token : Token, optional
-            The key as sent; None if there was none that can be ours, or two.
+            The key as sent; None if no well-formed key was sent, or two keys.
         address : str
             Where the request comes from.
         visitor : str, optional
@@ -133,7 +133,7 @@ class Admission:
         return admitted, answers
 
     def give_back(self, admitted: Admitted) -> None:
-        """The request came to nothing for a reason of ours: it doesn't count."""
+        """Refund a request that failed because of the service."""
         self._undo([admitted.standing, admitted.of_address])
         if admitted.work and admitted.work.fits and admitted.work.cost and admitted.standing.taken:
             self._unspend(admitted.work)
@@ -192,7 +192,7 @@ class Admission:
 
         def meaning(reply: list[Any]) -> tuple[KeyRecord | None, Standing | None, Work | None]:
             record, *limits = read(reply[0]), *reply[1:]
-            # The script told apart what counts; who is let in is decided here, in constant time.
+            # The script counts; the secret is compared here, in constant time.
             if not token.proves(record, visitor) or record is None or not limits:
                 return None, None, None
             standing, work = limits

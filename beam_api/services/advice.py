@@ -50,12 +50,12 @@ class Advice:
         """What the accepted frames show, then what the rejected ones show."""
         seen = _after_silence([(reading.time_us, reading.sample) for reading in read if reading.sample])
         recent_s = [(at - window.first_us) / 1e6 for at in window.recent_us]
-        few = len(seen) <= 2 and bool(recent_s)  # too few to tell a pace
+        few = len(seen) <= 2 and bool(recent_s)  # too few to know a pace
         advice = self._advise(_trace_of(seen, face.frame_size if face else (0, 0)), recent_s if few else None)
         if "EVENLY_SLOW_FRAMES" in advice or (not few and is_evenly_slow(recent_s)):
             advice += ("EVENLY_SLOW_FRAMES",)
         elif mean_ms and pacing.follows(window.recent_hz, mean_ms):
-            # It sends what its limit allows, at times that tell a pulse from its aliases.
+            # It sends what its limit allows, at times that separate a pulse from its aliases.
             advice = tuple(code for code in advice if code != "LOW_FRAME_RATE")
         for reading in read:
             if isinstance(reading.error, NoFaceDetected):

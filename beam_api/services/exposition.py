@@ -96,7 +96,7 @@ def _of_store(state: StoreState) -> Iterator[Metric]:
         "beam_redis_persisting", "Whether the last write of Redis to its disk went well.", value=state.persisting
     )
     yield CounterMetricFamily(
-        "beam_redis_evicted_keys", "Keys that Redis threw away for want of memory.", value=state.evicted_keys
+        "beam_redis_evicted_keys", "Keys that Redis evicted for lack of memory.", value=state.evicted_keys
     )
     yield GaugeMetricFamily("beam_scans_open", "Scan sessions that are being processed.", value=state.open_scans)
     yield GaugeMetricFamily(
@@ -113,10 +113,10 @@ def _of_queue(state: QueueState) -> Iterator[Metric]:
 
 def _build() -> dict[str, str]:
     try:
-        ours = version("beam-rppg")
+        installed = version("beam-rppg")
     except PackageNotFoundError:  # run from a checkout that is not installed
-        ours = "unknown"
-    return {"version": ours, "python": platform.python_version()}
+        installed = "unknown"
+    return {"version": installed, "python": platform.python_version()}
 
 
 def _labelled(name: str, meaning: str, labels: dict[str, str], value: float) -> Metric:

@@ -55,7 +55,7 @@ class Token:
 
     @classmethod
     def parse(cls, presented: str) -> Token | None:
-        """Take a key apart; None if it can't be one of ours."""
+        """Parse a key; None if it is malformed."""
         for prefix in (MEASURE_PREFIX, SCAN_PREFIX):
             body = presented.removeprefix(prefix)
             if body != presented and len(body) == ID_LENGTH + SECRET_LENGTH and body.isascii() and body.isalnum():

@@ -6,7 +6,7 @@ taken at any moment of it. Its aliases are as weak as those of any random times 
 and unlike independent random intervals it keeps the count: in no minute are there more than two frames above the mean.
 
 No state is kept. The moment within a part follows from key, session and the number of frames in the window, so any
-process can tell what another one told before, and the interval is `mean * (1 + moment - moment before)`.
+process can compute what another one answered before, and the interval is `mean * (1 + moment - moment before)`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ LONGEST_MS = 4400.0
 """Well within the 5 s of silence after which a window begins anew."""
 
 _DENSE_WIDTH = 0.5  # frames that are dense enough are resampled: gaps would cost more than evenness
-_FOLLOWED = 0.6  # a client at this share of the pace it was told is as fast as its network lets it be
-_SHORT = 0.05  # share of the limit: with fewer places left, other calls take more than theirs
+_FOLLOWED = 0.6  # a client at this share of the requested pace is as fast as its network allows
+_SHORT = 0.05  # share of the limit: with fewer places left, other calls take more than their share
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def within(allowance: Allowance, planned_ms: float) -> float:
 
 
 def follows(frame_rate_hz: float, mean_ms: float) -> bool:
-    """Whether a client is about as fast as it was told to be."""
+    """Whether a client sends at about the requested pace."""
     return frame_rate_hz * mean_ms / 1000 >= _FOLLOWED
 
 

@@ -1,4 +1,4 @@
-"""The running heart rate in the 202: at most once for each second of a window, whoever takes its frames.
+"""The running heart rate in the 202: at most once for each second of a window, whichever process takes its frames.
 
 The store gives the newest samples to the request whose frames begin a new second of the window, in the answer to what
 it asks anyway. Others pay nothing.

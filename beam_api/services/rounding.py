@@ -1,4 +1,4 @@
-"""Numbers as both APIs tell them. JSON knows no NaN: what isn't finite is null."""
+"""Round numbers for JSON. JSON has no NaN: what isn't finite is null."""
 
 from __future__ import annotations
 

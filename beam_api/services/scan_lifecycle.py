@@ -29,7 +29,7 @@ TOO_LONG = "The analysis took too long and was stopped."
 CRASHED = "The video could not be analysed: the analysis crashed on it."
 INTERRUPTED = "The analysis was interrupted and could not be repeated in time."
 _OUTCOMES = {TOO_LONG: "too_long", CRASHED: "crashed", INTERRUPTED: "interrupted"}
-"""Failures of ours, as they are counted; others are the video's."""
+"""Failures of the service, as they are counted; all others are the video's."""
 
 
 class ScanLifecycle:
@@ -157,10 +157,10 @@ class ScanLifecycle:
         if saved == "saved":
             counters.count_scan("completed" if status == "completed" else _OUTCOMES.get(str(value), "unusable"))
         if saved == "saved" and ending.body:
-            self._tell(session_id, ending.delivery_id)
+            self._announce(session_id, ending.delivery_id)
         self._scans.leave(session_id)
 
-    def _tell(self, session_id: str, delivery_id: str) -> None:
+    def _announce(self, session_id: str, delivery_id: str) -> None:
         try:
             self._begin_delivery(session_id, delivery_id, self._scans.now_ms())
         except QueueUnavailable:  # it is planned: a sweep sends it

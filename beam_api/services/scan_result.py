@@ -62,7 +62,7 @@ class Scan:
 
     @classmethod
     def of(cls, record: ScanRecord) -> Scan:
-        """What is told of a record."""
+        """The public view of a record."""
         vitals = json.loads(record.vitals) if record.status == "completed" else None
         return cls(record.session_id, record.status, record.progress, record.error, vitals)
 

@@ -36,7 +36,7 @@ class NewScan:
 
 
 class Scanning:
-    """Makes sessions, takes their videos, tells their vitals. A session is the API key's that made it."""
+    """Creates sessions, takes their videos, returns their vitals. A session belongs to the API key that created it."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Scanning:
         """A session as it stands. Raises NotFound."""
         record = self._own(key_id, session_id)
         if record.status == "processing":
-            # Whoever works on it does this too; but if no worker is left, the one who asks is the last who can.
+            # A worker does this too; but if no worker is left, only a reader can.
             self._lifecycle.settle_if_due(session_id)
             record = self._own(key_id, session_id)
         return Scan.of(record)

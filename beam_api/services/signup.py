@@ -1,4 +1,4 @@
-"""Keys for whoever asks: a sandbox key to keep, and a visitor's for one go at the playground; so many an hour."""
+"""Self-service keys, with hourly limits: a sandbox key to keep, a visitor key for one visit to the playground."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VISITORS_AN_HOUR = 60
 
 @dataclass(frozen=True, slots=True)
 class Signup:
-    """Gives keys away, at most `most_keys` live ones to an address (0: any number).
+    """Issues keys, at most `most_keys` live ones to an address (0: any number).
 
     Both methods raise RateLimited when an address has had its share, and StoreUnavailable.
     """

@@ -1,4 +1,4 @@
-"""The use case of webhooks: tell whoever asked that a scan has ended, again and again over a day if need be."""
+"""Webhook delivery: notify a receiver that a scan has ended, with retries over a day."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from redis import exceptions as theirs
+from redis import exceptions as redis_errors
 from redis.backoff import AbstractBackoff
 from redis.retry import Retry
 
@@ -20,11 +20,11 @@ PAUSE_S = 1.0
 PROBE_S = 5.0
 """How long a question that was let through is waited for: longer than any takes, or there would be several at once."""
 
-_AWAY = (theirs.ConnectionError, theirs.TimeoutError)
+_AWAY = (redis_errors.ConnectionError, redis_errors.TimeoutError)
 T = TypeVar("T")
 
 
-class RecentlyUnavailable(theirs.ConnectionError):
+class RecentlyUnavailable(redis_errors.ConnectionError):
     """The question was not asked."""
 
 
@@ -56,7 +56,7 @@ class Breaker:
         self._inside.yes = True
         try:
             yield True
-        except theirs.RedisError as error:
+        except redis_errors.RedisError as error:
             self.note(error)
             raise
         else:
@@ -83,7 +83,7 @@ class Guarded(Retry):
 
     def __init__(self, backoff: AbstractBackoff, retries: int, breaker: Breaker | None = None) -> None:
         # A server that is silent is not asked again: that would take the time limit once more.
-        super().__init__(backoff, retries, supported_errors=(theirs.ConnectionError,))
+        super().__init__(backoff, retries, supported_errors=(redis_errors.ConnectionError,))
         self._breaker = breaker or Breaker()
 
     def call_with_retry(

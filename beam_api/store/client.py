@@ -1,5 +1,5 @@
 """The Redis client, of one server, of the primary that Sentinels name or of a cluster; and the place where its failures
-become ours.
+become Beam's own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import redis
-from redis import exceptions as theirs
+from redis import exceptions as redis_errors
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import SSLConnection
@@ -32,16 +32,16 @@ RETRIES = 3
 POOL = 16  # connections a process; more than its threads, so that nobody waits for one
 SENTINEL_TIMEOUT_S = 0.5  # there are others to ask
 
-# Replies by which a live server says that it can't do its work now. Other error replies are bugs of ours.
+# Replies by which a live server says that it can't do its work now. Other error replies are bugs.
 _UNAVAILABLE = (
-    theirs.ConnectionError,  # refused, reset, loading its data, wrong password; no Sentinel knows a primary
-    theirs.TimeoutError,
-    theirs.ReadOnlyError,
-    theirs.OutOfMemoryError,
-    theirs.MasterDownError,
-    theirs.TryAgainError,
-    theirs.ClusterError,  # the cluster is down, or its nodes send us from one to the other
-    theirs.SlotNotCoveredError,
+    redis_errors.ConnectionError,  # refused, reset, loading its data, wrong password; no Sentinel knows a primary
+    redis_errors.TimeoutError,
+    redis_errors.ReadOnlyError,
+    redis_errors.OutOfMemoryError,
+    redis_errors.MasterDownError,
+    redis_errors.TryAgainError,
+    redis_errors.ClusterError,  # the cluster is down, or its nodes send us from one to the other
+    redis_errors.SlotNotCoveredError,
 )
 _UNAVAILABLE_REPLIES = ("MISCONF", "NOREPLICAS", "OOM")
 
@@ -86,12 +86,12 @@ def store_errors() -> Iterator[None]:
     except _UNAVAILABLE as error:
         _count(error)
         raise StoreUnavailable from error
-    except theirs.ResponseError as error:
+    except redis_errors.ResponseError as error:
         if any(reply in str(error) for reply in _UNAVAILABLE_REPLIES):
             _count(error)
             raise StoreUnavailable from error
         raise
-    except theirs.RedisClusterException as error:
+    except redis_errors.RedisClusterException as error:
         if isinstance(error.__cause__, _UNAVAILABLE):  # no node could be asked for the others
             _count(error.__cause__)
             raise StoreUnavailable from error

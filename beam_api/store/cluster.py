@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from redis import exceptions as theirs
+from redis import exceptions as redis_errors
 from redis.cluster import NodeCommands, PipelineCommand, RedisCluster
 from redis.typing import EncodableT
 
@@ -17,17 +17,22 @@ Command = Sequence[EncodableT]
 
 # What a node may answer, or not, when it isn't the one to ask any more. The client's own way of asking knows how to go
 # on. A node that is silent is not waited for a second time.
-_ELSEWHERE = (theirs.AskError, theirs.TryAgainError, theirs.ClusterDownError, theirs.ConnectionError)
-_LOST = (theirs.ConnectionError, theirs.TimeoutError)
+_ELSEWHERE = (
+    redis_errors.AskError,
+    redis_errors.TryAgainError,
+    redis_errors.ClusterDownError,
+    redis_errors.ConnectionError,
+)
+_LOST = (redis_errors.ConnectionError, redis_errors.TimeoutError)
 
 
 class Cluster(RedisCluster):
     """redis-py's client, but one that gives a silent node up as soon as a single server."""
 
     ERRORS_ALLOW_RETRY = (  # type: ignore[assignment]
-        theirs.ConnectionError,
-        theirs.ClusterDownError,
-        theirs.SlotNotCoveredError,
+        redis_errors.ConnectionError,
+        redis_errors.ClusterDownError,
+        redis_errors.SlotNotCoveredError,
     )
 
 
@@ -75,9 +80,9 @@ class ClusterClient:
                     for command in commands:
                         pipe.execute_command(*command)
                     return list(pipe.execute())
-            except (*_ELSEWHERE, theirs.TimeoutError) as error:
+            except (*_ELSEWHERE, redis_errors.TimeoutError) as error:
                 cluster.nodes_manager.initialize(last_failed_node_name=node.name)
-                if attempt == 2 or isinstance(error, theirs.TimeoutError):
+                if attempt == 2 or isinstance(error, redis_errors.TimeoutError):
                     raise
         raise AssertionError("unreachable")
 
@@ -138,16 +143,16 @@ def _follow_up(cluster: RedisCluster, name: str, part: list[PipelineCommand]) ->
     if any(isinstance(result, RecentlyUnavailable) for result in results):  # nor now
         return
     if any(isinstance(result, _LOST) for result in results):
-        with suppress(theirs.RedisError, theirs.RedisClusterException):  # asking again will tell
+        with suppress(redis_errors.RedisError, redis_errors.RedisClusterException):  # the next request will show
             cluster.nodes_manager.initialize(last_failed_node_name=name)
-    away: Exception | None = None
+    failure: Exception | None = None
     for command in part:
         if not isinstance(command.result, _ELSEWHERE):
             continue
-        if away is None:
+        if failure is None:
             try:
                 command.result = cluster.execute_command(*command.args)
                 continue
-            except (theirs.RedisError, theirs.RedisClusterException) as error:
-                away = error
-        command.result = away
+            except (redis_errors.RedisError, redis_errors.RedisClusterException) as error:
+                failure = error
+        command.result = failure

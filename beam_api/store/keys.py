@@ -16,7 +16,7 @@ import redis
 
 from beam_api.store.client import PREFIX, text, translates_errors
 from beam_api.store.cluster import Command
-from beam_api.store.scripts import load_script, tell, tell_at_once
+from beam_api.store.scripts import load_script, send, send_atomically
 
 INDEX = f"{PREFIX}:keys"
 EXPIRING = f"{PREFIX}:keys:expiring"
@@ -28,7 +28,7 @@ class KeyRecord:
     """What is known of a key. `digest` is the SHA-256 of its secret in hex; times are ISO 8601, UTC.
 
     `visitor` is the SHA-256 of the cookie without which the key is of no use; empty for a key that needs none.
-    `origin` stands for the address that made the key without an operator; nobody can tell the address from it.
+    `origin` stands for the address that made the key without an operator; the address can't be derived from it.
     `work_limit` is in megapixels a minute, 0 for that of the tier.
     """
 
@@ -114,7 +114,7 @@ class KeyStore:
             self._list(record.key_id, expires_ms)
         values = [part for f in FIELDS for part in (f, str(getattr(record, f)))]
         expiry: list[Command] = [("PEXPIREAT", name, expires_ms)] if expires_ms else []
-        tell_at_once(self._redis, ("HSET", name, *values), *expiry)
+        send_atomically(self._redis, ("HSET", name, *values), *expiry)
         if record.origin and record.active and expires_ms:
             self._slot(record.origin, record.key_id, expires_ms, 0)
 
@@ -166,10 +166,10 @@ class KeyStore:
             self._redis.sadd(INDEX, key_id)
             return
         expired = ("ZREMRANGEBYSCORE", EXPIRING, "-inf", 1000 * time.time())
-        tell(self._redis, ("ZADD", EXPIRING, expires_ms, key_id), expired)
+        send(self._redis, ("ZADD", EXPIRING, expires_ms, key_id), expired)
 
     def _get_many(self, ids: list[str]) -> list[KeyRecord | None]:
-        replies = tell(self._redis, *(("HMGET", record_name(key_id), *FIELDS) for key_id in ids))
+        replies = send(self._redis, *(("HMGET", record_name(key_id), *FIELDS) for key_id in ids))
         return [read(reply) for reply in replies]
 
 

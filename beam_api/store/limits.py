@@ -21,7 +21,7 @@ from limits.storage import RedisStorage
 from beam_api.exceptions import StoreUnavailable
 from beam_api.store.client import PREFIX, store_errors
 from beam_api.store.cluster import Command
-from beam_api.store.scripts import Question, Script, ask, tell
+from beam_api.store.scripts import Question, Script, ask, send
 from beam_api.store.usage import day_field, month_name, today
 
 WINDOW_S = 60
@@ -160,7 +160,7 @@ class Limiter:
             if bucket.key_id:
                 undo.append(("HINCRBY", month_name(bucket.key_id, standing.day), day_field(standing.day), -1))
             with store_errors():
-                tell(self._redis, *undo)
+                send(self._redis, *undo)
         except StoreUnavailable:
             pass
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 import redis
 
 from beam_api.store.client import PREFIX, text, translates_errors
-from beam_api.store.scripts import load_script, tell_at_once
+from beam_api.store.scripts import load_script, send_atomically
 
 OPEN = f"{PREFIX}:scans:open"
 LEASE_MS = 12_000
@@ -101,7 +101,7 @@ class ScanStore:
         """Keep a new session, pending."""
         name = session_name(session_id)
         values = ["key_id", key_id, "status", "pending", "created_at", created_at, "owner", owner]
-        tell_at_once(
+        send_atomically(
             self._redis,
             ("HSET", name, *values, "webhook_url", webhook_url),
             ("PEXPIRE", name, self._lifetime_ms),

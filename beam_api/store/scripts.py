@@ -13,7 +13,7 @@ from importlib import resources
 from typing import Any, Generic, TypeVar
 
 import redis
-from redis import exceptions as theirs
+from redis import exceptions as redis_errors
 from redis.typing import EncodableT
 
 from beam_api.exceptions import StoreUnavailable
@@ -38,9 +38,9 @@ class Script:
         """Run it: one round trip. Returns its reply as Redis gives it."""
         try:
             if isinstance(self.client, ClusterClient):
-                return tell(self.client, ("EVALSHA", self.sha, len(keys), *keys, *args))[0]
+                return send(self.client, ("EVALSHA", self.sha, len(keys), *keys, *args))[0]
             return self.client.evalsha(self.sha, len(keys), *keys, *args)
-        except theirs.NoScriptError:
+        except redis_errors.NoScriptError:
             return self.client.eval(self.text, len(keys), *keys, *args)
 
 
@@ -77,7 +77,7 @@ def ask(client: redis.Redis, *questions: Question[Any]) -> list[Any]:
 def ask_each(client: redis.Redis, *questions: Question[Any]) -> list[Any]:
     """As `ask`, but where a question could not be answered, the StoreUnavailable stands for its answer.
 
-    A part of a cluster can be away.
+    A part of a cluster can be unavailable.
     """
     if len(questions) == 1:
         (only,) = questions
@@ -87,15 +87,15 @@ def ask_each(client: redis.Redis, *questions: Question[Any]) -> list[Any]:
     with store_errors():
         replies = _send(client, commands)
     for i, question in enumerate(questions):
-        if isinstance(replies[i], theirs.NoScriptError):
+        if isinstance(replies[i], redis_errors.NoScriptError):
             try:
                 replies[i] = client.eval(question.script.text, len(question.keys), *question.keys, *question.args)
-            except (theirs.RedisError, theirs.RedisClusterException) as error:
+            except (redis_errors.RedisError, redis_errors.RedisClusterException) as error:
                 replies[i] = error
     return [_answer(question, reply) for question, reply in zip(questions, replies, strict=True)]
 
 
-def tell(client: redis.Redis, *commands: Command) -> list[Any]:
+def send(client: redis.Redis, *commands: Command) -> list[Any]:
     """The replies to commands on one key each, named after the command, for one round trip. Raises what Redis raises.
 
     Others' commands may come in between.
@@ -107,8 +107,8 @@ def tell(client: redis.Redis, *commands: Command) -> list[Any]:
     return replies
 
 
-def tell_at_once(client: redis.Redis, *commands: Command) -> list[Any]:
-    """As `tell`, for keys of one hash tag, with nobody's commands in between: all are done, or none."""
+def send_atomically(client: redis.Redis, *commands: Command) -> list[Any]:
+    """As `send`, for keys of one hash tag, with nobody's commands in between: all are done, or none."""
     if isinstance(client, ClusterClient):
         return client.transaction(commands)
     with client.pipeline(transaction=True) as pipe:

@@ -34,7 +34,7 @@ def today() -> date:
 
 @translates_errors
 class UsageStore:
-    """Tells what has been counted."""
+    """Reads what has been counted."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client

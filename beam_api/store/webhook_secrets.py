@@ -7,7 +7,7 @@ from typing import cast
 import redis
 
 from beam_api.store.client import PREFIX, text, translates_errors
-from beam_api.store.scripts import load_script, tell_at_once
+from beam_api.store.scripts import load_script, send_atomically
 
 OVERLAP_S = 24 * 3600
 """How long a replaced secret still signs."""
@@ -28,7 +28,7 @@ class SecretVersionStore:
         version_name, replaced_name = _names(key_id)
         now_s = self._redis.time()[0]
         since = f"({now_s - OVERLAP_S}"
-        current, replaced = tell_at_once(
+        current, replaced = send_atomically(
             self._redis, ("GET", version_name), ("ZRANGEBYSCORE", replaced_name, since, "+inf")
         )
         return [int(current or 0), *sorted((int(text(version)) for version in replaced), reverse=True)]

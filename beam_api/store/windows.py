@@ -18,12 +18,12 @@ import redis
 
 from beam_api.exceptions import InvalidParameter
 from beam_api.store.client import PREFIX, store_errors, text
-from beam_api.store.scripts import Question, ask, load_script, tell_at_once
+from beam_api.store.scripts import Question, ask, load_script, send_atomically
 
 _TIME = struct.Struct(">Q")
 _ENTRY = struct.Struct(">Q8s")
 _RECORD = struct.Struct(">HQ")  # length of time and sample together, time
-_RECENT = 32  # entries that tell the median interval of an open window; the script decides on all of them
+_RECENT = 32  # entries from which the median interval of an open window is taken; the script decides on all of them
 
 ACTIVE_MS = 15_000
 """For this long after its last request a session has its share of the key's limit."""
@@ -315,7 +315,7 @@ class WindowStore:
         )
 
     def save(self, session: Session, claim: Claim, result: bytes) -> Saved:
-        """Keep the result of a claimed window for 24 h, and let go of the window and the session's share of the limit.
+        """Keep the result of a claimed window for 24 h, and release the window and the session's share of the limit.
 
         Returns "saved"; "exists" if another analyst's was kept before; "stale" if a newer claim is at work; "gone" if
         the session was forgotten meanwhile. Nothing is changed unless "saved".
@@ -338,7 +338,7 @@ class WindowStore:
         """The store's time in us, and the window: empty if only a full one is there, None if no frame is buffered."""
         now_us = ask(self._redis, self.arriving(session)[0])[0].now_us
         with store_errors():
-            (frames, first, duration), tail, face, closed = tell_at_once(
+            (frames, first, duration), tail, face, closed = send_atomically(
                 self._redis,
                 ("HMGET", session.name("window"), "n", "first", "duration"),
                 ("GETRANGE", session.name("index"), -_RECENT * _ENTRY.size, -1),

@@ -142,7 +142,7 @@ def run(settings: Settings, redis_url: str) -> int:
     while True:
         try:
             worker = VideoWorker(parts, settings.queue_redis_url or redis_url)
-            worker.work(logging_level="WARNING")  # RQ tells every step
+            worker.work(logging_level="WARNING")  # RQ logs every step
         except (redis.exceptions.RedisError, OSError) as error:
             structlog.get_logger().error("redis is unavailable", reason=type(error).__name__)
         else:

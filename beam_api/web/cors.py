@@ -3,8 +3,8 @@
 A browser lets a page read answers of another origin only if those say so (CORS). They say so on the JSON APIs alone, to
 origins that BEAM_CORS_ORIGINS names, and never allow cookies: a visitor's key is of no use elsewhere.
 
-What needs no key could be asked for by any page in the name of whoever looks at it, and would count against their
-address. Browsers tell where a request comes from; such a request is refused.
+Any page could otherwise send requests that need no key on behalf of its visitor, and they would count against the
+visitor's address. Browsers say where a request comes from; a cross-site one is refused.
 """
 
 from __future__ import annotations

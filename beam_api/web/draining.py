@@ -3,7 +3,7 @@
 A client that stops in the middle of a body would hold a thread for ever, and there are few: reads have a time limit.
 
 A server that answers and closes with bytes unread resets the connection, and the client that is still sending sees the
-reset instead of the 401 or 413. So the rest is read and thrown away, up to a bound in bytes and in time.
+reset instead of the 401 or 413. So the rest is read and discarded, up to a bound in bytes and in time.
 """
 
 from __future__ import annotations

@@ -10,28 +10,28 @@ from flask import Flask, Response, jsonify, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from beam_api import exceptions as ours
+from beam_api import exceptions
 from beam_api.host.process import is_shortage
 from beam_api.web.request_log import request_id
 from rppg_core import errors as core
 
 STATUS: dict[type[Exception], HTTPStatus] = {
-    ours.BeamError: HTTPStatus.INTERNAL_SERVER_ERROR,
-    ours.MissingFrame: HTTPStatus.BAD_REQUEST,
-    ours.MissingTimestamps: HTTPStatus.BAD_REQUEST,
-    ours.TooManyFrames: HTTPStatus.BAD_REQUEST,
-    ours.InvalidParameter: HTTPStatus.BAD_REQUEST,
-    ours.MissingApiKey: HTTPStatus.UNAUTHORIZED,
-    ours.InvalidApiKey: HTTPStatus.UNAUTHORIZED,
-    ours.SignupClosed: HTTPStatus.FORBIDDEN,
-    ours.CrossSiteRequest: HTTPStatus.FORBIDDEN,
-    ours.NotFound: HTTPStatus.NOT_FOUND,
-    ours.Conflict: HTTPStatus.CONFLICT,
-    ours.Unprocessable: HTTPStatus.UNPROCESSABLE_ENTITY,
-    ours.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    ours.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    ours.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
-    ours.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    exceptions.BeamError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    exceptions.MissingFrame: HTTPStatus.BAD_REQUEST,
+    exceptions.MissingTimestamps: HTTPStatus.BAD_REQUEST,
+    exceptions.TooManyFrames: HTTPStatus.BAD_REQUEST,
+    exceptions.InvalidParameter: HTTPStatus.BAD_REQUEST,
+    exceptions.MissingApiKey: HTTPStatus.UNAUTHORIZED,
+    exceptions.InvalidApiKey: HTTPStatus.UNAUTHORIZED,
+    exceptions.SignupClosed: HTTPStatus.FORBIDDEN,
+    exceptions.CrossSiteRequest: HTTPStatus.FORBIDDEN,
+    exceptions.NotFound: HTTPStatus.NOT_FOUND,
+    exceptions.Conflict: HTTPStatus.CONFLICT,
+    exceptions.Unprocessable: HTTPStatus.UNPROCESSABLE_ENTITY,
+    exceptions.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    exceptions.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    exceptions.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    exceptions.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     core.RppgError: HTTPStatus.INTERNAL_SERVER_ERROR,
     core.UnsupportedImage: HTTPStatus.BAD_REQUEST,
     core.InvalidImage: HTTPStatus.BAD_REQUEST,
@@ -59,17 +59,17 @@ _HTTP_MESSAGES = {
     HTTPStatus.BAD_REQUEST: "The request could not be read.",
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address doesn't take this method.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ours.PayloadTooLarge.message,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ours.UnsupportedMediaType.message,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: exceptions.PayloadTooLarge.message,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: exceptions.UnsupportedMediaType.message,
 }
 
-_INTERNAL = ours.BeamError.message
+_INTERNAL = exceptions.BeamError.message
 
 
 def init_app(app: Flask) -> None:
-    """Answer each known failure with its status and JSON; a bug with a 500 that tells nothing (the log has it)."""
+    """Answer each known failure with its status and JSON; a bug with a 500 without details (they are in the log)."""
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    for kind in (ours.BeamError, core.RppgError):
+    for kind in (exceptions.BeamError, core.RppgError):
         app.register_error_handler(kind, _answer_known)
     app.register_error_handler(OSError, _answer_shortage)
     app.register_error_handler(MemoryError, _answer_shortage)
@@ -82,13 +82,13 @@ def status_of(kind: type[Exception]) -> HTTPStatus:
     return next(STATUS[parent] for parent in kind.__mro__ if parent in STATUS)
 
 
-def _answer_known(error: ours.BeamError | core.RppgError) -> Response:
+def _answer_known(error: exceptions.BeamError | core.RppgError) -> Response:
     status = status_of(type(error))
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ours.StoreUnavailable):
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, exceptions.StoreUnavailable):
         return _answer(error.code, _INTERNAL, status)
     more = {"guidance": list(error.guidance)} if isinstance(error, core.NoFaceDetected) else {}
     response = _answer(error.code, str(error), status, **more)
-    if isinstance(error, (ours.RateLimited, ours.StoreUnavailable)):
+    if isinstance(error, (exceptions.RateLimited, exceptions.StoreUnavailable)):
         response.headers["Retry-After"] = str(error.retry_after_s)
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
@@ -100,7 +100,7 @@ def _answer_shortage(error: OSError | MemoryError) -> Response:
     if not is_shortage(error):
         raise error
     structlog.get_logger().warning("no files or memory for a request", reason=str(error))
-    return _answer_known(ours.StoreUnavailable("The service is short of files or memory at the moment."))
+    return _answer_known(exceptions.StoreUnavailable("The service is short of files or memory at the moment."))
 
 
 def _answer_http(error: HTTPException) -> Response:

@@ -57,8 +57,8 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
 
 def _error(meaning: str, *, detail: bool) -> dict[str, Any]:
     """A response with the body of an error, in the shape of its path."""
-    told = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
-    schema = told if detail else {"$ref": "#/components/schemas/ErrorEnvelope"}
+    flat = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
+    schema = flat if detail else {"$ref": "#/components/schemas/ErrorEnvelope"}
     return {"description": meaning, "content": {"application/json": {"schema": schema}}}
 
 

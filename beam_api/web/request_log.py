@@ -85,7 +85,7 @@ def _route() -> str:
 
 
 def _no_second_log(_exc_info: object) -> None:
-    """Instead of Flask's own line about an unhandled exception: `_log_bug` has written ours."""
+    """Suppress Flask's own line about an unhandled exception: `_log_bug` has written one."""
 
 
 def _log_bug(_app: Flask, exception: Exception, **_: Any) -> None:

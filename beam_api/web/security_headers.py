@@ -1,4 +1,4 @@
-"""What every answer tells a browser: load nothing from elsewhere, guess no types, keep no vitals and no keys."""
+"""Headers of every answer: load nothing from elsewhere, guess no types, keep no vitals and no keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""Content-Security-Policy of the pages: no script or style but from files of ours."""
+"""Content-Security-Policy of the pages: no script or style but from our own files."""
 
 REFERENCE_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'").replace(
     "img-src 'self'", "img-src 'self' data:"
@@ -28,7 +28,7 @@ _DEFAULTS = {
     "Cache-Control": "no-store",
 }
 _TLS_ONLY = "max-age=31536000"
-"""Over TLS: come back by TLS alone, for a year. Not told to this machine's own browser, whose other ports it binds."""
+"""Over TLS: require TLS for a year. Not sent on localhost, where it would bind other ports too."""
 
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 

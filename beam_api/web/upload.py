@@ -126,7 +126,7 @@ class _Reader:
             raise PayloadTooLarge(_TOO_LARGE.format(self._most_bytes // 2**20))
         try:
             self._into.write(data)
-        except OSError as error:  # ours, not the client's: a full disk
+        except OSError as error:  # the server's fault: a full disk
             raise StoreUnavailable from error
 
     def _check_head(self) -> None:

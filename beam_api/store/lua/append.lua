@@ -65,11 +65,11 @@ local times, marks, base = {}, {}, 0           -- entries base + 1 ... n of the 
 local fresh = {}                               -- records to add to the samples
 
 local stored = redis.call('HMGET', WIN, 'n', 'first', 'last', 'duration', 'mode', 'due', 'thinned', 'raw', 'size', 'at',
-                          'told', 'run', 'twin', 'late', 'jumped', 'opened', 'held', 'waiter', 'owed', 'anew', 'jump')
+                          'reported', 'run', 'twin', 'late', 'jumped', 'opened', 'held', 'waiter', 'owed', 'anew', 'jump')
 if stored[1] and redis.call('STRLEN', IDX) == 16 * stored[1] then
   W = { n = tonumber(stored[1]), first = tonumber(stored[2]), last = tonumber(stored[3]), duration = tonumber(stored[4]),
         mode = stored[5], due = tonumber(stored[6]), thinned = stored[7] == '1', raw = stored[8], size = stored[9],
-        at = tonumber(stored[10]), told = tonumber(stored[11]),
+        at = tonumber(stored[10]), reported = tonumber(stored[11]),
         run = tonumber(stored[12]), twin = tonumber(stored[13]), late = stored[14] == '1',
         jumped = tonumber(stored[15]), opened = tonumber(stored[16]), held = tonumber(stored[17]),
         waiter = tonumber(stored[18]), owed = stored[19] == '1', anew = tonumber(stored[20]) or 0,
@@ -333,7 +333,7 @@ local function save_window()
   local function time_or_none(at) return at and digits(at) or '' end
   redis.call('HSET', WIN, 'n', W.n, 'first', digits(W.first), 'last', digits(W.last), 'duration', digits(W.duration),
              'mode', W.mode, 'due', digits(W.due), 'thinned', flag(W.thinned), 'raw', W.raw, 'size', W.size,
-             'at', digits(W.at), 'told', W.told or '', 'run', W.run or 0, 'twin', time_or_none(W.twin),
+             'at', digits(W.at), 'reported', W.reported or '', 'run', W.run or 0, 'twin', time_or_none(W.twin),
              'late', flag(W.late), 'jumped', time_or_none(W.jumped), 'opened', time_or_none(W.opened),
              'held', time_or_none(W.held), 'waiter', time_or_none(W.waiter), 'owed', flag(W.owed), 'anew', W.anew,
              'jump', digits(W.jump))
@@ -375,7 +375,7 @@ if #T > 0 and not repeated then
   end
   local anew, jump = 0, 0
   if W.n > 0 and W.mode ~= mode then
-    -- The two clocks can't be compared; only on the server's one can silence be told.
+    -- The two clocks can't be compared; only the server's one can measure silence.
     if now - W.at <= SILENCE then return { 'mixed' } end
     restart()
   end
@@ -426,7 +426,7 @@ if #T > 0 and not repeated then
   end
   if W.n == 0 or T[#T] >= W.last + NEAR then run, twin = 0, nil end   -- the clock goes on
 
-  -- Late frames go to their places. Whether one is one too many can be told only by its neighbours.
+  -- Late frames go to their places. Whether one is one too many only its neighbours can show.
   local late, lowest = W.last, nil
   for i = 1, #T do
     if W.n == 0 or T[i] > late then break end
@@ -562,8 +562,8 @@ local function newest_samples(tail)
   if interval > tonumber(slow) then span = slow_span else every = 1 end
   local length = W.last - W.first + interval
   local second = math.floor((length + SLACK) / 1000000)
-  if length < tonumber(from) or W.told and math.floor(second / every) <= math.floor(W.told / every) then return '' end
-  redis.call('HSET', WIN, 'told', second)
+  if length < tonumber(from) or W.reported and math.floor(second / every) <= math.floor(W.reported / every) then return '' end
+  redis.call('HSET', WIN, 'reported', second)
   return joined(redis.call('LRANGE', SMP, -(math.ceil(span / interval) + SPARE), -1))
 end
 

@@ -1,5 +1,5 @@
 -- Give a key another secret, if its present one is still the one that asked: of two that ask at once, one is answered
--- with a secret that works, and the other is told that its own is of no use any more.
+-- with a secret that works, and the other one learns that its own no longer works.
 --
 -- KEYS  1 record (hash)
 -- ARGV  1 digest of the present secret  2 of the new one  3 last four characters of the new one

@@ -1,4 +1,4 @@
--- Keep the result of a closed window and let go of the window. Only the newest claim may, and only once.
+-- Keep the result of a closed window and release the window. Only the newest claim may, and only once.
 --
 -- KEYS  1 closed (list of ids)  2 the closed window (hash)  3 its samples  4 result (string)  5 results (zset by time)
 -- ARGV  1 id  2 token  3 result

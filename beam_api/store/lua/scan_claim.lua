@@ -1,4 +1,4 @@
--- A worker begins attempt number ARGV[1] at a video: whoever comes first has it, under a lease.
+-- A worker begins attempt number ARGV[1] at a video: the first one gets it, under a lease.
 --
 -- KEYS  1 session (hash)
 -- ARGV  1 number of the attempt  2 lease in ms  3 most ms for all attempts together

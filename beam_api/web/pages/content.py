@@ -33,7 +33,7 @@ ERRORS = (
     ErrorRow(413, "PAYLOAD_TOO_LARGE", "A frame is over 8 MB, or all together over 32 MB."),
     ErrorRow(415, "UNSUPPORTED_MEDIA_TYPE", "The body is not of the type that the route reads."),
     ErrorRow(429, "RATE_LIMITED", "Wait Retry-After seconds."),
-    ErrorRow(500, "INTERNAL_ERROR", "A fault of ours; give us the request_id."),
+    ErrorRow(500, "INTERNAL_ERROR", "A bug in the service. Report the request_id."),
     ErrorRow(503, "STORE_UNAVAILABLE", "The store is unavailable: wait Retry-After seconds and send the same again."),
 )
 

@@ -1,4 +1,4 @@
-"""What is asked and told of API keys."""
+"""Requests and answers about API keys."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SignupSchema(Schema):
 
 
 class NewKeySchema(Schema):
-    """A key just made. `key` is told this once and kept nowhere."""
+    """A key just made. `key` is shown once and stored nowhere."""
 
     key_id = fields.String(required=True)
     key = fields.String(required=True, metadata={"example": "beam_sk_..."})
@@ -107,7 +107,7 @@ def read_signup() -> str:
     body = request.stream.read(_MOST_BYTES + 1)
     if not body:
         return ""
-    if not request.is_json:  # a chunked body, whose length nobody told
+    if not request.is_json:  # a chunked body, of unknown length
         raise no_json
     if len(body) > _MOST_BYTES:
         raise PayloadTooLarge

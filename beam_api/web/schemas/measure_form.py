@@ -153,7 +153,7 @@ def _check_names(form: Form) -> None:
 
 
 def _where_files_are(form: Form) -> str | None:
-    """What to tell a client that sent its images under another name."""
+    """The message for a client that sent its images under another name."""
     holding = (*(name for name, files in form.files.items() if any(files)), *form.misplaced)
     others = [name for name in holding if shown(name)]
     return f"{MissingFrame.message} It holds one in '{others[0]}': rename that to 'frame'." if others else None

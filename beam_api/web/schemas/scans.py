@@ -160,12 +160,12 @@ def read_new_scan(body: bytes) -> str | None:
 
 
 def write_scan(scan: Scan) -> Mapping[str, Any]:
-    """A session as it is answered, and as webhooks tell it."""
-    told: dict[str, Any] = {"status": scan.status, "session_id": scan.session_id}
+    """The JSON of a session, in answers and in webhooks."""
+    answer: dict[str, Any] = {"status": scan.status, "session_id": scan.session_id}
     if scan.status == "processing":
-        told["progress"] = scan.progress
+        answer["progress"] = scan.progress
     elif scan.status == "completed":
-        told["vitals"] = scan.vitals
+        answer["vitals"] = scan.vitals
     elif scan.status == "failed":
-        told["error"] = scan.error
-    return told
+        answer["error"] = scan.error
+    return answer

@@ -1,4 +1,4 @@
-"""`/playground`: measure whoever opens the page, with a key that lasts as long as a visit."""
+"""`/playground`: measure the visitor, with a key that lasts as long as a visit."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def upload(session_id: str) -> Response:
 @bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
 @bp.alt_response(503, schema=DetailSchema, description="The store is unavailable.")
 def vitals(session_id: str) -> Response:
-    """Tell how far a session is; its vitals when it has completed, the reason when it has failed."""
+    """Return the state of a session: its progress, its vitals, or why it failed."""
     return _answer(write_scan(parts().scanning.vitals(g.key.key_id, session_id)))
 
 

@@ -18,7 +18,7 @@ bp = Blueprint("webhooks", __name__, url_prefix="/api/keys/me", description="The
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
 @bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is unavailable.")
 def show() -> Response:
-    """Tell the secret that signs this key's webhooks."""
+    """Return the secret that signs this key's webhooks."""
     return _private(parts().webhook_secrets.current(g.key.key_id))
 
 

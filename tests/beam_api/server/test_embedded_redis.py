@@ -65,7 +65,7 @@ def test_a_deep_data_directory_gets_a_short_socket_path(tmp_path):
 def test_a_folder_of_someone_else_is_refused(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "data").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(RedisNotRunning, match="not a folder of ours"):
+    with pytest.raises(RedisNotRunning, match="belongs to somebody else"):
         EmbeddedRedis(tmp_path / "data").start()
 
 

@@ -20,7 +20,7 @@ from beam_api.services.keys import Keys, Token
 from beam_api.store.client import connect, ping, store_errors
 from beam_api.store.health import look
 from beam_api.store.keys import KeyStore
-from beam_api.store.scripts import Question, Script, ask, ask_each, tell, tell_at_once
+from beam_api.store.scripts import Question, Script, ask, ask_each, send, send_atomically
 from beam_api.store.usage import UsageStore, today
 from beam_api.store.windows import Entry, Session, WindowStore
 from tests import redis_servers
@@ -59,7 +59,7 @@ def echo(client: Redis, key: str, word: str) -> Question[bytes]:
 def test_questions_about_several_nodes_are_answered_in_their_order(servers: ClusterServers, cluster: Redis) -> None:
     keys = [named_on(cluster, servers.nodes[i % 3], "key{}" + str(i)) for i in range(9)]
     assert ask(cluster, *(echo(cluster, key, key) for key in keys)) == [key.encode() for key in keys]
-    assert tell(cluster, *(("GET", key) for key in keys)) == [key.encode() for key in keys]
+    assert send(cluster, *(("GET", key) for key in keys)) == [key.encode() for key in keys]
 
 
 def test_all_nodes_work_at_the_same_time(servers: ClusterServers, cluster: Redis) -> None:
@@ -111,18 +111,18 @@ def test_a_slot_that_has_moved_or_is_on_its_way_is_followed(servers: ClusterServ
         old.cluster("SETSLOT", slot, "MIGRATING", new_id)
         old.migrate("127.0.0.1", target.port, key, 0, 5000)
         assert ask(cluster, echo(cluster, key, "going"), echo(cluster, "other", "x"))[0] == b"going"
-        assert tell(cluster, ("GET", key)) == [b"going"]
+        assert send(cluster, ("GET", key)) == [b"going"]
         for node in (new, old):
             node.cluster("SETSLOT", slot, "NODE", new_id)
         assert ask(cluster, echo(cluster, key, "gone"), echo(cluster, "other", "x"))[0] == b"gone"
-        assert tell_at_once(connect(servers.url), ("GET", key), ("EXISTS", key)) == [b"gone", 1]
-        assert tell_at_once(cluster, ("GET", key), ("EXISTS", key)) == [b"gone", 1]
+        assert send_atomically(connect(servers.url), ("GET", key), ("EXISTS", key)) == [b"gone", 1]
+        assert send_atomically(cluster, ("GET", key), ("EXISTS", key)) == [b"gone", 1]
         old.cluster("SETSLOT", slot, "IMPORTING", new_id)  # and back, for the other tests
         new.cluster("SETSLOT", slot, "MIGRATING", old_id)
         new.migrate("127.0.0.1", source.port, key, 0, 5000)
         for node in (old, new):
             node.cluster("SETSLOT", slot, "NODE", old_id)
-    assert wait_until(lambda: tell(cluster, ("GET", key)) == [b"gone"])
+    assert wait_until(lambda: send(cluster, ("GET", key)) == [b"gone"])
 
 
 def test_a_silent_node_costs_one_wait_now_and_then_and_the_others_answer(
@@ -201,7 +201,7 @@ def test_a_window_outlives_the_node_it_is_on(servers: ClusterServers, cluster: R
     assert wait_until(goes_on, 60)
     assert found == [6]
     assert [post(second) for second in (6, 7)] == [7, 8]
-    assert tell_at_once(cluster, ("EXISTS", session.name("window"))) == [1]
+    assert send_atomically(cluster, ("EXISTS", session.name("window"))) == [1]
 
 
 def test_what_is_wrong_with_one_node_is_seen(servers: ClusterServers, cluster: Redis, monkeypatch, tmp_path) -> None:
