@@ -36,9 +36,22 @@ CONTAINERS = (
 # Fine enough for a pulse in so small a face: slower presets smooth it away.
 _OPTIONS = {
     "libx264": {"preset": "ultrafast", "crf": "12"},
-    "libx265": {"preset": "ultrafast", "crf": "10", "tune": "grain", "x265-params": "log-level=none:pools=none:frame-threads=1"},
+    "libx265": {
+        "preset": "ultrafast",
+        "crf": "10",
+        "tune": "grain",
+        "x265-params": "log-level=none:pools=none:frame-threads=1",
+    },
     "libsvtav1": {"preset": "10", "crf": "4", "svtav1-params": "lp=1:enable-tf=0:pred-struct=1"},
-    "libvpx": {"deadline": "realtime", "cpu-used": "6", "threads": "1", "crf": "4", "b": "12M", "qmin": "0", "qmax": "8"},
+    "libvpx": {
+        "deadline": "realtime",
+        "cpu-used": "6",
+        "threads": "1",
+        "crf": "4",
+        "b": "12M",
+        "qmin": "0",
+        "qmax": "8",
+    },
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "16", "b": "0"},
     "mjpeg": {"qmin": "2", "qmax": "3"},
 }
