@@ -44,6 +44,10 @@ class Advice:
             structlog.get_logger().exception("advice failed")
             return ()
 
+    def of_picture(self, sample: Sample, face: FaceState) -> tuple[str, ...]:
+        """What to change in a single picture."""
+        return self._advise(_trace_of([(0, sample)], face.frame_size), None)
+
     def _codes(
         self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
     ) -> tuple[str, ...]:

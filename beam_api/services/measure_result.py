@@ -110,6 +110,15 @@ class Buffering:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """What one picture shows, of which nothing is kept; `ok` if a face is seen and there is nothing to change."""
+
+    ok: bool
+    face: SeenFace | None
+    guidance: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """A finished measurement, as it is kept and answered; `at_us` is the server's time when it was made."""
 

@@ -14,13 +14,14 @@ from beam_api.exceptions import NotFound
 from beam_api.monitoring import counters
 from beam_api.services import clocks, pacing
 from beam_api.services.advice import Advice
-from beam_api.services.measure_result import Buffering, Measurement, Rejected, SeenFace
+from beam_api.services.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace
 from beam_api.services.pacing import Allowance
 from beam_api.services.rolling_rate import LOOK, running_rate
 from beam_api.services.workload import LargeLane, Workload
 from beam_api.store.results import ResultStore
 from beam_api.store.scripts import Question
 from beam_api.store.windows import Appended, Arrival, Claim, Entry, LastFace, Look, OpenWindow, Session, WindowStore
+from rppg_core.errors import NoFaceDetected
 from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading
 from rppg_core.results import Vitals
 from rppg_core.trace.traces import Trace, pack
@@ -208,6 +209,16 @@ class Measuring:
         if isinstance(answer, Buffering):
             answer = replace(answer, partial=running_rate(appended.newest))
         return answer
+
+    def check(self, frame: bytes) -> Checked:
+        """Look at one picture; nothing is kept. Raises UnsupportedImage, InvalidImage or PayloadTooLarge."""
+        (reading,) = self._read([Frame(0, frame)], None, Workload.of((frame,)))
+        if reading.sample is None or reading.face is None:
+            if not isinstance(reading.error, NoFaceDetected):
+                raise reading.error or NoFaceDetected
+            return Checked(ok=False, face=None, guidance=tuple(reading.error.guidance))
+        guidance = self._advice.of_picture(reading.sample, reading.face)
+        return Checked(ok=not guidance, face=SeenFace.of(reading.face), guidance=guidance)
 
     def measurement(self, key_id: str, measurement_id: str) -> Measurement:
         """A finished measurement made with this key. Raises NotFound."""

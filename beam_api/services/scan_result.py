@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from beam_api.services.rounding import rounded, score, whole
+from beam_api.services.verdict import verdict
 from beam_api.store.scans import ScanRecord, Status
 from rppg_core.quality.regularity import regularity
 from rppg_core.results import Vitals
@@ -39,6 +40,7 @@ class ScanVitals:
     spo2: int | None
     quality: Mapping[str, float]
     withheld: Mapping[str, str]
+    verdict: str
     interval: Mapping[str, tuple[float, ...]]
     guidance: tuple[str, ...]
     frames: int
@@ -91,6 +93,7 @@ def scan_vitals(vitals: Vitals, *, frames: int, duration_ms: int, processing_tim
             for name in ("heart_rate", "hrv", "spo2", "stress_index", "respiration_rate")
         },
         withheld={_NAMES.get(name, name): reason for name, reason in vitals.withheld.items()},
+        verdict=verdict(score(vitals.confidence), vitals.withheld),
         interval={
             _NAMES.get(name, name): tuple(round(float(end), 1) for end in ends)
             for name, ends in vitals.interval.items()

@@ -11,7 +11,8 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from beam_api.services.measure_result import Buffering, Measurement
+from beam_api.services.measure_result import Buffering, Checked, Measurement
+from beam_api.services.verdict import VERDICTS, verdict
 from beam_api.web.schemas.envelope import MetaSchema
 from rppg_core.results import VITALS, Vitals
 from rppg_core.trace.traces import Trace
@@ -110,7 +111,25 @@ class MeasurementSchema(VitalsFieldsSchema):
     quality = fields.Nested(QualitySchema, required=True)
     withheld = fields.Dict(fields.String(), fields.String(), required=True)
     interval = fields.Dict(fields.String(), fields.List(fields.Float()), required=True)
+    verdict = fields.String(
+        required=True,
+        metadata={
+            "enum": list(VERDICTS),
+            "description": "release: confidence is 0.7 or more. no_pulse: nothing here has a pulse. retake: measure "
+            "again; `guidance` says what to change.",
+        },
+    )
     raw = fields.Nested(RawSchema)
+
+
+class CheckSchema(Schema):
+    """What one picture shows."""
+
+    ok = fields.Boolean(
+        required=True, metadata={"description": "Whether a face is seen and there is nothing to change."}
+    )
+    face = fields.Nested(FaceSchema, allow_none=True, required=True)
+    guidance = fields.List(fields.String(), required=True)
 
 
 class AlgorithmSchema(Schema):
@@ -142,6 +161,14 @@ class BufferingAnswerSchema(Schema):
 
     success = fields.Boolean(required=True)
     data = fields.Nested(BufferingSchema, required=True)
+    meta = fields.Nested(MeasureMetaSchema, required=True)
+
+
+class CheckAnswerSchema(Schema):
+    """What one picture shows, in the envelope."""
+
+    success = fields.Boolean(required=True)
+    data = fields.Nested(CheckSchema, required=True)
     meta = fields.Nested(MeasureMetaSchema, required=True)
 
 
@@ -194,11 +221,21 @@ def write_buffering(window: Buffering, spent_ms: float = 0.0) -> dict[str, Any]:
 
 def write_measurement(measurement: Measurement) -> dict[str, Any]:
     """The `data` of a finished measurement."""
-    data = {"status": "complete", **asdict(measurement), "timestamp": _second(measurement.at_us)}
+    data = {
+        "status": "complete",
+        **asdict(measurement),
+        "verdict": verdict(measurement.confidence, measurement.withheld),
+        "timestamp": _second(measurement.at_us),
+    }
     del data["at_us"]
     if measurement.raw is None:
         del data["raw"]
     return data
+
+
+def write_check(found: Checked) -> dict[str, Any]:
+    """The `data` of a check."""
+    return asdict(found)
 
 
 def complete_data(vitals: Vitals, trace: Trace) -> dict[str, Any]:

@@ -94,6 +94,15 @@ class UploadSchema(MeasureFormSchema):
     )
 
 
+class PictureSchema(Schema):
+    """The form of `POST /api/rppg/check`."""
+
+    frame = fields.Raw(
+        required=True,
+        metadata={"type": "string", "format": "binary", "description": "One JPEG or PNG, at most 8 MB, 25 megapixels."},
+    )
+
+
 _FORM = MeasureFormSchema()
 
 
@@ -139,6 +148,16 @@ def read_post(form: Form, key_id: str, query: Iterable[str] = ()) -> Post:
         include_raw=params["include_raw"],
         warnings=_warnings(form, query),
     )
+
+
+def read_picture(form: Form) -> bytes:
+    """The one image of a form. Raises MissingFrame or TooManyFrames."""
+    frames = form.files.get("frame", [])
+    if not any(frames):
+        raise MissingFrame(_where_files_are(form))
+    if len(frames) > 1:
+        raise TooManyFrames(f"The request holds {len(frames)} frames; a check looks at one.")
+    return frames[0]
 
 
 def _check_names(form: Form) -> None:

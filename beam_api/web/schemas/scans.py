@@ -10,6 +10,7 @@ from marshmallow import Schema, ValidationError, fields
 
 from beam_api.exceptions import InvalidParameter, Unprocessable
 from beam_api.services.scan_result import Scan
+from beam_api.services.verdict import VERDICTS
 
 _ID = "sess_20251026123456_k3v9q0x7m2c8d1fa"
 _TIME = {"format": "date-time", "example": "2025-10-26T12:34:56.789Z"}
@@ -99,6 +100,12 @@ class ScanVitalsSchema(Schema):
         fields.List(fields.Float()),
         required=True,
         metadata={"description": "90 % ranges."},
+    )
+    verdict = fields.String(
+        metadata={
+            "enum": list(VERDICTS),
+            "description": "release: confidence is 0.7 or more; else retake. Missing in results of an older version.",
+        }
     )
     guidance = fields.List(fields.String(), required=True)
     frames = fields.Integer(required=True, metadata={"description": "Frames that showed the face."})

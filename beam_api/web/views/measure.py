@@ -14,6 +14,7 @@ from beam_api.monitoring import counters
 from beam_api.services.measure_result import Buffering
 from beam_api.services.measuring import Post
 from beam_api.services.pacing import Allowance
+from beam_api.services.workload import Workload
 from beam_api.store.windows import Session
 from beam_api.web import request_log
 from beam_api.web.auth import admit_with, admits_itself
@@ -22,13 +23,15 @@ from beam_api.web.multipart import Limits, read_form
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema, success
 from beam_api.web.schemas.measure import (
     BufferingAnswerSchema,
+    CheckAnswerSchema,
     MeasurementAnswerSchema,
     SessionAnswerSchema,
     measurement_meta,
     write_buffering,
+    write_check,
     write_measurement,
 )
-from beam_api.web.schemas.measure_form import UploadSchema, read_post
+from beam_api.web.schemas.measure_form import PictureSchema, UploadSchema, read_picture, read_post
 
 bp = Blueprint("measure", __name__, url_prefix="/api/rppg", description="Frames of a face in, vital signs out.")
 
@@ -71,6 +74,19 @@ def measure() -> Response:
     return response
 
 
+@bp.post("/check")
+@bp.doc(requestBody={"required": True, "content": {"multipart/form-data": {"schema": PictureSchema}}})
+@bp.alt_response(200, schema=CheckAnswerSchema, description="What the picture shows, a face or none.")
+@bp.alt_response(400, schema=ErrorEnvelopeSchema, description="Not one picture that can be read.")
+@bp.alt_response(413, schema=ErrorEnvelopeSchema, description="The picture is too large.")
+@bp.alt_response(415, schema=ErrorEnvelopeSchema, description="Not multipart/form-data.")
+@admits_itself
+def check() -> Response:
+    """Look at one picture before measuring: is there a face, and what should change? Nothing is kept."""
+    frame, _ = admit_with(_read_picture, lambda _frame: (), lambda frame: Workload.of((frame,)).megapixels)
+    return success(write_check(parts().measuring.check(frame)), warnings=[])
+
+
 @bp.get("/measurements/<measurement_id>")
 @bp.alt_response(200, schema=MeasurementAnswerSchema, description="As it was first answered.")
 @bp.alt_response(404, schema=ErrorEnvelopeSchema, description="No such measurement of this key.")
@@ -102,6 +118,12 @@ def _read(key_id: str) -> Post:
     post = read_post(read_form(request, LIMITS), key_id, request.args)
     post.workload.check()
     return post
+
+
+def _read_picture(_key_id: str) -> bytes:
+    frame = read_picture(read_form(request, LIMITS))
+    Workload.of((frame,)).check()
+    return frame
 
 
 def _allowance() -> Allowance:
