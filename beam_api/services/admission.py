@@ -18,7 +18,7 @@ import redis
 from beam_api.exceptions import RateLimited, StoreUnavailable
 from beam_api.services.keys import SELF_MADE, Token, digest_of
 from beam_api.store.keys import FIELDS, KeyRecord, read, record_name
-from beam_api.store.limits import TAKE, WINDOW_S, Bucket, Limiter, Standing, this_tick
+from beam_api.store.limits import WINDOW_S, Bucket, Limiter, Standing, moving_window, this_tick
 from beam_api.store.scripts import Question, ask, ask_each, load_script
 from beam_api.store.usage import KEEP_S, day_field, month_name, today
 from beam_api.store.work import LUA, Work, work_name
@@ -62,7 +62,7 @@ class Admission:
         """`address_limit`: requests a minute of an address over its keys made without an operator, 0 for any number."""
         self._redis, self._address_limit = client, address_limit
         self._limiter = Limiter(client)
-        self._admit = load_script(client, "admit", before=TAKE + LUA)
+        self._admit = load_script(client, "admit", before=moving_window() + LUA)
         self._charge = load_script(client, "charge", before=LUA)
         # Whether a key was made without an operator, by the digest of its secret: who knows only its public id is not
         # known.

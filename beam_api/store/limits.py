@@ -1,7 +1,7 @@
-"""Rate limits: the moving window of the `limits` library, in a script with whatever else a request asks of a key.
+"""Rate limits over a moving window, counted by a script in Redis together with what else a request asks of a key.
 
-The library's own classes make a round trip for each question. Here its two scripts are functions of ours: take a place
-in the bucket, then read how the bucket stands. The names and contents of a bucket are the library's.
+One round trip takes a place in a bucket and reads how the bucket stands. `lua/moving_window.lua` has the algorithm.
+Buckets have the names and contents that the `limits` library gives them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 import redis
-from limits import RateLimitItemPerMinute
-from limits.storage import RedisStorage
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.store.client import PREFIX, store_errors
 from beam_api.store.cluster import Command
-from beam_api.store.scripts import Question, Script, ask, send
+from beam_api.store.scripts import Question, Script, ask, script_text, send
 from beam_api.store.usage import day_field, month_name, today
 
 WINDOW_S = 60
@@ -33,27 +31,6 @@ CLOCK_SLACK_S = 5
 
 ADDRESS_LIMIT = 600
 """Requests a minute without a valid key that one address may send. It spares the store; a key can't be guessed."""
-
-TAKE = f"""
-local function theirs_take(KEYS, ARGV)
-{RedisStorage.SCRIPT_ACQUIRE_MOVING_WINDOW.decode()}
-end
-local function theirs_stats(KEYS, ARGV)
-{RedisStorage.SCRIPT_MOVING_WINDOW.decode()}
-end
--- Take a place in a bucket: 1 or 0, then time of the oldest request in it and their number, nothing if it is empty.
--- A bucket whose newest request is yet to come was filled before the clock was set back: it would stay full as long.
-local function take(bucket, now, limit, window)
-  local newest = redis.call('LINDEX', bucket, 0)
-  if newest and newest - now > {CLOCK_SLACK_S} then redis.call('DEL', bucket) end
-  local taken = theirs_take({{ bucket }}, {{ now, limit, window, 1 }})
-  local stats = theirs_stats({{ bucket }}, {{ now - window, limit }}) or {{}}
-  return {{ taken and 1 or 0, stats[1], stats[2] }}
-end
-"""
-"""The Lua that other scripts begin with."""
-
-_HIT = TAKE + "return take(KEYS[1], unpack(ARGV))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +70,8 @@ class Bucket:
 
     @property
     def redis_name(self) -> str:
-        """Name of the bucket in Redis, as the library makes it."""
-        item = RateLimitItemPerMinute(self.limit, self.window_s // 60)
-        return f"{PREFIX}:{item.key_for(self.name)}"
+        """Name of the bucket in Redis."""
+        return f"{PREFIX}:LIMITER/{self.name}/{self.limit}/{self.window_s // 60}/minute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +115,7 @@ class Limiter:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        self._hit = Script(client, _HIT)
+        self._hit = Script(client, moving_window() + "return take(KEYS[1], unpack(ARGV))")
 
     def hit(self, bucket: Bucket) -> Standing:
         """Take a place in a bucket that is nobody's key. One round trip. Raises StoreUnavailable."""
@@ -163,6 +139,11 @@ class Limiter:
                 send(self._redis, *undo)
         except StoreUnavailable:
             pass
+
+
+def moving_window() -> str:
+    """The Lua functions of a bucket, which other scripts begin with."""
+    return f"local CLOCK_SLACK_S = {CLOCK_SLACK_S}\n" + script_text("moving_window")
 
 
 def this_tick() -> float:

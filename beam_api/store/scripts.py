@@ -56,7 +56,12 @@ class Question(Generic[Answer]):
 
 def load_script(client: redis.Redis, name: str, *, before: str = "") -> Script:
     """The script `lua/NAME.lua`, after the text `before`. Sends nothing."""
-    return Script(client, before + (resources.files("beam_api.store") / "lua" / f"{name}.lua").read_text("utf-8"))
+    return Script(client, before + script_text(name))
+
+
+def script_text(name: str) -> str:
+    """The text of `lua/NAME.lua`."""
+    return (resources.files("beam_api.store") / "lua" / f"{name}.lua").read_text("utf-8")
 
 
 def ask(client: redis.Redis, *questions: Question[Any]) -> list[Any]:

@@ -7,7 +7,7 @@ CHECK = """
 import sys
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.split('.')[0] in {'flask', 'redis', 'beam_api', 'gunicorn', 'limits'}:
+        if name.split('.')[0] in {'flask', 'redis', 'beam_api', 'gunicorn'}:
             raise ImportError(name)
 sys.meta_path.insert(0, Refuse())
 import importlib, pkgutil, rppg_core

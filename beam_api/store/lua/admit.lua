@@ -1,5 +1,5 @@
 -- Whose key is this, and has it a place left? A request of a good key takes one in its bucket and counts as used.
--- Its work must fit in the budget of the key too. After the functions of `beam_api.store.limits` and `beam_api.store.work`.
+-- Its work must fit in the budget of the key too. Runs after moving_window.lua and the functions of `beam_api.store.work`.
 --
 -- KEYS  1 record of the key (hash)  2 its bucket, without what follows the limit in the name  3 its usage (hash)
 --       4 its work (hash)
@@ -22,8 +22,7 @@ if work.fits then
   standing = take(bucket, ARGV[3], known.limit_per_minute, ARGV[4])
   if standing[1] == 1 then spend(KEYS[4], ARGV[3], work) end
 else
-  local stats = theirs_stats({ bucket }, { ARGV[3] - ARGV[4], known.limit_per_minute }) or {}
-  standing = { 0, stats[1], stats[2] }
+  standing = { 0, standing_of(bucket, ARGV[3], known.limit_per_minute, ARGV[4]) }
 end
 if standing[1] == 1 and redis.call('HINCRBY', KEYS[3], ARGV[6], 1) == 1 then
   redis.call('EXPIRE', KEYS[3], ARGV[7])

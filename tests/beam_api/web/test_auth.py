@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from random import Random
 
 import pytest
 from limits import RateLimitItemPerMinute
@@ -12,7 +13,8 @@ from beam_api import create_app
 from beam_api.services.admission import Admission
 from beam_api.services.keys import Token
 from beam_api.store.client import connect
-from beam_api.store.limits import ADDRESS_LIMIT, Bucket, Limiter
+from beam_api.store.limits import ADDRESS_LIMIT, Bucket, Limiter, moving_window
+from beam_api.store.scripts import Script
 from beam_api.web.auth import public
 
 LIMIT_HEADERS = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
@@ -196,6 +198,24 @@ def test_the_buckets_are_those_of_the_limits_library(redis, redis_url):
     assert limiter.hit(bucket).remaining == 0
     assert not theirs.hit(item, bucket.name)
     assert not limiter.hit(bucket).taken
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7])
+def test_a_bucket_in_every_state_gets_the_answers_of_the_limits_library(redis, limit):
+    ours = Script(redis, moving_window() + "return take(KEYS[1], unpack(ARGV))")
+    pages = RedisStorage.SCRIPT_ACQUIRE_MOVING_WINDOW.decode(), RedisStorage.SCRIPT_MOVING_WINDOW.decode()
+    theirs_take, theirs_stats = (Script(redis, page) for page in pages)
+    random, now_s = Random(limit), 1_764_000_000.0
+    outcomes = set()
+    for _ in range(200):
+        now_s += random.choice([0, 1 / 64, 5, 20, 59.984375, 60, 61])
+        taken, *standing = ours(keys=["{b}:ours"], args=(now_s, limit, 60))
+        assert taken == (theirs_take(keys=["{b}:theirs"], args=(now_s, limit, 60, 1)) or 0)
+        expected = theirs_stats(keys=["{b}:theirs"], args=(now_s - 60, limit)) or []
+        assert [float(value) for value in standing] == pytest.approx([float(value) for value in expected], abs=1e-3)
+        assert redis.lrange("{b}:ours", 0, -1) == redis.lrange("{b}:theirs", 0, -1)
+        outcomes.add(taken)
+    assert outcomes == {0, 1}
 
 
 def test_a_key_is_admitted_in_one_round_trip_of_one_command_the_first_time_too(api_key, redis, sent_commands):
