@@ -54,7 +54,7 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "mismatch_bpm": -0.25,
         },
         # RMSSD within 10 ms.
-        "hrv": {"intercept": -6.33, "sigma_ms": -0.344, "kept_share": 11.2},
+        "hrv": {"intercept": -3.36, "log_range": -2.31, "kept_share": 11.4},
         # Stress index within 30 %.
         "stress_index": {"intercept": -13.7, "sigma_ms": -0.341, "kept_share": 18.3},
         # Respiration within 2 breaths a minute.
@@ -68,7 +68,7 @@ HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
     {
         "heart_rate": (0.476, 347.0, 2.97),
         "heart_rate_sparse": (0.492, 231.0, 1.41),
-        "hrv": (1.64, 45.9, 0.704),
+        "hrv": (1.93, 0.1, 0.0408),
         "respiration_rate": (0.0, 28.8, 1.07),
     }
 )

@@ -15,6 +15,7 @@ from rppg_core.quality.table import Calibration
 from rppg_core.vital.beats import Beats
 from rppg_core.vital.oxygen import Oxygen
 from rppg_core.vital.respiration import Respiration
+from rppg_core.vital.variability import Variability
 
 SURE = 0.98
 """Probability from which a heart rate counts as sure: a confidence of 0.7."""
@@ -80,9 +81,28 @@ def picture_features(picture: PictureEvidence) -> dict[str, float]:
     }
 
 
-def variability_features(beats: Beats) -> dict[str, float]:
+def variability_features(beats: Beats, found: Variability, calibration: Calibration = CALIBRATION) -> dict[str, float]:
     """Evidence of RMSSD and stress index."""
-    return {"sigma_ms": min(1000 * beats.timing_sigma_s, 60.0), "kept_share": beats.kept_share}
+    low, high = rmssd_interval(found, calibration) if found.rmssd_ms is not None else (0.0, float("inf"))
+    return {
+        "sigma_ms": min(1000 * beats.timing_sigma_s, 60.0),
+        "kept_share": beats.kept_share,
+        "log_range": float(np.log(np.clip((high - low) / 2, 1.0, 100.0))),
+    }
+
+
+def rmssd_interval(found: Variability, calibration: Calibration = CALIBRATION) -> tuple[float, float]:
+    """Ninety per cent range of RMSSD, even in its square, where errors of the beats' times add up.
+
+    Three things widen it: chance, by which these errors go with the rhythm or against it; what is not known of their
+    size; and the beats at the window's ends.
+    """
+    by_chance, by_jitter, by_ends = calibration.half_width["hrv"]
+    square = (found.rmssd_ms or 0.0) ** 2
+    jitter = found.most_jitter_ms2
+    chance = 2 * np.sqrt(square * jitter / max(found.differences, 1))
+    half = float(np.hypot(np.hypot(by_chance * chance, by_jitter * jitter), by_ends * square))
+    return float(np.sqrt(max(square - half, 0.0))), float(np.sqrt(square + half))
 
 
 def breath_features(breath: Respiration) -> dict[str, float]:
@@ -165,10 +185,10 @@ def interval(
 ) -> tuple[float, float]:
     """Ninety per cent range of a vital, in its unit; no part of it below zero. A rate is the surer, the longer seen."""
     best, added, power = calibration.half_width[vital]
-    half = range_unit(vital, span_s) * (best + added * (1 - quality) ** power)
+    half = range_unit(span_s) * (best + added * (1 - quality) ** power)
     return max(value - half, 0.0), value + half
 
 
-def range_unit(vital: str, span_s: float) -> float:
+def range_unit(span_s: float) -> float:
     """What the half of a range is counted in, as a function of the window's length."""
-    return 1.0 if vital == "hrv" else float(np.sqrt(20.0 / span_s))
+    return float(np.sqrt(20.0 / span_s))
