@@ -45,6 +45,7 @@ _WINDOWS_S = (30.0, 20.0)
 _TOLERANCE_MS, _RANGE = 10.0, 0.9
 _RATE_BPM = 2.0
 _THIRDS = 3
+_BY_ENDS = 0.05  # of RMSSD squared: a beat or two at the window's ends are not seen whole
 _SHARES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.35, 2.7)
 
 
@@ -236,7 +237,8 @@ def _errors_at(found: list[Window], times: float) -> Iterator[tuple[str, float, 
 def _range_of(found: list[Window]) -> tuple[float, float, float]:
     """The three numbers of `calibration.HALF_WIDTH["hrv"]`: the 90 % quantile of the error of RMSSD squared.
 
-    By the pinball loss, each group counting alike, each error as a share of what it may be.
+    By the pinball loss, each group counting alike, each error as a share of what it may be. The third, for the beats
+    at the window's ends, is given.
     """
     part = [w for w in found if w.found.reason is None]
     count = {name: sum(w.group == name for w in part) for name in {w.group for w in part}}
@@ -248,13 +250,14 @@ def _range_of(found: list[Window]) -> tuple[float, float, float]:
     unit = 2 * np.sqrt(square) + 10
 
     def loss(numbers: NDArray[np.float64]) -> float:
-        a, b, c = np.exp(numbers)
-        beyond = (off - np.sqrt((a * chance) ** 2 + (b * jitter) ** 2 + (c * square) ** 2)) / unit
+        a, b = np.exp(numbers)
+        beyond = (off - np.sqrt((a * chance) ** 2 + (b * jitter) ** 2 + (_BY_ENDS * square) ** 2)) / unit
         return float(np.average(np.maximum(_RANGE * beyond, (_RANGE - 1) * beyond), weights=weight))
 
-    starts = [np.log([a, b, 0.1]) for a in (1.0, 2.5) for b in (0.5, 1.5)]
+    starts = [np.log([a, b]) for a in (1.0, 2.5) for b in (0.3, 1.5)]
     best = min((minimize(loss, start, method="Nelder-Mead") for start in starts), key=lambda tried: tried.fun)
-    return tuple(float(f"{number:.3g}") for number in np.exp(best.x))  # type: ignore[return-value]  # three numbers
+    by_chance, by_jitter = (float(f"{number:.3g}") for number in np.exp(best.x))
+    return by_chance, by_jitter, _BY_ENDS
 
 
 def main() -> None:

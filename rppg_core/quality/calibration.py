@@ -53,7 +53,7 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "motion": -4.0,
             "mismatch_bpm": -0.25,
         },
-        # RMSSD within 10 ms.
+        # RMSSD within 10 ms; this row and RMSSD's range are from `python -m benchmarks.variability --fit`.
         "hrv": {"intercept": -3.36, "log_range": -2.31, "kept_share": 11.4},
         # Stress index within 30 %.
         "stress_index": {"intercept": -13.7, "sigma_ms": -0.341, "kept_share": 18.3},
@@ -68,14 +68,15 @@ HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
     {
         "heart_rate": (0.476, 347.0, 2.97),
         "heart_rate_sparse": (0.492, 231.0, 1.41),
-        "hrv": (1.93, 0.1, 0.0408),
+        "hrv": (2.0, 0.32, 0.05),
         "respiration_rate": (0.0, 28.8, 1.07),
     }
 )
 """Half of the 90 % range at quality q: the first number, plus the second times (1 - q) to the power of the third.
 
 For a sparse heart rate the first number counts its standard error by the noise; for one from an even grid, and for
-respiration, all counts the square root of 20 s over the window's length.
+respiration, all counts the square root of 20 s over the window's length. For RMSSD the three are other factors, in its
+square: of chance, of the jitter at most, and of the square itself (`rppg_core.quality.probability.rmssd_interval`).
 """
 
 CALIBRATION = Calibration(LOGISTIC, HALF_WIDTH)
