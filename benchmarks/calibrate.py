@@ -266,10 +266,12 @@ def _judge(job: Job, trace: Trace, extract: Extractor) -> Iterator[Finding]:
     beats, span = pulse.beats, end - start
     spread = variability(beats)
     if span > 19 and spread.reason is None and spread.rmssd_ms is not None and truth.rmssd_ms is not None:
-        yield found("hrv", variability_features(beats, spread), spread.rmssd_ms - truth.rmssd_ms)
+        yield found("hrv", variability_features(beats, spread, trace.bits_a_pixel), spread.rmssd_ms - truth.rmssd_ms)
     index = stress_index(beats.intervals_s, beats.normal)
     if span > 24 and spread.reason is None and index is not None and truth.stress_index:
-        yield found("stress_index", variability_features(beats, spread), index / truth.stress_index - 1)
+        yield found(
+            "stress_index", variability_features(beats, spread, trace.bits_a_pixel), index / truth.stress_index - 1
+        )
     if span > 14:
         breath = breathe(pulse, pulse.rate_bpm / 60)
         if np.isfinite(breath.rate_bpm):

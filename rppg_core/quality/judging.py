@@ -57,15 +57,16 @@ def why_no_pulse(evidence: Evidence | SparseEvidence, guidance: tuple[str, ...])
     return "MOTION" if nods or "MOTION" in guidance else "LOW_SIGNAL"
 
 
-def put_variability(answers: Answers, beats: Beats, sure: float, needs_s: float) -> None:
+def put_variability(answers: Answers, pulse: Pulse, sure: float, needs_s: float) -> None:
     """Put RMSSD, SDNN and stress index in the answers; `sure` is the quality of the heart rate."""
+    beats, bits, table = pulse.beats, pulse.evidence.bits_a_pixel, answers.calibration
     found = variability(beats)
-    features = variability_features(beats, found, answers.calibration)
+    features = variability_features(beats, found, bits, table)
     reason = "WINDOW_TOO_SHORT" if answers.span_s < needs_s - SLACK_S else found.reason
     quality = 0.0 if reason else sure * probability("hrv", features, answers.calibration)
     if reason is None and quality < MIN_CONFIDENCE:
         reason = "LOW_SIGNAL"
-    range_ = None if found.rmssd_ms is None else rmssd_interval(found, answers.calibration)
+    range_ = None if found.rmssd_ms is None else rmssd_interval(found, bits, table)
     answers.put("hrv", found.rmssd_ms, quality, reason, range_=range_)
     answers.sdnn_ms = found.sdnn_ms
     _put_stress_index(answers, beats, features, sure, reason)

@@ -56,20 +56,20 @@ def test_halves_show_the_same_pulse_with_noise_of_their_own():
 
 
 def test_many_noisy_regions_do_not_shrink_the_intervals():
-    """Weights that were learnt from the samples they are used for took 8 % from the variability of such recordings."""
+    """Weights that are learnt from the samples they are used for take 17 % from the variability of these recordings."""
     slopes = []
     for seed in range(8):
         rng = np.random.default_rng(seed)
         one = person(seed, rmssd_ms=60.0)
         pulse = one.blood_volume(TIMES_S)
-        components = pulse[:, None] + 2.0 * rng.standard_normal((6, 900, 30))
+        components = pulse[:, None] + 6.0 * rng.standard_normal((6, 900, 300))
         wave = timed_waves(components[0].mean(axis=1), components, FS, 1.2)[:, 0]
         beats = find_beats(wave, np.ones(900, dtype=bool), FS, 1.2)
         nearest = np.abs(one.beats_s - beats.times_s[:, None] + 0.2).argmin(axis=1)
         true, found = np.diff(one.beats_s[nearest], 2), np.diff(beats.times_s, 2)
         slopes.append(float(found @ true / (true @ true)))
 
-    assert np.mean(slopes) == pytest.approx(1.0, abs=0.03)
+    assert np.mean(slopes) == pytest.approx(1.0, abs=0.08)
 
 
 def test_a_trace_shorter_than_a_block_is_mixed_all_the_same():
