@@ -2,8 +2,9 @@
 
 `python -m benchmarks.calibrate --method NAME --cache FOLDER`; the default method's table is
 `rppg_core.quality.calibration`. Each recording is also cut into shorter windows, so that the table
-holds from 10 s on. Weights keep the sign that physics gives them, and a penalty keeps them from becoming surer than
-the recordings can show. What is left out of each fold of five, judged by the other four, says how far to believe it.
+holds from 10 s on. The range of RMSSD is fitted by `benchmarks.variability`, as its jitter is. Weights keep the sign
+that physics gives them, and a penalty keeps them from becoming surer than the recordings can show. What is left out of
+each fold of five, judged by the other four, says how far to believe it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ SIGNS = {
         "log_odds": 1, "margin": 1, "agreement": 1, "pallor": -1, "phase_coherence": 1, "log_nod": -1, "picture": -1,
     },
     "heart_rate_spot": {"snr_db": 1, "prominence_db": 1, "stability": 1, "motion": -1, "mismatch_bpm": -1},
-    "hrv": {"sigma_ms": -1, "kept_share": 1},
+    "hrv": {"log_range": -1, "kept_share": 1},
     "stress_index": {"sigma_ms": -1, "kept_share": 1},
     "respiration_rate": {"concentration": 1, "agreement": 1},
     "spo2": {"clarity": 1},
@@ -84,7 +85,6 @@ _RANGE = 0.9
 _RANGED = {
     "heart_rate_face": "heart_rate",
     "heart_rate_sparse": "heart_rate_sparse",
-    "hrv": "hrv",
     "respiration_rate": "respiration_rate",
 }
 _TOLERANCE = {
@@ -256,7 +256,7 @@ def _judge(job: Job, trace: Trace, extract: Extractor) -> Iterator[Finding]:
     bled = job.scene.pulse > 0
 
     def found(row: str, features: dict[str, float], error: float) -> Finding:
-        unit = range_unit(_RANGED.get(row, row), end - start)
+        unit = range_unit(end - start)
         return Finding(row, features, error, job.scene.seed % FOLDS, pulse.evidence, unit, _kind(job))
 
     error = pulse.rate_bpm - truth.heart_rate_bpm if bled else float("inf")
@@ -266,10 +266,12 @@ def _judge(job: Job, trace: Trace, extract: Extractor) -> Iterator[Finding]:
     beats, span = pulse.beats, end - start
     spread = variability(beats)
     if span > 19 and spread.reason is None and spread.rmssd_ms is not None and truth.rmssd_ms is not None:
-        yield found("hrv", variability_features(beats), spread.rmssd_ms - truth.rmssd_ms)
-    index = stress_index(beats.intervals_s, beats.kept)
+        yield found("hrv", variability_features(beats, spread, trace.bits_a_pixel), spread.rmssd_ms - truth.rmssd_ms)
+    index = stress_index(beats.intervals_s, beats.normal)
     if span > 24 and spread.reason is None and index is not None and truth.stress_index:
-        yield found("stress_index", variability_features(beats), index / truth.stress_index - 1)
+        yield found(
+            "stress_index", variability_features(beats, spread, trace.bits_a_pixel), index / truth.stress_index - 1
+        )
     if span > 14:
         breath = breathe(pulse, pulse.rate_bpm / 60)
         if np.isfinite(breath.rate_bpm):

@@ -80,7 +80,7 @@ def measure(
         guidance = (*guidance, "NO_PULSE")
         answers.withhold_rest(why_no_pulse(pulse.evidence, guidance))
     else:
-        put_variability(answers, pulse.beats, quality, hrv_needs_s)
+        put_variability(answers, pulse, quality, hrv_needs_s)
         breathing = breathe(pulse, pulse.rate_bpm / 60)
         put_breath(answers, breathing, quality)
         put_oxygen(answers, oxygen(pulse.colour.strength, pulse.colour.error, coefficients), quality)

@@ -26,6 +26,7 @@ class CleanTrace:
 
     even: EvenTrace  # of the regions of skin alone
     changes: NDArray[np.float64]  # (n, n_used, 3) relative changes of colour, without drift, motion and flicker
+    moving: NDArray[np.float64]  # (n, n_used, 3) the same with what the head's motion does
     pose: NDArray[np.float64]  # (n, 5) as `traces.POSE`, without drift
     picture: WholePicture  # what the rest of the picture does
     bits_a_pixel: float | None  # that a video's codec spent; None for frames
@@ -54,11 +55,18 @@ def clean(trace: Trace) -> CleanTrace | None:
         return None
     fast = without_drift(np.concatenate([np.log(even.colours).reshape(n, -1), even.pose], axis=1), even)
     pose = fast[:, -even.pose.shape[1] :]
-    changes = remove_motion(fast[:, : 3 * n_used], pose, even.fs).reshape(n, n_used, 3)
+    moving = fast[:, : 3 * n_used]
+    changes = remove_motion(moving, pose, even.fs).reshape(n, n_used, 3)
+    moving = moving.reshape(n, n_used, 3)
     if n_used >= MIN_REGIONS:
-        changes = remove_flicker(changes, even.fs)
+        changes, moving = remove_flicker(changes, even.fs), remove_flicker(moving, even.fs)
     return CleanTrace(
-        even, np.maximum(changes, _LEAST_CHANGE), pose, whole_picture(trace, even), bits_a_pixel=trace.bits_a_pixel
+        even,
+        np.maximum(changes, _LEAST_CHANGE),
+        np.maximum(moving, _LEAST_CHANGE),
+        pose,
+        whole_picture(trace, even),
+        bits_a_pixel=trace.bits_a_pixel,
     )
 
 

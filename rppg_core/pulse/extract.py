@@ -20,10 +20,10 @@ from rppg_core.pulse.fusion import (
     common_weights,
     mix_for_wave,
     near,
-    refined_wave,
     spectra_of,
 )
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, PulseColour, pulse_colour
+from rppg_core.pulse.timed_wave import timed_waves
 from rppg_core.pulse.whole_picture import PictureEvidence, WholePicture
 from rppg_core.trace.sampling import EvenTrace
 from rppg_core.trace.traces import Trace
@@ -40,7 +40,9 @@ _WRONG_HUE_DB, _PALLOR_DB, _USUAL_PALLOR = 3.0, 1.0, 1.5
 _COMB_SHARE, _CHANCE_COMB_DB = 0.5, 6.0  # and for each dB by which the whole picture jumps at its rate
 _BLACK = 4.0  # level (of 255) below which a channel holds noise alone
 _AROUND_HZ, _AROUND_WIDTHS = 0.15, 1.5  # two halves are compared over the spread of a variable rhythm, or of a tone
-_SURE_OF_BEATS = 0.85  # share of intervals kept from which beats give the rate, being exact where a spectrum is spread
+_SURE_OF_BEATS = (
+    0.85  # share of normal intervals from which beats give the rate, being exact where a spectrum is spread
+)
 _ALL_KEPT = 0.97  # from which no beat was missed or doubled, in a window of 30 s
 _FAR_BPM, _NEAR_BPM, _ONE_BEAT = 6.0, 4.0, 300.0  # how far beats may be from the spectrum; the last over the rate
 
@@ -62,8 +64,8 @@ class Pulse:
         """By the beats where they are sound; else by the spectrum, whose peak a variable rhythm spreads."""
         by_spectrum, by_beats = self.rate.rate_bpm, self.beats.rate_bpm
         # A fast heart is a regular one: there, one beat missed or doubled explains more than the rhythm does.
-        reach = _FAR_BPM if self.beats.kept_share > _ALL_KEPT else min(_NEAR_BPM, _ONE_BEAT / by_spectrum)
-        sound = self.beats.kept_share >= _SURE_OF_BEATS and abs(by_beats - by_spectrum) <= reach
+        reach = _FAR_BPM if self.beats.normal_share > _ALL_KEPT else min(_NEAR_BPM, _ONE_BEAT / by_spectrum)
+        sound = self.beats.normal_share >= _SURE_OF_BEATS and abs(by_beats - by_spectrum) <= reach
         return by_beats if sound else by_spectrum
 
 
@@ -93,9 +95,11 @@ def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ) -> Pulse | None:
         return None
     wave = pulses @ mix_for_wave(spectra, chosen.best.rate_hz).weights
     rate = heart_rate(wave, even.fs, near_hz=chosen.best.rate_hz)
+    halves = None
     if skin.is_face:
-        wave = refined_wave(wave, _components(skin.changes, wave), even.fs, rate.rate_bpm / 60)
-    beats = find_beats(wave, even.known, even.fs, rate.rate_bpm / 60, fine_hz=fine_hz)
+        waves = timed_waves(wave, _components(skin, wave), even.fs, rate.rate_bpm / 60)
+        wave, halves = waves[:, 0], waves[:, 1:]
+    beats = find_beats(wave, even.known, even.fs, rate.rate_bpm / 60, halves=halves, fine_hz=fine_hz)
     evidence = gather(skin, _seen_at(spectra, raw, chosen, rate.rate_bpm / 60), wave, rate, beats)
     return Pulse(even, wave, chosen.region_weights, chosen.colour, rate, beats, evidence)
 
@@ -154,15 +158,17 @@ def _colour_penalty_db(colour: PulseColour) -> float:
     return _WRONG_HUE_DB * (1 - colour.hue) + _PALLOR_DB * max(colour.pallor - _USUAL_PALLOR, 0.0)
 
 
-def _components(changes: NDArray[np.float64], wave: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Brightness, blood's hue and the hue across it, of every region, shape (n, 3 * n_used), rising with blood volume.
+def _components(skin: CleanTrace, wave: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Brightness, blood's hue and the hue across it, of every region, twice: with the head's motion and freed of it.
 
-    Cameras mix colours in ways of their own, so all three are kept; light and shade lie in the first alone.
+    Cameras mix colours in ways of their own, so all three are kept; light and shade lie in the first alone. What frees
+    a region of motion brings in the error of the landmarks, the same one everywhere: which is the lesser evil depends
+    on the face. Shape (6, n, n_used), rising with blood volume.
     """
     across = np.cross(_WHITE, BLOOD_HUE)
-    across *= np.sign((changes @ across).mean(axis=1) @ -wave) or 1.0
+    across *= np.sign((skin.changes @ across).mean(axis=1) @ -wave) or 1.0
     axes = [axis / np.linalg.norm(axis) for axis in (_WHITE, BLOOD_HUE, across)]
-    return np.concatenate([-changes @ axis for axis in axes], axis=1)
+    return np.stack([-changes @ axis for changes in (skin.changes, skin.moving) for axis in axes])
 
 
 def _seen_at(spectra: Spectra, raw: NDArray[np.complex128], chosen: _Choice, rate_hz: float) -> SkinAtRate:

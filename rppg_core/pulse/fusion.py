@@ -6,16 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
+from scipy.fft import next_fast_len, rfft, rfftfreq
 
 from rppg_core.bands import PULSE_BAND_HZ, RATE_HZ, within
-from rppg_core.numerics import TINY, analytic_signal
+from rppg_core.numerics import TINY
 
 # Towards independent noise: a window holds too few frequencies to trust every covariance. Finding a faint rate asks for
 # more trust than judging it, where fitted noise would pass for pulse.
 _SHRINK_SEARCH, _SHRINK_WAVE = 0.4, 0.8
-_REFINEMENTS, _HARMONICS, _PHASE_WIDTH = 2, 3, 0.28
-_SHRINK_REFINED, _MOST_SHRINK = 1.0, 0.9  # times the channels' share of all that can be known
 _N_CANDIDATES = 8
 
 
@@ -76,53 +74,6 @@ def candidates(spectra: Spectra) -> list[Candidate]:
 def mix_for_wave(spectra: Spectra, rate_hz: float) -> Candidate:
     """The mix whose wave is timed, for a rate that has been chosen."""
     return _weigh(spectra, _common(spectra), _power(spectra), rate_hz, _SHRINK_WAVE)
-
-
-def refined_wave(
-    wave: NDArray[np.float64], channels: NDArray[np.float64], fs: float, rate_hz: float
-) -> NDArray[np.float64]:
-    """Mix channels anew for the beats' times: what follows the pulse's own phase is signal, all else is noise.
-
-    A first wave gives the phase. Each channel is split into what the phase and its harmonics explain, whatever the
-    rhythm, and the rest; the weights are those with the best ratio of the two (the maximum-likelihood spatial filter,
-    its covariance drawn towards independent noise). Unlike a mix by frequency it also knows the noise that lies at the
-    pulse's own frequencies.
-
-    Parameters
-    ----------
-    wave : ndarray, shape (n,)
-        A pulse, rising with blood volume.
-    channels : ndarray, shape (n, k)
-        What to mix, rising with blood volume.
-    fs, rate_hz : float
-        Sampling rate and the pulse's rate, in Hz.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        A pulse of the same direction as `wave`.
-    """
-    freqs = rfftfreq(len(wave), 1 / fs)
-    outside = ~within(freqs, PULSE_BAND_HZ, fs)
-    spectra = rfft(channels, axis=0)
-    spectra[outside] = 0.0
-    seen = irfft(spectra, len(wave), axis=0)
-    around = np.exp(-0.5 * ((freqs - rate_hz) / (_PHASE_WIDTH * rate_hz)) ** 2)
-    known = 2 * np.count_nonzero(~outside)
-    shrink = min(_SHRINK_REFINED * channels.shape[1] / (channels.shape[1] + known), _MOST_SHRINK)
-    harmonics = np.arange(1, max(1, min(_HARMONICS, int(0.45 * fs / rate_hz))) + 1)
-    refined = wave
-    for _ in range(_REFINEMENTS):
-        turns = np.exp(1j * np.angle(analytic_signal(irfft(rfft(refined) * around, len(wave)))))
-        basis = np.concatenate([[(turns**m).real, (turns**m).imag] for m in harmonics]).T
-        beat = basis @ np.linalg.lstsq(basis, refined, rcond=None)[0]
-        gain = seen.T @ beat / (beat @ beat + TINY)
-        rest = seen - np.outer(beat, gain)
-        noise = rest.T @ rest / len(rest)
-        own = np.diag(noise) + 1e-12 * np.trace(noise) + TINY
-        mixed = (1 - shrink) * noise + np.diag(shrink * own)
-        refined = channels @ np.linalg.solve(mixed, np.maximum(gain, 0.0))
-    return np.asarray(refined)
 
 
 def common_weights(spectra: Spectra) -> NDArray[np.float64]:

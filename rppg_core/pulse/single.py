@@ -46,7 +46,8 @@ def extractor_of(method: Method) -> Extractor:
         if not np.all(np.isfinite(waves)) or not wave.std() > 0:
             return None
         rate = heart_rate(wave, even.fs)
-        beats = find_beats(wave, even.known, even.fs, rate.rate_bpm / 60)
+        halves = waves[:, 1:] if waves.shape[1] > 1 else None
+        beats = find_beats(wave, even.known, even.fs, rate.rate_bpm / 60, halves=halves)
         seen = _seen_at(skin, waves, rate.rate_bpm / 60)
         weights = np.full(skin.n_regions, 1 / skin.n_regions)
         return Pulse(even, wave, weights, seen.colours[0], rate, beats, gather(skin, seen, wave, rate, beats))

@@ -53,8 +53,9 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "motion": -4.0,
             "mismatch_bpm": -0.25,
         },
-        # RMSSD within 10 ms.
-        "hrv": {"intercept": -6.33, "sigma_ms": -0.344, "kept_share": 11.2},
+        # RMSSD within 10 ms. This row and RMSSD's range are from `python -m benchmarks.variability --fit`, on 35
+        # painted faces of light skin, 14 each of dark skin, hard scenes and H.264, and 22 takes of real faces.
+        "hrv": {"intercept": 6.21, "log_range": -2.85, "kept_share": 3.33},
         # Stress index within 30 %.
         "stress_index": {"intercept": -13.7, "sigma_ms": -0.341, "kept_share": 18.3},
         # Respiration within 2 breaths a minute.
@@ -68,14 +69,15 @@ HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
     {
         "heart_rate": (0.476, 347.0, 2.97),
         "heart_rate_sparse": (0.492, 231.0, 1.41),
-        "hrv": (1.64, 45.9, 0.704),
+        "hrv": (2.04, 0.0, 0.05),
         "respiration_rate": (0.0, 28.8, 1.07),
     }
 )
 """Half of the 90 % range at quality q: the first number, plus the second times (1 - q) to the power of the third.
 
 For a sparse heart rate the first number counts its standard error by the noise; for one from an even grid, and for
-respiration, all counts the square root of 20 s over the window's length.
+respiration, all counts the square root of 20 s over the window's length. For RMSSD the three are other factors, in its
+square: of chance, of the jitter at most, and of the square itself (`rppg_core.quality.probability.rmssd_interval`).
 """
 
 CALIBRATION = Calibration(LOGISTIC, HALF_WIDTH)

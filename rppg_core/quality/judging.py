@@ -15,6 +15,7 @@ from rppg_core.quality.probability import (
     heart_rate_quality,
     oxygen_features,
     probability,
+    rmssd_interval,
     sparse_interval,
     sparse_quality,
     variability_features,
@@ -56,26 +57,30 @@ def why_no_pulse(evidence: Evidence | SparseEvidence, guidance: tuple[str, ...])
     return "MOTION" if nods or "MOTION" in guidance else "LOW_SIGNAL"
 
 
-def put_variability(answers: Answers, beats: Beats, sure: float, needs_s: float) -> None:
+def put_variability(answers: Answers, pulse: Pulse, sure: float, needs_s: float) -> None:
     """Put RMSSD, SDNN and stress index in the answers; `sure` is the quality of the heart rate."""
-    found, features = variability(beats), variability_features(beats)
+    beats, bits, table = pulse.beats, pulse.evidence.bits_a_pixel, answers.calibration
+    found = variability(beats)
+    features = variability_features(beats, found, bits, table)
     reason = "WINDOW_TOO_SHORT" if answers.span_s < needs_s - SLACK_S else found.reason
     quality = 0.0 if reason else sure * probability("hrv", features, answers.calibration)
     if reason is None and quality < MIN_CONFIDENCE:
         reason = "LOW_SIGNAL"
-    answers.put("hrv", found.rmssd_ms, quality, reason)
+    range_ = None if found.rmssd_ms is None else rmssd_interval(found, bits, table)
+    answers.put("hrv", found.rmssd_ms, quality, reason, range_=range_)
     answers.sdnn_ms = found.sdnn_ms
-    _put_stress_index(answers, beats, sure, reason)
+    _put_stress_index(answers, beats, features, sure, reason)
 
 
-def _put_stress_index(answers: Answers, beats: Beats, sure: float, reason: str | None) -> None:
+def _put_stress_index(
+    answers: Answers, beats: Beats, features: dict[str, float], sure: float, reason: str | None
+) -> None:
     """`reason`: why RMSSD is withheld, which holds for this too."""
-    index = stress_index(beats.intervals_s, beats.kept)
+    index = stress_index(beats.intervals_s, beats.normal)
     if answers.span_s < NEEDS_S["stress_index"] - SLACK_S or len(beats.times_s) < _STRESS_BEATS:
         reason = "WINDOW_TOO_SHORT"
     elif reason is None and index is None:
         reason = "NOT_MEASURED"  # the intervals differ by less than one bin of the histogram
-    features = variability_features(beats)
     quality = 0.0 if reason else sure * probability("stress_index", features, answers.calibration)
     if reason is None and quality < MIN_CONFIDENCE:
         reason = "LOW_SIGNAL"

@@ -15,6 +15,7 @@ from rppg_core.quality.table import Calibration
 from rppg_core.vital.beats import Beats
 from rppg_core.vital.oxygen import Oxygen
 from rppg_core.vital.respiration import Respiration
+from rppg_core.vital.variability import Variability
 
 SURE = 0.98
 """Probability from which a heart rate counts as sure: a confidence of 0.7."""
@@ -29,6 +30,8 @@ _CHANCE_COMB_DB, _USUAL_JUMPS, _USUAL_DETAIL = 5.5, 1.9, 0.9  # what noise and m
 _CODEC_DB, _LIKELY_DB, _CODEC_JUMPS = 11.0, 8.0, 2.2  # beyond what clean pictures show, alone or together
 
 _AMPLE_BITS = 0.5  # a pixel of a video, from which a codec leaves the pulse alone
+
+_THIN_JITTER = 0.5  # by `benchmarks.variability --fit`: the logarithm of how much more jitter a thinned pulse may have
 
 _SINUS, _FIBRILLATION = 0.08, 0.05  # by which intervals in a row differ with a rhythm, and much more without, as shares
 
@@ -66,8 +69,7 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features["motion"] = max(features["motion"] - _USUAL_MOTION, 0.0)
     beyond_noise = evidence.unevenness - _SINUS - 2.0 * evidence.jitter
     features["unevenness"] = float(np.clip(beyond_noise / _FIBRILLATION, 0.0, 3.0))
-    bits = evidence.bits_a_pixel
-    features["thinness"] = float(np.clip(np.log(_AMPLE_BITS / max(bits, 1e-3)), 0.0, 3.0)) if bits is not None else 0.0
+    features["thinness"] = thinness(evidence.bits_a_pixel)
     return features | picture_features(evidence.picture)
 
 
@@ -80,9 +82,42 @@ def picture_features(picture: PictureEvidence) -> dict[str, float]:
     }
 
 
-def variability_features(beats: Beats) -> dict[str, float]:
+def thinness(bits_a_pixel: float | None) -> float:
+    """How far a codec may have thinned out the pulse: 0 for ample bits or frames, 3 for hardly any bits."""
+    if bits_a_pixel is None:
+        return 0.0
+    return float(np.clip(np.log(_AMPLE_BITS / max(bits_a_pixel, 1e-3)), 0.0, 3.0))
+
+
+def variability_features(
+    beats: Beats, found: Variability, bits_a_pixel: float | None = None, calibration: Calibration = CALIBRATION
+) -> dict[str, float]:
     """Evidence of RMSSD and stress index."""
-    return {"sigma_ms": min(1000 * beats.timing_sigma_s, 60.0), "kept_share": beats.kept_share}
+    low, high = 0.0, float("inf")
+    if found.rmssd_ms is not None:
+        low, high = rmssd_interval(found, bits_a_pixel, calibration)
+    return {
+        "sigma_ms": min(1000 * beats.timing_sigma_s, 60.0),
+        "kept_share": beats.kept_share,
+        "log_range": float(np.log(np.clip((high - low) / 2, 1.0, 100.0))),
+    }
+
+
+def rmssd_interval(
+    found: Variability, bits_a_pixel: float | None = None, calibration: Calibration = CALIBRATION
+) -> tuple[float, float]:
+    """Ninety per cent range of RMSSD, even in its square, where errors of the beats' times add up.
+
+    Three things widen it: chance, by which these errors go with the rhythm or against it; what is not known of their
+    size; and the beats at the window's ends. A codec with few bits holds the whole face back alike, by more than can
+    be seen from the recording.
+    """
+    by_chance, by_jitter, by_ends = calibration.half_width["hrv"]
+    square = (found.rmssd_ms or 0.0) ** 2
+    jitter = found.most_jitter_ms2 * float(np.exp(_THIN_JITTER * thinness(bits_a_pixel)))
+    chance = 2 * np.sqrt(square * jitter / max(found.differences, 1))
+    half = float(np.hypot(np.hypot(by_chance * chance, by_jitter * jitter), by_ends * square))
+    return float(np.sqrt(max(square - half, 0.0))), float(np.sqrt(square + half))
 
 
 def breath_features(breath: Respiration) -> dict[str, float]:
@@ -165,10 +200,10 @@ def interval(
 ) -> tuple[float, float]:
     """Ninety per cent range of a vital, in its unit; no part of it below zero. A rate is the surer, the longer seen."""
     best, added, power = calibration.half_width[vital]
-    half = range_unit(vital, span_s) * (best + added * (1 - quality) ** power)
+    half = range_unit(span_s) * (best + added * (1 - quality) ** power)
     return max(value - half, 0.0), value + half
 
 
-def range_unit(vital: str, span_s: float) -> float:
+def range_unit(span_s: float) -> float:
     """What the half of a range is counted in, as a function of the window's length."""
-    return 1.0 if vital == "hrv" else float(np.sqrt(20.0 / span_s))
+    return float(np.sqrt(20.0 / span_s))

@@ -17,7 +17,7 @@ class Calibration:
         `rppg_core.quality.probability` names.
     half_width : mapping
         Half of the 90 % range at quality q, for each vital that has one: the first number, plus the second times
-        (1 - q) to the power of the third.
+        (1 - q) to the power of the third. For RMSSD, what `rppg_core.quality.probability.rmssd_interval` names.
     """
 
     logistic: Mapping[str, Mapping[str, float]]

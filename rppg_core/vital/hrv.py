@@ -39,19 +39,6 @@ def rmssd_ms(intervals_s: ArrayLike, kept: ArrayLike | None = None) -> float | N
     return float(1000 * np.sqrt(np.mean(differences**2))) if len(differences) else None
 
 
-def jitter_ms2(timing_sigma_s: float) -> float:
-    """What errors of the beats' times with this standard deviation add to RMSSD squared, in ms^2: six variances."""
-    return 6e6 * timing_sigma_s**2
-
-
-def without_jitter_ms(seen_ms: float, timing_sigma_s: float) -> float:
-    """RMSSD in milliseconds, freed of what the jitter added; at least a third of what was seen.
-
-    Where jitter explains nearly all of it, the difference of the two is chance, and zero would be no honest answer.
-    """
-    return float(np.sqrt(max(seen_ms**2 - jitter_ms2(timing_sigma_s), (seen_ms / 3) ** 2)))
-
-
 def sdnn_ms(intervals_s: ArrayLike, kept: ArrayLike | None = None) -> float | None:
     """Standard deviation (n - 1) of the kept intervals, in milliseconds; None for fewer than two. See `rmssd_ms`."""
     rr, keep = _kept(intervals_s, kept)
