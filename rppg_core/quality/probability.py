@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rppg_core.face.skin import MIN_REGIONS
-from rppg_core.pulse.evidence import Evidence, SparseEvidence
-from rppg_core.pulse.whole_picture import PictureEvidence
 from rppg_core.quality.calibration import CALIBRATION
-from rppg_core.quality.table import Calibration
-from rppg_core.vital.beats import Beats
-from rppg_core.vital.oxygen import Oxygen
-from rppg_core.vital.respiration import Respiration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rppg_core.pulse.evidence import Evidence, SparseEvidence
+    from rppg_core.pulse.whole_picture import PictureEvidence
+    from rppg_core.quality.table import Calibration
+    from rppg_core.vital.beats import Beats
+    from rppg_core.vital.oxygen import Oxygen
+    from rppg_core.vital.respiration import Respiration
 
 SURE = 0.98
 """Probability from which a heart rate counts as sure: a confidence of 0.7."""

@@ -6,9 +6,9 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,7 +18,12 @@ from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
-from tests.integration.conftest import Service, start_service  # noqa: F401 - a fixture
+from tests.integration.conftest import start_service  # noqa: F401 - a fixture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.integration.conftest import Service
 
 MEASURE = "/api/rppg/measure"
 ERROR = {"code", "message", "status", "request_id"}

@@ -6,16 +6,15 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
 import pytest
-from redis import Redis
 
 from beam_api.server.embedded_redis import EmbeddedRedis, running_url
 from beam_api.services.keys import Keys
@@ -24,7 +23,6 @@ from beam_api.store.keys import KeyStore
 from beam_api.store.scans import session_name
 from tests import images, videos
 from tests.integration.test_scanning import children
-from tests.privacy.conftest import Service
 from tests.privacy.evidence import (
     Traces,
     Watch,
@@ -36,6 +34,13 @@ from tests.privacy.evidence import (
     written,
 )
 from tests.processes import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis import Redis
+
+    from tests.privacy.conftest import Service
 
 pytestmark = pytest.mark.integration
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-from redis import Redis
 from werkzeug.test import TestResponse
 
 from beam_api.services import measuring
-from beam_api.web.context import Parts
 from rppg_core.face.reader import Frame
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 from tests import images
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.testing import FlaskClient
+    from redis import Redis
+
+    from beam_api.web.context import Parts
 
 START_MS = 1_750_000_000_000.0
 FPS = 15.0
