@@ -10,7 +10,8 @@ SECONDS = {
     "integration/test_readme.py": 62,
     "beam_api/web/test_scans.py": 56,
     "faults/test_a_thousand_windows.py": 54,
-    "beam_api/store/test_windows.py": 51,
+    "beam_api/store/test_windows_reference.py": 25,
+    "beam_api/store/test_windows.py": 10,
     "hostile/test_slow.py": 47,
     "hostile/test_films.py": 45,
     "integration/test_serving.py": 41,
@@ -31,6 +32,7 @@ SECONDS = {
 SERIAL = {
     # They look at the whole machine: its processes, /dev/shm and /var/tmp.
     "privacy/test_no_image_at_rest.py",
+    "privacy/test_evidence.py",
     "access/test_secrets.py",
     # They load the machine until it refuses work, hold it to its pace, or wait for processes with limits on time.
     "beam_api/video_worker/test_worker.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ GOOD = Vitals(
     frame_rate_hz=29.9704,
     waveform=WAVE,
 )
-ABOUT = {
+ABOUT: dict[str, Any] = {
     "session_id": "anna",
     "measurement_id": "m1",
     "rejected": (Rejected(3, "NO_FACE_DETECTED"),),

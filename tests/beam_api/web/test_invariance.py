@@ -1,7 +1,7 @@
 """The same frames are the same measurement, however they are ordered inside requests, doubled and split into requests.
 
 Through HTTP, on rendered faces and the real Redis. The window's rules alone are tested on many more cases in
-store/test_windows.py.
+store/test_windows_reference.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 from rppg_core.face.reader import Frame
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
-from tests.beam_api.web.test_measure import encoded
+from tests.beam_api.web.measuring import encoded
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient

@@ -11,7 +11,7 @@ from beam_api.store.client import connect
 from beam_api.store.scans import OPEN
 from rppg_core.trace.traces import Trace
 from tests import images
-from tests.beam_api.web.test_measure import encoded
+from tests.beam_api.web.measuring import encoded
 from tests.scrapes import Scrape
 
 TOKEN = "a-token-of-the-monitoring"

@@ -10,7 +10,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests import images
-from tests.beam_api.web.test_measure import encoded
+from tests.beam_api.web.measuring import encoded
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient

@@ -12,11 +12,11 @@ LAMP = np.ones(3)
 RNG = np.random.default_rng(2)
 
 
-def spectrum(n: int = 40) -> np.ndarray:
+def spectrum(n=40):
     return RNG.standard_normal(n) + 1j * RNG.standard_normal(n)
 
 
-def seen(strength: np.ndarray, pulse: np.ndarray) -> np.ndarray:
+def seen(strength, pulse):
     """Reflected light falls as blood volume rises."""
     return -np.outer(pulse, strength)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ SPARSE = SparseEvidence(
     n_regions=24, at_edge=False, log_odds=5.0, margin=4.0, agreement=0.9, hue=0.98, pallor=0.1, phase_coherence=0.98,
     motion=0.8, nod=0.002, picture=0.5,
 )  # fmt: skip
-WORSE = {
+WORSE: dict[str, Any] = {
     "span_s": 10.0, "prominence_db": 1.0, "agreement": 0.1, "stability": 0.3, "pallor": 4.0, "phase_coherence": 0.55,
     "motion": 2.5, "nod": 0.05, "mismatch_bpm": 8.0, "kept_share": 0.5, "jitter": 0.1, "unevenness": 0.3,
     "bits_a_pixel": 0.05, "picture": PictureEvidence(9.0, 6.0, 2.0),
