@@ -10,9 +10,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,7 +32,11 @@ from benchmarks.scores import (
     upper_bound,
 )
 from rppg_core.extractors import DEFAULT, extraction
-from rppg_core.simulation.scenes import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rppg_core.simulation.scenes import Scene
 
 DOCS = Path(__file__).parents[1] / "docs"
 TOLERANCE_BPM = 2.0

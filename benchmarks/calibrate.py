@@ -12,13 +12,12 @@ from __future__ import annotations
 import argparse
 import pickle
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from benchmarks import codecs
@@ -28,10 +27,8 @@ from benchmarks.logistic import logistic
 from benchmarks.recordings import TUNING_SEED, Job, jobs, rows, single_threaded_pool, thin
 from benchmarks.recordings import Row as Recording
 from benchmarks.spots import spot
-from benchmarks.streams import Sent
 from rppg_core._measure import breathe
 from rppg_core.extractors import DEFAULT, extraction
-from rppg_core.pulse.extract import Extractor
 from rppg_core.pulse.sparse import find_sparse_pulse
 from rppg_core.quality.calibration import CALIBRATION
 from rppg_core.quality.probability import (
@@ -47,10 +44,18 @@ from rppg_core.quality.probability import (
 from rppg_core.quality.table import Calibration
 from rppg_core.simulation.faces import person_of
 from rppg_core.trace.sampling import MIN_RATE_HZ
-from rppg_core.trace.traces import Trace
 from rppg_core.vital.hrv import stress_index
 from rppg_core.vital.oxygen import oxygen
 from rppg_core.vital.variability import variability
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from benchmarks.streams import Sent
+    from rppg_core.pulse.extract import Extractor
+    from rppg_core.trace.traces import Trace
 
 SIGNS = {
     "heart_rate_face": {

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rppg_core.quality.table import Calibration
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rppg_core.quality.table import Calibration
 
 ROWS = {
     "heart_rate_face": "Many regions: the rate within 2 bpm.",

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -23,6 +23,9 @@ from rppg_core import measure
 from rppg_core.face.reader import FaceReader
 from rppg_core.simulation.faces import person_of
 from rppg_core.simulation.scenes import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TUNING_SEED, TEST_SEED = 11_000, 911_000
 COUNTS = (40, 60, 4)

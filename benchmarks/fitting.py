@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.logistic import later_weights, logistic, weights_of_signs
-from rppg_core.pulse.evidence import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from numpy.typing import NDArray
+
+    from rppg_core.pulse.evidence import Evidence
 
 FOLDS = 5
 _NO_PULSE_WEIGHT = 3  # a false pulse counts as much as this many wrong rates

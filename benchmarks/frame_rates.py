@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +12,13 @@ from benchmarks.recordings import TEST_SEED, Job, Row, jobs, measured, thin
 from benchmarks.report import Verdict
 from benchmarks.scores import mean, median
 from rppg_core.extractors import DEFAULT
-from rppg_core.results import Vitals
 from rppg_core.simulation.faces import person_of
-from rppg_core.trace.traces import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rppg_core.results import Vitals
+    from rppg_core.trace.traces import Trace
 
 GROUP, EVEN_GROUP, FAST_GROUP, NOTHING_GROUP = "1.6 fps", "evenly slow", "60 fps", "nothing at 1.6 fps"
 _SLOW = {"fps": 1.6, "time_jitter": 0.3, "duration_s": 60.0}

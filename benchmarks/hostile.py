@@ -12,10 +12,10 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import quantiles
+from typing import TYPE_CHECKING
 
 import cv2
 import httpx
@@ -27,7 +27,10 @@ from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from benchmarks.material import BATCH, FPS, simulated_frames, wall_frame
 from benchmarks.report import Figure, show
-from benchmarks.service.started import Service, running_service
+from benchmarks.service.started import running_service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SECONDS = 10
 CONNECTIONS = 4
@@ -140,7 +143,7 @@ def main() -> None:
             key = keys.create("hostile", tier="enterprise", limit_per_minute=1_000_000, work_limit=WORK).key
             return Client(f"http://{service.address}", key, session)
 
-        for figure in _costs(service, client, hostile):
+        for figure in _costs(client, hostile):
             keep(figure)
         p99_ms(client("warm"), ordinary)
         alone = p99_ms(client("alone"), ordinary)
@@ -156,9 +159,7 @@ def main() -> None:
     show("Hostile requests", figures)
 
 
-def _costs(
-    service: Service, client: Callable[[str], Client], hostile: dict[str, tuple[list[bytes], float]]
-) -> Iterator[Figure]:
+def _costs(client: Callable[[str], Client], hostile: dict[str, tuple[list[bytes], float]]) -> Iterator[Figure]:
     with httpx.Client() as http:
         for name, (frames, step_ms) in hostile.items():
             one = client("cost")

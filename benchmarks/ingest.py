@@ -13,13 +13,12 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 import time  # noqa: E402
-from collections.abc import Callable  # noqa: E402
 from concurrent.futures import ProcessPoolExecutor  # noqa: E402
 from functools import partial  # noqa: E402
 from multiprocessing import get_context  # noqa: E402
 from pathlib import Path  # noqa: E402
 from statistics import median  # noqa: E402
-from typing import TypeVar  # noqa: E402
+from typing import TYPE_CHECKING, TypeVar  # noqa: E402
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
@@ -32,6 +31,9 @@ from benchmarks.report import Figure, show  # noqa: E402
 from rppg_core import measure  # noqa: E402
 from rppg_core.face.reader import FaceReader, FaceState, Frame  # noqa: E402
 from rppg_core.trace.traces import Sample, Trace  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REPEATS = 7
 SINGLES = 10

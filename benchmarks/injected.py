@@ -11,14 +11,13 @@ from __future__ import annotations
 import argparse
 import io
 import pickle
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import simplejpeg
-from numpy.typing import NDArray
 
 from benchmarks.faces.blood import Blood, blood
 from benchmarks.faces.motion import motion
@@ -29,8 +28,14 @@ from benchmarks.recordings import single_threaded_pool
 from benchmarks.streams import Stream, decoded, film, read_frames
 from rppg_core.face.reader import FaceReader, Frame
 from rppg_core.media.video import probe
-from rppg_core.simulation.physiology import Truth
-from rppg_core.trace.traces import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from rppg_core.simulation.physiology import Truth
+    from rppg_core.trace.traces import Trace
 
 TUNING_SEED, TEST_SEED = 12_000, 912_000
 SECONDS = 30.0

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _PENALTY, _LATER_PENALTY = 0.001, 2e-4
 

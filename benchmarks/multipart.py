@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from werkzeug.sansio.multipart import Data, Epilogue, MultipartDecoder, NeedData
 
 from beam_api.web.multipart import Limits, _parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FRAMES, FRAME_BYTES, ROUNDS, BOUNDARY = 30, 60_000, 15, b"a-boundary-as-clients-make-it"
 CHUNK = 64 * 1024

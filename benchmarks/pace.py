@@ -11,7 +11,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import redis
@@ -29,6 +29,9 @@ from benchmarks.service.started import Service, running_service
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 from rppg_core.trace.aliasing import HIGH_HZ, LOW_HZ, alias_strength
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIMIT = 100  # requests a minute of a sandbox key
 DRAWS = 200

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 
-from benchmarks.recordings import Row
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from benchmarks.recordings import Row
 
 mpl.use("Agg")
 
@@ -34,7 +39,7 @@ def draw(done: list[Row], folder: Path) -> None:
         plt.close(figure)
 
 
-def _error(people: list[Row]) -> plt.Figure:
+def _error(people: list[Row]) -> Figure:
     figure, axes = plt.subplots(1, 5, figsize=(17, 3.4), sharey=True)
     rng = np.random.default_rng(0)
     for axis, (title, value) in zip(
@@ -61,7 +66,7 @@ def _error(people: list[Row]) -> plt.Figure:
     return figure
 
 
-def _reliability(people: list[Row]) -> plt.Figure:
+def _reliability(people: list[Row]) -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(9, 4))
     for axis, title, quality, good in (
         (
@@ -105,7 +110,7 @@ def _reliability(people: list[Row]) -> plt.Figure:
     return figure
 
 
-def _bland_altman(people: list[Row]) -> plt.Figure:
+def _bland_altman(people: list[Row]) -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(11, 4))
     for axis, title, pairs in (
         (axes[0], "heart rate, bpm", [(r.vitals.heart_rate_bpm, r.truth.heart_rate_bpm) for r in people]),

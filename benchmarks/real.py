@@ -10,17 +10,21 @@ import csv
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.recordings import measured
 from benchmarks.scores import mean, median
 from rppg_core.extractors import DEFAULT
 from rppg_core.face.reader import FaceReader, Frame
 from rppg_core.media.video import read_video
-from rppg_core.results import Vitals
 from rppg_core.trace.traces import Trace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rppg_core.results import Vitals
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 FACE_1_BPM = 75.7  # mean interval of the contact pulse wave

@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from multiprocessing.pool import Pool
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,12 +15,17 @@ from rppg_core import measure
 from rppg_core.extractors import DEFAULT, calibration_of, extraction
 from rppg_core.face.reader import FaceReader, Frame
 from rppg_core.media.video import read_video
-from rppg_core.results import Vitals
 from rppg_core.simulation.faces import SimulatedFace, simulate_face
 from rppg_core.simulation.film import film
-from rppg_core.simulation.physiology import Truth
 from rppg_core.simulation.scenes import NO_PULSE, Scene, hard_scene, moderate_scene, no_pulse_scene
 from rppg_core.trace.traces import Sample, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from multiprocessing.pool import Pool
+
+    from rppg_core.results import Vitals
+    from rppg_core.simulation.physiology import Truth
 
 TUNING_SEED = 10_000
 TEST_SEED = 900_000

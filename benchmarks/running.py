@@ -20,9 +20,10 @@ import cv2  # noqa: E402
 
 from beam_api.server.embedded_redis import EmbeddedRedis  # noqa: E402
 from beam_api.services.measuring import Measuring, Post  # noqa: E402
+from beam_api.services.rolling_rate import LOOK  # noqa: E402
 from beam_api.store.client import connect  # noqa: E402
 from beam_api.store.results import ResultStore  # noqa: E402
-from beam_api.store.windows import Session, WindowStore  # noqa: E402
+from beam_api.store.windows import Look, Session, WindowStore  # noqa: E402
 from benchmarks.material import BATCH, FPS, batches, simulated_frames  # noqa: E402
 from benchmarks.report import Figure, show  # noqa: E402
 from rppg_core import measure  # noqa: E402
@@ -40,11 +41,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="beam-bench-") as folder, EmbeddedRedis(Path(folder)) as server:
         redis, reader = connect(server.url), FaceReader()
 
-        def service() -> Measuring:
-            return Measuring(WindowStore(redis), ResultStore(redis), reader, analyse=measure, advise=advise)
+        def service(look: Look | None) -> Measuring:
+            return Measuring(WindowStore(redis), ResultStore(redis), reader, analyse=measure, advise=advise, look=look)
 
-        telling, silent = service(), service()
-        silent._look = None
+        telling, silent = service(LOOK), service(None)
         ratios, extra = [], []
         for turn in range(ROUNDS):
             took = {"telling": 0.0, "silent": 0.0}

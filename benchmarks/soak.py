@@ -21,11 +21,9 @@ import re  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
 from collections import Counter, defaultdict  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
 from dataclasses import dataclass, field  # noqa: E402
-from pathlib import Path  # noqa: E402
 from statistics import median  # noqa: E402
-from typing import Any  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 import redis  # noqa: E402
@@ -36,6 +34,10 @@ from benchmarks.report import Figure, show  # noqa: E402
 from benchmarks.service.client import BOUNDARY, END, PATH, frame_part, head  # noqa: E402
 from benchmarks.service.started import Service, memory_mb, processes, running_service  # noqa: E402
 from tests import videos  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 CLIENTS = 8
 SHARE = 0.8

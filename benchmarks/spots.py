@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rppg_core.simulation.physiology import Physiology, simulate_person
 from rppg_core.simulation.traces import capture_times, simulate_trace
-from rppg_core.trace.traces import Trace
+
+if TYPE_CHECKING:
+    from rppg_core.trace.traces import Trace
 
 _SECONDS = 30.0
 

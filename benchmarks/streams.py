@@ -7,15 +7,13 @@ decoded from it.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import av
 import numpy as np
 import simplejpeg
-from numpy.typing import NDArray
 
 from benchmarks.scheduling import scheduled_as_before
 from rppg_core.face.reader import FaceReader, Frame
@@ -23,6 +21,11 @@ from rppg_core.media.video import probe, read_video
 from rppg_core.simulation.faces import SimulatedFace, simulate_face
 from rppg_core.simulation.scenes import Scene, moderate_scene
 from rppg_core.trace.traces import Sample, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
 _CLOCK_HZ = 90_000
 _REQUEST = 30
@@ -94,7 +97,7 @@ def film(images: Sequence[NDArray[np.uint8]], times_s: NDArray[np.float64], fps:
     file = io.BytesIO()
     height, width = (side // 2 * 2 for side in images[0].shape[:2])
     with scheduled_as_before(), av.open(file, "w", format="matroska") as out:
-        made = cast(Any, out.add_stream(stream.encoder, rate=Fraction(fps).limit_denominator(1001)))
+        made = cast("Any", out.add_stream(stream.encoder, rate=Fraction(fps).limit_denominator(1001)))
         made.options = stream.options(width * height, fps)
         made.width, made.height, made.pix_fmt = width, height, "yuv420p"
         made.bit_rate = round(stream.bits * width * height * fps)
@@ -162,8 +165,8 @@ def photo_scene(seed: int, **changes: Any) -> Scene:
     """A photograph, held still, by hand, or moved."""
     rng = np.random.default_rng([32, seed])
     moved = seed % 3
-    nothing = {"pulse": 0.0, "recoil": 0.0, "talk": 0.0, "flicker": 0.0}
-    motion = (
+    nothing: dict[str, Any] = {"pulse": 0.0, "recoil": 0.0, "talk": 0.0, "flicker": 0.0}
+    motion: dict[str, Any] = (
         {"sway": 0.0, "tremor": 0.0, "turn": 0.0, "noise": float(rng.uniform(0.0, 1.5)), "drift": 0.0},
         {"sway": float(rng.uniform(0.005, 0.04)), "turn": 0.0},
         {"sway": float(rng.uniform(0.04, 0.15)), "turn": float(rng.uniform(0.01, 0.08))},

@@ -10,13 +10,12 @@ from __future__ import annotations
 import argparse
 import io
 import pickle
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from benchmarks import injected
@@ -35,11 +34,17 @@ from rppg_core.quality.probability import rmssd_interval, thinness
 from rppg_core.quality.table import Calibration
 from rppg_core.simulation.faces import person_of, simulate_face
 from rppg_core.simulation.film import film
-from rppg_core.simulation.physiology import Truth
 from rppg_core.simulation.scenes import Scene, hard_scene, moderate_scene
-from rppg_core.trace.traces import Trace
 from rppg_core.vital import variability
 from rppg_core.vital.hrv import rmssd_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from rppg_core.simulation.physiology import Truth
+    from rppg_core.trace.traces import Trace
 
 GROUPS = {"painted": 0, "h264": 1000, "dark": 2000, "hard": 3000}
 """Painted scenes, and how far on their seeds are."""
@@ -216,13 +221,13 @@ def _true(one: Known, beats_s: NDArray[np.float64] | None, start_s: float, end_s
 
 def fit_all(found: list[Window]) -> None:
     """Print how much jitter to take off, the range, and the row of the table."""
-    share = variability._SEEN_SHARE
+    share = variability.SEEN_SHARE
     print("share taken off: mean and mean absolute error in ms, by group")
     for tried in _SHARES:
         print(f"  {tried:4.2f}", *(f"{name} {b:+.1f}/{m:.1f}" for name, b, m in _errors_at(found, tried / share)))
     for tried in _THIN:
         print(f"thin jitter {tried}: loss {_range_of(found, tried)[1]:.3f}")
-    widths, _ = _range_of(found, probability._THIN_JITTER)
+    widths, _ = _range_of(found, probability.THIN_JITTER)
     print(f'        "hrv": {widths},')
     calibration = Calibration(CALIBRATION.logistic, {**CALIBRATION.half_width, "hrv": widths})
     findings = [

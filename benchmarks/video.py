@@ -16,10 +16,10 @@ import sys  # noqa: E402
 import tempfile  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from pathlib import Path  # noqa: E402
 from statistics import median  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
 
 import av  # noqa: E402
 import cv2  # noqa: E402
@@ -37,6 +37,9 @@ from rppg_core.simulation.faces import simulate_face  # noqa: E402
 from rppg_core.simulation.film import film  # noqa: E402
 from rppg_core.simulation.scenes import Scene  # noqa: E402
 from rppg_core.trace.traces import Sample, Trace  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SECONDS = 30.0
 REPEATS = 5

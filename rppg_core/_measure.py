@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.guidance import advise
 from rppg_core.pulse.extract import Extractor, Pulse, find_pulse
@@ -20,14 +21,18 @@ from rppg_core.quality.judging import (
     why_no_pulse,
 )
 from rppg_core.quality.probability import MIN_CONFIDENCE, confidence
-from rppg_core.quality.table import Calibration
 from rppg_core.results import Vitals, Waveform
 from rppg_core.trace.repeats import distinct
 from rppg_core.trace.sampling import MIN_RATE_HZ, frame_rate_hz
-from rppg_core.trace.traces import Trace
 from rppg_core.vital.oxygen import RED_BLUE, Coefficients, oxygen
 from rppg_core.vital.respiration import FS as BREATH_FS
 from rppg_core.vital.respiration import Respiration, respiration
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rppg_core.quality.table import Calibration
+    from rppg_core.trace.traces import Trace
 
 _APART = 1.5  # frames this many intervals of the slowest even rate apart have a hole between them
 _MOST_APART = 0.25  # share of the window that may lie in such holes: an even grid would make up a quarter of it

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, BinaryIO
 
 from rppg_core._measure import measure
 from rppg_core.extractors import DEFAULT, calibration_of, extraction
@@ -17,8 +13,15 @@ from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
 from rppg_core.media.video import probe, read_video
 from rppg_core.media.video_cost import LONGEST_SIDE, MAX_FPS, predicted_s
-from rppg_core.results import Vitals
-from rppg_core.trace.traces import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rppg_core.results import Vitals
+    from rppg_core.trace.traces import Trace
 
 _HEAVY_S = 30.0  # predicted; lighter videos leave the other cores to other work
 _DECODERS = 2  # threads of a heavy one: pictures are decoded while the face is followed in those before

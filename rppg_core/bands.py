@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RATE_HZ = (39 / 60, 220 / 60)
 """Heart rates that are looked for: from a trained sleeper's to what the old rule of thumb, 220 less the age, allows."""

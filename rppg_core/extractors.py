@@ -6,17 +6,21 @@ Others' extractors are found by the entry-point group `beam.extractors`; each en
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from rppg_core.errors import UnknownExtractor
 from rppg_core.methods import METHODS
 from rppg_core.pulse.extract import Extractor, find_pulse
 from rppg_core.pulse.single import extractor_of
 from rppg_core.quality.calibration import CALIBRATION
-from rppg_core.quality.table import Calibration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rppg_core.quality.table import Calibration
 
 GROUP = "beam.extractors"
 """The entry-point group of other packages' extractors."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from rppg_core.face.regions import CENTRES, N_REGIONS
 from rppg_core.trace.aliasing import is_evenly_slow
 from rppg_core.trace.sampling import frame_rate_hz
 from rppg_core.trace.traces import PLACE, SIZE_PX, X_PX, Y_PX, Trace
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 _MIN_SIZE_PX = 32.0  # distance of the eyes' centres: a little more than the least that is measured
 _EDGE = 1.1  # half width and height of the skin, in that distance

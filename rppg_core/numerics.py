@@ -6,9 +6,13 @@ each process, more than the rest of the analysis together.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from scipy.fft import fft, ifft
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 TINY = 1e-30
 """Added to a denominator or under a logarithm: nothing beside any power that a signal has, and no zero."""

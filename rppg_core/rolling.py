@@ -8,9 +8,9 @@ beats, which are not timed here for anybody. The rate is judged as a measurement
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.face.regions import CENTRES, N_REGIONS
 from rppg_core.pulse.extract import find_pulse
@@ -20,6 +20,9 @@ from rppg_core.quality.probability import MIN_CONFIDENCE, confidence, heart_rate
 from rppg_core.trace.repeats import distinct
 from rppg_core.trace.sampling import MIN_RATE_HZ, frame_rate_hz
 from rppg_core.trace.traces import Trace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SPAN_S = 10.0
 """How much of the newest trace is looked at."""

@@ -6,27 +6,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # As in the service: arrays are small, and threads of the linear algebra would round sums in another order.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-from redis import Redis
 
 from beam_api import Settings, create_app
 from beam_api.server.embedded_redis import EmbeddedRedis
 from beam_api.store.client import connect
+from beam_api.store.cluster import as_cluster
 from beam_api.web.context import EXTENSION, Parts
 from rppg_core.face.reader import FaceReader
 from tests import redis_servers
 from tests.order import SECONDS, SERIAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from flask import Flask
+    from flask.testing import FlaskClient
+    from redis import Redis
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,7 +68,7 @@ def redis_url_of(
 
         def url_of(kind: str) -> str:
             if kind not in urls:
-                start = redis_servers.cluster if kind == "cluster" else redis_servers.single
+                start: Callable[..., Any] = redis_servers.cluster if kind == "cluster" else redis_servers.single
                 folder = tmp_path_factory.mktemp(kind)
                 urls[kind] = stack.enter_context(start(redis_servers.binary(kind), folder)).url
             return urls[kind]
@@ -89,10 +93,10 @@ def redis(redis_url: str) -> Iterator[Redis]:
     client = connect(redis_url)
     client.flushdb()
     yield client
-    if hasattr(client, "connection_pool"):
-        client.connection_pool.disconnect()
+    if cluster := as_cluster(client):
+        cluster.disconnect_connection_pools()
     else:
-        client.disconnect_connection_pools()
+        client.connection_pool.disconnect()
 
 
 @pytest.fixture

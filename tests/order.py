@@ -13,7 +13,8 @@ SECONDS = {
     "integration/test_scanning.py": 32,
     "rppg_core/media/test_video_shown.py": 29,
     "hostile/test_numbers.py": 27,
-    "beam_api/store/test_windows.py": 24,
+    "beam_api/store/test_windows_reference.py": 14,
+    "beam_api/store/test_windows.py": 5,
     "integration/test_object_store.py": 23,
     "integration/test_serving.py": 22,
     "hostile/test_bodies.py": 21,
@@ -49,6 +50,7 @@ SECONDS = {
 SERIAL = {
     # They look at the whole machine: its processes, /dev/shm and /var/tmp.
     "privacy/test_no_image_at_rest.py",
+    "privacy/test_evidence.py",
     "access/test_secrets.py",
     # They load the machine until it refuses work, hold it to its pace, or wait for processes with limits on time.
     "beam_api/video_worker/test_worker.py",

@@ -8,10 +8,10 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from redis import Redis
@@ -20,6 +20,9 @@ from redis import exceptions as theirs
 from beam_api.host.process import die_with_parent
 from beam_api.server.embedded_redis import find_binary
 from tests.processes import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 START_S = 60.0
 SLOTS = 16384

@@ -16,6 +16,8 @@ from tests.rppg_core.same_answers import face
 
 def load(path):
     spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

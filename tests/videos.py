@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -14,6 +14,9 @@ import numpy as np
 from benchmarks.scheduling import scheduled_as_before
 from rppg_core.simulation.faces import SimulatedFace, simulate_face
 from rppg_core.simulation.scenes import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 RATE_BPM = 80.0
 FACE_1 = Path(__file__).parents[2] / "shared" / "data" / "face-1" / "face-1.mp4"

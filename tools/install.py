@@ -16,8 +16,11 @@ import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Options of pip's that decide which files are installed, or how they are fetched, and the variables of uv's for them.
 _VARIABLES = {
@@ -84,7 +87,15 @@ def _find_uv(python: Path, folder: str) -> Path:
     """The uv beside this script's interpreter, or one that pip puts into the folder."""
     beside = Path(sys.executable).with_name("uv")
     if not beside.exists():
-        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command: list[str | Path] = [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ]
         subprocess.run([*command, "--target", folder, "uv>=0.9"], check=True)
         beside = Path(folder) / "bin" / "uv"
     return beside

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import redis
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -15,6 +14,11 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.store.client import TIMEOUT_S, connect, store_errors, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import redis
 
 NAME = "beam-videos"
 TIME_LIMIT_S = 100

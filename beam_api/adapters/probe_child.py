@@ -51,7 +51,7 @@ def _open(upload: str) -> BinaryIO:
         return open(upload, "rb")
     import fsspec
 
-    return cast(BinaryIO, fsspec.open(upload, "rb").open())
+    return cast("BinaryIO", fsspec.open(upload, "rb").open())
 
 
 def _limit() -> None:

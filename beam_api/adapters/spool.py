@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import secrets
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from beam_api.exceptions import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PART_BYTES = 5 * 1024 * 1024  # what an object store's client holds at a time: the least that S3 takes
 
@@ -46,7 +48,7 @@ class Spool:
             if isinstance(fs, LocalFileSystem):
                 Path(root).mkdir(mode=0o700, parents=True, exist_ok=True)
             with _as_os_errors(), fs.open(f"{root}/{name}", "wb", block_size=_PART_BYTES) as file:
-                yield name, cast(BinaryIO, file)
+                yield name, cast("BinaryIO", file)
         except BaseException as error:
             with suppress(Exception):
                 self.delete(name)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import queue
-import ssl
 import threading
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -17,6 +16,10 @@ from beam_api.adapters.webhook_targets import (
     resolve_target,
     system_resolve,
 )
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping, Sequence
 
 TIMEOUT_S = 10.0
 """For each step: to connect, to send, to be answered."""

@@ -12,10 +12,10 @@ COMMANDS = ("serve", "worker", "demo", "measure", "scan", "keys", "doctor")
 class _Commands(click.Group):
     """Imports a command when it is run: the parent of `beam serve` must not load what `beam measure` needs."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         command = getattr(import_module(f"beam_api.cli.{cmd_name}"), cmd_name)

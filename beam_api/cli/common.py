@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from redis import Redis
 
 from beam_api.config import Settings, SettingsError
 from beam_api.exceptions import BeamError
@@ -18,6 +15,12 @@ from beam_api.monitoring import logs
 from beam_api.monitoring.slots import NotOurFolder
 from beam_api.server.embedded_redis import DataDirInUse, EmbeddedRedis, RedisNotRunning, running_url
 from beam_api.store.client import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from redis import Redis
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

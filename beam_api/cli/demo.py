@@ -10,10 +10,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import httpx
@@ -28,6 +27,9 @@ from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _START_S = 30.0
 _KEY_FILE = "demo-key"

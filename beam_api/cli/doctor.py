@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -16,7 +15,6 @@ from rich.table import Table
 from beam_api.adapters.job_queue import ScanQueue, connect_queue
 from beam_api.adapters.spool import Spool
 from beam_api.cli.common import failures_as_messages, json_option, open_store, print_json, read_settings
-from beam_api.config import Settings
 from beam_api.exceptions import StoreUnavailable
 from beam_api.host.process import raise_open_files
 from beam_api.host.resources import SERVICE_BYTES, WORKER_BYTES, cores, memory_limit_bytes
@@ -24,6 +22,11 @@ from beam_api.monitoring import slots
 from beam_api.server.capacity import MOST_CONNECTIONS, RESERVED_FILES, connections_within
 from beam_api.server.embedded_redis import RedisNotRunning, find_binary
 from beam_api.store.client import ping, servers, store_errors, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beam_api.config import Settings
 
 OPEN_FILES = MOST_CONNECTIONS + RESERVED_FILES
 FREE_BYTES = 256 * 1024 * 1024
@@ -138,7 +141,7 @@ def _model(settings: Settings) -> tuple[str, str]:
     return f"landmarks {settings.landmarks}", ""
 
 
-def _decoders(settings: Settings) -> tuple[str, str]:
+def _decoders(_settings: Settings) -> tuple[str, str]:
     """A picture of each kind must come back as it went in."""
     import cv2
     import numpy as np

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from statistics import median
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
-import numpy as np
 import simplejpeg
-from numpy.typing import NDArray
 
 from beam_api.cli.common import failures_as_messages, json_option, print_json, read_settings
 from beam_api.cli.plot import plot_option, save_plot
@@ -30,6 +26,13 @@ from rppg_core.errors import RppgError
 from rppg_core.extractors import DEFAULT, Extraction, calibration_of, extraction
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 _QUALITY = 95  # the file's own compression has taken enough
 _ATTEMPTS, _STEP_MS = 4, 40  # at a window that frames fill; how much shorter each is than what was filled
@@ -81,7 +84,7 @@ def measure(
         chosen = extraction(method or DEFAULT)
         found = open_source(source)
         window_s = found.seconds(seconds)
-        how = cast(Pace, pace)
+        how = cast("Pace", pace)
         if url and key:
             data = _through(url, key, found, window_s, how, with_raw=plot is not None)
         else:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from beam_api.web.schemas.measure import measurement_meta
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 _ROW_S = 30.0  # a longer wave goes on in another row
 _SHOWN_BPM = (30.0, 240.0)

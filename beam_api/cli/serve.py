@@ -6,17 +6,20 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from beam_api.cli.common import failures_as_messages, read_settings, write_key
-from beam_api.config import Settings
 from beam_api.exceptions import StoreUnavailable
 from beam_api.server.supervisor import Address, AddressInUse
 from beam_api.server.supervisor import serve as run
 from beam_api.services.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
+
+if TYPE_CHECKING:
+    from beam_api.config import Settings
 
 FIRST_KEY = "first-key"
 """In the data folder; for its owner alone."""

@@ -7,8 +7,11 @@ import errno
 import os
 import resource
 import sys
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST_OPEN_FILES = 65_536
 """More than any process here can use; some systems set limits of a thousand million, which libraries loop over."""

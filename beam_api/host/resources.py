@@ -8,8 +8,11 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SERVICE_BYTES = 250_000_000
 """What the service needs beside its web processes: its parent, gunicorn's master, Redis, an idle video worker."""

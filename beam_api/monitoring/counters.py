@@ -7,7 +7,6 @@ nothing of Redis; what has to be asked for is asked when somebody reads (`beam_a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, values
@@ -15,6 +14,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, values
 from beam_api.monitoring.slots import VARIABLE, Slot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from beam_api.services.measure_result import Measurement
     from rppg_core.results import Vitals
     from rppg_core.trace.traces import Trace

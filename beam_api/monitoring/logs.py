@@ -25,7 +25,7 @@ def configure_logging(level: int) -> None:
     structlog.configure(
         processors=[*_PROCESSORS, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda: structlog.WriteLogger(cast(TextIO, _Stderr())),
+        logger_factory=lambda: structlog.WriteLogger(cast("TextIO", _Stderr())),
         cache_logger_on_first_use=False,
     )
 

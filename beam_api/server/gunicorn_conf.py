@@ -8,9 +8,7 @@ import resource
 import signal
 import sys
 from pathlib import Path
-from typing import Any
-
-from flask import Flask
+from typing import TYPE_CHECKING, Any
 
 # One thread a process for numerics: the processes are the parallelism. Read when the libraries load, so set before.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -23,6 +21,9 @@ from beam_api.monitoring.logs import stdlib_logging  # noqa: E402
 from beam_api.server.balancing import Balancing  # noqa: E402
 from beam_api.server.capacity import connections_within  # noqa: E402
 from beam_api.server.embedded_redis import RedisNotRunning  # noqa: E402
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would put images on the disk
 
@@ -70,7 +71,7 @@ def load() -> Flask:
         raise RuntimeError(str(error)) from None
 
 
-def post_fork(server: Any, worker: Any) -> None:
+def post_fork(_server: Any, _worker: Any) -> None:
     """Let the worker die with the master, however that dies, and keep OpenCV to one thread."""
     import cv2
 
@@ -91,12 +92,12 @@ def post_worker_init(worker: Any) -> None:
 _balancing = Balancing()  # of each worker its own, from the fork on
 
 
-def pre_request(worker: Any, request: Any) -> None:
+def pre_request(_worker: Any, request: Any) -> None:
     """Count it, and let its connection move to another worker if this one is crowded."""
     _balancing.begin(request)
 
 
-def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
+def post_request(_worker: Any, _request: Any, _environ: Any, _response: Any) -> None:
     """It is answered, or given up."""
     _balancing.end()
 

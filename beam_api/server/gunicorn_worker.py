@@ -18,13 +18,12 @@ from __future__ import annotations
 
 import errno
 import selectors
-import socket
 import ssl
 import threading
 import time
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn import sock as gunicorn_sock
 from gunicorn import util
@@ -38,6 +37,9 @@ from beam_api.server.http_head import Head, check, refusal
 from beam_api.server.lingering import LINGER_S, Lingering
 from beam_api.server.patience import PatientSocket, Pressure
 from beam_api.server.shortage import PAUSE_S, Shortage
+
+if TYPE_CHECKING:
+    import socket
 
 OVERRIDDEN: dict[type, tuple[str, ...]] = {
     gthread.TConn: ("__init__", "init", "close"),
@@ -189,13 +191,13 @@ class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
             client.settimeout(SEND_S)
             client.sendall(answer)
 
-    def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
+    def on_client_socket_readable(self, conn: Connection, _client: socket.socket) -> None:
         """The next request of a connection that was kept begins."""
         self.keepalived_conns.remove(conn)
         conn.begin_head()
         self._read_head(conn)
 
-    def on_pending_socket_readable(self, conn: Connection, client: socket.socket) -> None:
+    def on_pending_socket_readable(self, conn: Connection, _client: socket.socket) -> None:
         """There is more of a request's head."""
         self.pending_conns.remove(conn)
         self._read_head(conn)

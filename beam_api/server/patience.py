@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 from gunicorn.http.errors import NoMoreData
+
+if TYPE_CHECKING:
+    import socket
 
 ALLOWANCE_S, RATE = 15.0, 8 * 1024
 """How long a thread waits for a client that sends nothing, and how many bytes earn a second of that."""

@@ -13,20 +13,24 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING
 
 import structlog
 
-from beam_api.config import Settings
 from beam_api.host.process import raise_open_files
 from beam_api.monitoring import slots
 from beam_api.server.embedded_redis import EmbeddedRedis, RedisNotRunning
 from beam_api.server.web_processes import Gunicorn, WebProcesses
 from beam_api.server.worker_process import WorkerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import FrameType
+
+    from beam_api.config import Settings
 
 WATCH_S = 0.2
 REVIVE_PAUSE_S = 1.0

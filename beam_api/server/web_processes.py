@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 
 from beam_api.host.process import die_with_parent
 from beam_api.server.handover import Ending, Handover
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
 
 START_S = 60.0
 GRACE_S = 35.0  # gunicorn's own graceful timeout, and a little

@@ -8,12 +8,9 @@ each time, decides. A revoked key is refused at its next request, in every proce
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
-
-import redis
+from typing import TYPE_CHECKING, Any
 
 from beam_api.exceptions import RateLimited, StoreUnavailable
 from beam_api.services.keys import SELF_MADE, Token, digest_of
@@ -22,6 +19,11 @@ from beam_api.store.limits import WINDOW_S, Bucket, Limiter, Standing, moving_wi
 from beam_api.store.scripts import Question, ask, ask_each, load_script
 from beam_api.store.usage import KEEP_S, day_field, month_name, today
 from beam_api.store.work import LUA, Work, work_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import redis
 
 REMEMBERED = 4096  # keys of which a process knows that they were good
 

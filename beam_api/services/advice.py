@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import structlog
 
 from beam_api.services import pacing
 from beam_api.services.clocks import SILENCE_US
-from beam_api.store.windows import OpenWindow
 from rppg_core.errors import NoFaceDetected
-from rppg_core.face.reader import FaceState, Reading
 from rppg_core.trace.aliasing import is_evenly_slow
 from rppg_core.trace.traces import Sample, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from beam_api.store.windows import OpenWindow
+    from rppg_core.face.reader import FaceState, Reading
 
 
 class Advice:

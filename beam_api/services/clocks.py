@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from itertools import pairwise
 from statistics import median
+from typing import TYPE_CHECKING
 
-from beam_api.store.windows import Appended
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from beam_api.store.windows import Appended
 
 DUPLICATE = "DUPLICATE_TIMESTAMP"
 """Code of a frame that was rejected because another frame has its time."""

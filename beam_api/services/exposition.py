@@ -6,22 +6,27 @@ import os
 import platform
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
-from redis import Redis
 
 from beam_api.adapters.job_queue import QueueState, QueueUnavailable, ScanQueue
-from beam_api.config import Settings
 from beam_api.exceptions import StoreUnavailable
 from beam_api.monitoring import counters
 from beam_api.monitoring.slots import VARIABLE, processes
 from beam_api.store.health import StoreState, look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from redis import Redis
+
+    from beam_api.config import Settings
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -15,15 +15,18 @@ import math
 import secrets
 import string
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from beam_api.exceptions import InvalidApiKey, InvalidParameter, NotFound, RateLimited, StoreUnavailable
 from beam_api.store.keys import KeyRecord, KeyStore
 from beam_api.store.usage import UsageStore, today
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ALPHABET = string.ascii_letters + string.digits  # a double click selects the whole key
 ID_LENGTH = 16
@@ -124,18 +127,8 @@ class Keys:
         StoreUnavailable
             If Redis is unavailable.
         """
-        if tier not in TIERS:
-            raise InvalidParameter("tier", f"must be one of {', '.join(TIERS)}")
-        if limit_per_minute is not None and tier != "enterprise":
-            raise InvalidParameter("limit", "can only be set for the tier enterprise")
-        if limit_per_minute is not None and not 1 <= limit_per_minute <= 1_000_000:
-            raise InvalidParameter("limit", "must be 1 to 1000000 requests a minute")
-        if work_limit is not None and not 600 <= work_limit <= 100_000_000:
-            raise InvalidParameter("work", "must be 600 to 100000000 megapixels a minute")
-        if not owner.strip() or len(owner) > TEXT_LIMIT:
-            raise InvalidParameter("owner", f"must have 1 to {TEXT_LIMIT} characters")
-        if len(name) > TEXT_LIMIT or not name.isprintable():
-            raise InvalidParameter("name", f"must have at most {TEXT_LIMIT} characters, all printable")
+        _check_limits(tier, limit_per_minute, work_limit)
+        _check_texts(owner, name)
         prefix = SCAN_PREFIX if tier == "scan" else MEASURE_PREFIX
         key_id, secret = _random(ID_LENGTH), _random(SECRET_LENGTH)
         key = prefix + key_id + secret
@@ -155,13 +148,7 @@ class Keys:
             work_limit=work_limit or 0,
         )
         if origin and record.expires_at:
-            free_s = self._store.take_slot(origin, key_id, record.expires_at, most_of_origin)
-            if free_s is not None:
-                raise RateLimited(
-                    max(1, math.ceil(free_s - time.time())),
-                    f"This address has {most_of_origin} live keys, which is the most. Revoke one, or wait until one "
-                    "expires.",
-                )
+            self._take_slot(record, most_of_origin)
         try:
             self._store.add(record)
         except StoreUnavailable:
@@ -170,6 +157,15 @@ class Keys:
                     self._store.free_slot(origin, key_id)
             raise
         return NewKey(key, record)
+
+    def _take_slot(self, record: KeyRecord, most: int) -> None:
+        """Count a key among those of the address that made it. Raises RateLimited if that has as many as it may."""
+        free_s = self._store.take_slot(record.origin, record.key_id, record.expires_at, most)
+        if free_s is not None:
+            raise RateLimited(
+                max(1, math.ceil(free_s - time.time())),
+                f"This address has {most} live keys, which is the most. Revoke one, or wait until one expires.",
+            )
 
     def rotate(self, record: KeyRecord) -> NewKey:
         """Give a key a new secret; the present one dies at once. What belongs to the key stays with it.
@@ -236,6 +232,24 @@ class Keys:
         revoked = replace(record, revoked_at=_now())
         self._store.mark_revoked(record, revoked.revoked_at)
         return revoked
+
+
+def _check_limits(tier: str, limit_per_minute: int | None, work_limit: int | None) -> None:
+    if tier not in TIERS:
+        raise InvalidParameter("tier", f"must be one of {', '.join(TIERS)}")
+    if limit_per_minute is not None and tier != "enterprise":
+        raise InvalidParameter("limit", "can only be set for the tier enterprise")
+    if limit_per_minute is not None and not 1 <= limit_per_minute <= 1_000_000:
+        raise InvalidParameter("limit", "must be 1 to 1000000 requests a minute")
+    if work_limit is not None and not 600 <= work_limit <= 100_000_000:
+        raise InvalidParameter("work", "must be 600 to 100000000 megapixels a minute")
+
+
+def _check_texts(owner: str, name: str) -> None:
+    if not owner.strip() or len(owner) > TEXT_LIMIT:
+        raise InvalidParameter("owner", f"must have 1 to {TEXT_LIMIT} characters")
+    if len(name) > TEXT_LIMIT or not name.isprintable():
+        raise InvalidParameter("name", f"must have at most {TEXT_LIMIT} characters, all printable")
 
 
 def _random(length: int) -> str:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from beam_api.services.rounding import rounded as _rounded
 from beam_api.services.rounding import score as _score
 from beam_api.services.rounding import whole as _whole
-from rppg_core.face.reader import FaceState
 from rppg_core.results import VITALS, Quality, Vitals, Waveform
-from rppg_core.rolling import Partial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from rppg_core.face.reader import FaceState
+    from rppg_core.rolling import Partial
 
 
 @dataclass(frozen=True, slots=True)

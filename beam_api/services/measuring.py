@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -15,16 +15,20 @@ from beam_api.monitoring import counters
 from beam_api.services import clocks, pacing
 from beam_api.services.advice import Advice
 from beam_api.services.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace
-from beam_api.services.pacing import Allowance
 from beam_api.services.rolling_rate import LOOK, running_rate
 from beam_api.services.workload import LargeLane, Workload
-from beam_api.store.results import ResultStore
-from beam_api.store.scripts import Question
 from beam_api.store.windows import Appended, Arrival, Claim, Entry, LastFace, Look, OpenWindow, Session, WindowStore
 from rppg_core.errors import NoFaceDetected
 from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading
-from rppg_core.results import Vitals
 from rppg_core.trace.traces import Trace, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from beam_api.services.pacing import Allowance
+    from beam_api.store.results import ResultStore
+    from beam_api.store.scripts import Question
+    from rppg_core.results import Vitals
 
 PATIENCE_S = 2.0  # how long a retry waits for an analysis under way elsewhere
 _POLL_S = 0.04
@@ -117,10 +121,12 @@ class Measuring:
         *,
         analyse: Callable[[Trace], Vitals],
         advise: Callable[[Trace, Sequence[float] | None], tuple[str, ...]],
+        look: Look | None = LOOK,
     ) -> None:
+        """`look`: when to give a running rate; None for never."""
         self._windows, self._results, self._reader = windows, results, reader
         self._analyse, self._advice = analyse, Advice(advise)
-        self._look: Look | None = LOOK
+        self._look = look
         self._at_work = threading.BoundedSemaphore(AT_WORK)
         self._waiting = threading.BoundedSemaphore(WAITING)
         self._large, self._large_reader = LargeLane(), reader.beside()

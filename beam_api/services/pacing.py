@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from beam_api.store.windows import Session
+if TYPE_CHECKING:
+    from beam_api.store.windows import Session
 
 SHARE = 0.9
 """Of the limit; the rest is for other calls with the same key."""

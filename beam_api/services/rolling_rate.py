@@ -6,7 +6,7 @@ it asks anyway. Others pay nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -16,6 +16,9 @@ from rppg_core.quality.answers import NEEDS_S
 from rppg_core.rolling import SPAN_S, SPARSE_SPAN_S, partial
 from rppg_core.trace.sampling import MIN_RATE_HZ
 from rppg_core.trace.traces import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LOOK = Look(
     from_us=round(1e6 * NEEDS_S["heart_rate"]) - 1000,

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
@@ -19,6 +18,9 @@ from beam_api.adapters.spool import Spool, session_of
 from beam_api.monitoring import counters
 from beam_api.services.scan_result import Scan, ScanVitals, now_iso
 from beam_api.store.scans import LEASE_MS, Ending, ScanStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 LOOK_AGAIN_MS = 10_000
 LATE_MS = 5_000  # workers sweep more often than that

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beam_api.services.rounding import rounded, score, whole
 from beam_api.services.verdict import verdict
-from beam_api.store.scans import ScanRecord, Status
 from rppg_core.quality.regularity import regularity
-from rppg_core.results import Vitals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from beam_api.store.scans import ScanRecord, Status
+    from rppg_core.results import Vitals
 
 _NAMES = {"heart_rate": "heart_rate", "respiration_rate": "respiratory_rate"}
 """Vitals whose names differ between the two APIs; the rest have one."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
-from beam_api.adapters.spool import Spool
 from beam_api.adapters.webhook_targets import AllowedHost, TargetRefused, check_url
 from beam_api.exceptions import Conflict, NotFound, Unprocessable
-from beam_api.services.scan_lifecycle import ScanLifecycle
 from beam_api.services.scan_result import Scan
-from beam_api.services.webhook_delivery import WebhookDelivery
-from beam_api.store.scans import ScanRecord, ScanStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from beam_api.adapters.spool import Spool
+    from beam_api.services.scan_lifecycle import ScanLifecycle
+    from beam_api.services.webhook_delivery import WebhookDelivery
+    from beam_api.store.scans import ScanRecord, ScanStore
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _NOT_FOUND = "There is no such session, or it has expired."

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import redis
-
-from beam_api.config import Settings
 from beam_api.exceptions import RateLimited, SignupClosed
 from beam_api.services.keys import SIGNUP_LIFE, SIGNUP_OWNER, VISITOR_LIFE, VISITOR_OWNER, Keys, NewKey
 from beam_api.services.root_secret import secret_key
 from beam_api.store.limits import Bucket, Limiter, Standing, customer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import redis
+
+    from beam_api.config import Settings
 
 SIGNUPS_AN_HOUR = 20
 VISITORS_AN_HOUR = 60

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RELEASE, RETAKE, NO_PULSE = "release", "retake", "no_pulse"
 VERDICTS = (RELEASE, RETAKE, NO_PULSE)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import structlog
 
-from beam_api.adapters.spool import Spool
 from beam_api.exceptions import StoreUnavailable
 from beam_api.monitoring import counters
-from beam_api.services.scan_lifecycle import ScanLifecycle
 from beam_api.services.scan_result import ScanVitals, scan_vitals, why_no_pulse
-from beam_api.store.scans import ScanStore
 from rppg_core import trace_of_video
 from rppg_core.errors import InvalidTraces, InvalidVideo, NoFaceDetected, UnsupportedImage
-from rppg_core.face.reader import FaceReader
-from rppg_core.results import Vitals
-from rppg_core.trace.traces import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from beam_api.adapters.spool import Spool
+    from beam_api.services.scan_lifecycle import ScanLifecycle
+    from beam_api.store.scans import ScanStore
+    from rppg_core.face.reader import FaceReader
+    from rppg_core.results import Vitals
+    from rppg_core.trace.traces import Trace
 
 _SHARE_OF_FRAMES = 0.95  # of the progress; the rest is the analysis of the trace
 _PROGRESS_S = 0.5

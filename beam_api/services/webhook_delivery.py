@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beam_api.adapters.webhook_sender import NotDelivered, Sender
 from beam_api.monitoring import counters
-from beam_api.services.webhook_signing import WebhookSecrets
-from beam_api.store.deliveries import DeliveryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beam_api.services.webhook_signing import WebhookSecrets
+    from beam_api.store.deliveries import DeliveryStore
 
 DELAYS_S = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 28800)
 """From each attempt that failed to the next, before jitter: a day in all."""

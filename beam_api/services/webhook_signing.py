@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Callable
-from datetime import datetime
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from standardwebhooks import Webhook
 
-from beam_api.store.webhook_secrets import SecretVersionStore
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from beam_api.store.webhook_secrets import SecretVersionStore
 
 
 class WebhookSecrets:

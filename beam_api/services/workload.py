@@ -10,14 +10,16 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from beam_api.exceptions import PayloadTooLarge, RateLimited
 from rppg_core.errors import RppgError
 from rppg_core.media.images import MAX_PIXELS, MAX_SIDE, read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 MOST_BYTES = 1_600_000_000
 """Decoded bytes of one request: 64 frames of 3840 x 2160."""

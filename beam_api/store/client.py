@@ -1,13 +1,13 @@
-"""The Redis client, of one server, of the primary that Sentinels name or of a cluster; and the place where its failures
-become Beam's own.
+"""The Redis client, and the place where its failures become Beam's own.
+
+It is a client of one server, of the primary that Sentinels name, or of a cluster.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import redis
 from redis import exceptions as redis_errors
@@ -19,8 +19,11 @@ from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedS
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.store.breaker import Guarded
-from beam_api.store.cluster import Cluster, ClusterClient
+from beam_api.store.cluster import Cluster, ClusterClient, as_cluster
 from beam_api.store.urls import RedisUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PREFIX = "beam"
 
@@ -68,7 +71,7 @@ def connect(url: str, *, silence_s: float | None = TIMEOUT_S) -> redis.Redis:
         "socket_connect_timeout": TIMEOUT_S,
     }
     if address.kind == "cluster":
-        return cast(redis.Redis, _cluster(address, limits))
+        return cast("redis.Redis", _cluster(address, limits))
     backoff = ExponentialBackoff(cap=0.2, base=0.05)
     # Who waits for something to happen takes nobody's thread, and should find out by itself when Redis is back.
     limits["retry"] = Guarded(backoff, RETRIES) if silence_s else Retry(backoff, RETRIES)
@@ -123,8 +126,8 @@ def ping(client: redis.Redis) -> None:
 
 def servers(client: redis.Redis) -> list[dict[str, Any]]:
     """What INFO says of each server that takes writes: all primaries of a cluster. Raises what Redis raises."""
-    if isinstance(client, ClusterClient):
-        return list(client.info(target_nodes=RedisCluster.PRIMARIES).values())
+    if cluster := as_cluster(client):
+        return list(cluster.info(target_nodes=RedisCluster.PRIMARIES).values())
     return [client.info()]
 
 
@@ -160,7 +163,7 @@ def _primary(address: RedisUrl, limits: dict[str, Any]) -> redis.Redis:
     if tls:
         of_sentinels |= {"ssl": True} | {name: value for name, value in options.items() if name.startswith("ssl_")}
     sentinel = Sentinel(list(address.nodes), sentinel_kwargs=of_sentinels)
-    return cast(redis.Redis, sentinel.master_for(address.service, **options, **limits))
+    return cast("redis.Redis", sentinel.master_for(address.service, **options, **limits))
 
 
 def _cluster(address: RedisUrl, limits: dict[str, Any]) -> ClusterClient:

@@ -94,6 +94,11 @@ class ClusterClient:
         return made
 
 
+def as_cluster(client: object) -> ClusterClient | None:
+    """Return the client if it is a cluster's; it passes for a `redis.Redis` elsewhere."""
+    return client if isinstance(client, ClusterClient) else None
+
+
 def _key(command: Command) -> EncodableT:
     """The first key of a command: after its name, or of a script after its hash and the number of keys."""
     return command[3] if command[0] == "EVALSHA" else command[1]

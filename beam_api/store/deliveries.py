@@ -1,5 +1,7 @@
-"""Webhooks that are owed: each in a hash beside its session, until it is delivered or given up; and what became of
-every attempt, for as long as the session lives.
+"""Webhooks that are owed.
+
+Each is in a hash beside its session until it is delivered or given up. The outcome of every attempt is kept for as long
+as the session lives.
 
 `due` lists deliveries by the time of their next attempt. An attempt has a number; of two workers that begin the same
 one, one does.
@@ -8,15 +10,17 @@ one, one does.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
-
-import redis
+from typing import TYPE_CHECKING, Any, cast
 
 from beam_api.store.client import PREFIX, text, translates_errors
 from beam_api.store.scans import delivery_name, session_name
 from beam_api.store.scripts import load_script
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import redis
 
 DUE = f"{PREFIX}:webhooks:due"
 
@@ -45,7 +49,7 @@ class DeliveryStore:
 
     def take(self, session_id: str, delivery_id: str, attempt: int) -> Delivery | None:
         """Begin an attempt; None if it is not to be made."""
-        reply = cast(list[Any], self._take(keys=[delivery_name(session_id, delivery_id)], args=[attempt]))
+        reply = cast("list[Any]", self._take(keys=[delivery_name(session_id, delivery_id)], args=[attempt]))
         return Delivery(text(reply[0]), text(reply[1]), reply[2]) if reply else None
 
     def end(self, session_id: str, delivery_id: str) -> None:
@@ -59,8 +63,8 @@ class DeliveryStore:
 
     def due(self, now_ms: int, most: int = 100) -> Sequence[tuple[str, str]]:
         """Deliveries whose time has come, each as session and delivery id."""
-        found = cast(list[bytes], self._redis.zrangebyscore(DUE, "-inf", now_ms, start=0, num=most))
-        return [cast(tuple[str, str], tuple(text(member).split(":", 1))) for member in found]
+        found = cast("list[bytes]", self._redis.zrangebyscore(DUE, "-inf", now_ms, start=0, num=most))
+        return [cast("tuple[str, str]", tuple(text(member).split(":", 1))) for member in found]
 
     def log(self, session_id: str, entry: Mapping[str, Any]) -> None:
         """Note what became of an attempt."""
@@ -69,7 +73,7 @@ class DeliveryStore:
 
     def logged(self, session_id: str) -> list[dict[str, Any]]:
         """All attempts at webhooks of a session, the oldest first."""
-        return [json.loads(entry) for entry in cast(list[bytes], self._redis.lrange(_log_name(session_id), 0, -1))]
+        return [json.loads(entry) for entry in cast("list[bytes]", self._redis.lrange(_log_name(session_id), 0, -1))]
 
 
 def _log_name(session_id: str) -> str:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
-
-import redis
+from typing import TYPE_CHECKING, Any
 
 from beam_api.store.client import PREFIX, text, translates_errors
-from beam_api.store.cluster import Command
 from beam_api.store.scripts import load_script, send, send_atomically
+
+if TYPE_CHECKING:
+    import redis
+
+    from beam_api.store.cluster import Command
 
 INDEX = f"{PREFIX}:keys"
 EXPIRING = f"{PREFIX}:keys:expiring"

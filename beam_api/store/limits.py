@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Any
-
-import redis
+from typing import TYPE_CHECKING, Any
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.store.client import PREFIX, store_errors
-from beam_api.store.cluster import Command
 from beam_api.store.scripts import Question, Script, ask, script_text, send
 from beam_api.store.usage import day_field, month_name, today
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    import redis
+
+    from beam_api.store.cluster import Command
 
 WINDOW_S = 60
 TICKS_PER_S = 64

@@ -6,13 +6,15 @@ stands a pointer from the id to the session, written first: one that leads nowhe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import cast
-
-import redis
+from typing import TYPE_CHECKING, cast
 
 from beam_api.store.client import PREFIX, text, translates_errors
 from beam_api.store.windows import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import redis
 
 KEEP_S = 24 * 3600
 
@@ -30,7 +32,7 @@ class ResultStore:
 
     def get(self, session: Session, measurement_id: str) -> bytes | None:
         """A result of this session."""
-        return cast(bytes | None, self._redis.get(session.name(f"result:{measurement_id}")))
+        return cast("bytes | None", self._redis.get(session.name(f"result:{measurement_id}")))
 
     def find(self, key_id: str, measurement_id: str) -> bytes | None:
         """A result made with this key; None for another key's as for one that isn't there."""
@@ -40,7 +42,7 @@ class ResultStore:
 
     def last_id(self, session: Session) -> str | None:
         """Id of the session's newest result that is still kept."""
-        ids = cast(list[bytes], self._redis.zrange(session.name("results"), -1, -1))
+        ids = cast("list[bytes]", self._redis.zrange(session.name("results"), -1, -1))
         return text(ids[0]) if ids else None
 
     def unpoint(self, measurement_ids: Iterable[str]) -> None:

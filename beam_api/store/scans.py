@@ -8,14 +8,16 @@ look whether they still are; the list may hold too many, never too few.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
-
-import redis
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from beam_api.store.client import PREFIX, text, translates_errors
 from beam_api.store.scripts import load_script, send_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import redis
 
 OPEN = f"{PREFIX}:scans:open"
 LEASE_MS = 12_000
@@ -109,14 +111,14 @@ class ScanStore:
 
     def get(self, session_id: str) -> ScanRecord | None:
         """A session; None if there is none, or no more."""
-        reply = cast(list[Any], self._redis.hmget(session_name(session_id), FIELDS))
+        reply = cast("list[Any]", self._redis.hmget(session_name(session_id), FIELDS))
         if reply[1] is None:
             return None
         key_id, status, created_at, owner, webhook_url, progress, error = (text(v) if v else "" for v in reply[:-1])
         return ScanRecord(
             session_id,
             key_id,
-            cast(Status, status),
+            cast("Status", status),
             created_at,
             owner,
             webhook_url,
@@ -136,13 +138,13 @@ class ScanStore:
         # Listed first: should this process end here, somebody finds nothing to do; the other way round, nobody
         # would find what there is.
         self.look_at(session_id, self.now_ms() + LEASE_MS)
-        reply = cast(list[Any], self._accept(keys=[session_name(session_id)], args=[upload, self._lifetime_ms]))
+        reply = cast("list[Any]", self._accept(keys=[session_name(session_id)], args=[upload, self._lifetime_ms]))
         return text(reply[0]), int(reply[1]) if len(reply) > 1 else 0
 
     def claim(self, session_id: str, attempt: int) -> tuple[str, float] | None:
         """Begin an attempt: the upload's name and the seconds left, or None if it is not to be made."""
         args = [attempt, LEASE_MS, ALL_ATTEMPTS_MS]
-        reply = cast(list[Any], self._claim(keys=[session_name(session_id)], args=args))
+        reply = cast("list[Any]", self._claim(keys=[session_name(session_id)], args=args))
         return (text(reply[0]), int(reply[1]) / 1000) if reply else None
 
     def renew(self, session_id: str, attempt: int, progress: float | None = None) -> bool:
@@ -156,8 +158,8 @@ class ScanStore:
         After "retry" the session waits for its next attempt, after "failed" for `finish`.
         """
         args = [attempt, int(died), MOST_ATTEMPTS, NEXT_ATTEMPT_MS]
-        reply = cast(list[Any], self._lapse(keys=[session_name(session_id)], args=args))
-        return Lapse(cast(Any, text(reply[0])), int(reply[1]) if len(reply) > 1 else 0)
+        reply = cast("list[Any]", self._lapse(keys=[session_name(session_id)], args=args))
+        return Lapse(cast("Any", text(reply[0])), int(reply[1]) if len(reply) > 1 else 0)
 
     def finish(self, session_id: str, attempt: int, ending: Ending) -> tuple[str, str]:
         """End a session.
@@ -172,13 +174,15 @@ class ScanStore:
         args: list[Any] = [attempt, ending.status, field, ending.value, self._lifetime_ms, _WEBHOOK_MS]
         args += [ending.delivery_id, ending.body, ending.key_id]
         said = self._finish(keys=keys, args=args)
-        reply = cast(list[Any], said)
+        reply = cast("list[Any]", said)
         return text(reply[0]), text(reply[1]) if len(reply) > 1 else ""
 
     def turn(self, session_id: str) -> Turn | None:
         """Whose turn it is; None if the session is not being processed."""
         fields = ("status", "attempt", "lease", "deadline", "upload")
-        status, attempt, lease, deadline, upload = cast(list[Any], self._redis.hmget(session_name(session_id), fields))
+        status, attempt, lease, deadline, upload = cast(
+            "list[Any]", self._redis.hmget(session_name(session_id), fields)
+        )
         if status is None or text(status) != "processing":
             return None
         return Turn(
@@ -200,5 +204,5 @@ class ScanStore:
 
     def due(self, now_ms: int, most: int = 100) -> Sequence[str]:
         """Sessions that should be looked at."""
-        found = cast(list[bytes], self._redis.zrangebyscore(OPEN, "-inf", now_ms, start=0, num=most))
+        found = cast("list[bytes]", self._redis.zrangebyscore(OPEN, "-inf", now_ms, start=0, num=most))
         return [text(session_id) for session_id in found]

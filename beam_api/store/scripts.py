@@ -6,19 +6,22 @@ on a cluster the time, as all nodes work at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from importlib import resources
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import redis
 from redis import exceptions as redis_errors
-from redis.typing import EncodableT
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.store.client import store_errors
-from beam_api.store.cluster import ClusterClient, Command
+from beam_api.store.cluster import Command, as_cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from redis.typing import EncodableT
 
 Answer = TypeVar("Answer")
 
@@ -37,7 +40,7 @@ class Script:
     def __call__(self, *, keys: Sequence[str], args: Sequence[EncodableT] = ()) -> Any:
         """Run it: one round trip. Returns its reply as Redis gives it."""
         try:
-            if isinstance(self.client, ClusterClient):
+            if as_cluster(self.client):
                 return send(self.client, ("EVALSHA", self.sha, len(keys), *keys, *args))[0]
             return self.client.evalsha(self.sha, len(keys), *keys, *args)
         except redis_errors.NoScriptError:
@@ -114,8 +117,8 @@ def send(client: redis.Redis, *commands: Command) -> list[Any]:
 
 def send_atomically(client: redis.Redis, *commands: Command) -> list[Any]:
     """As `send`, for keys of one hash tag, with nobody's commands in between: all are done, or none."""
-    if isinstance(client, ClusterClient):
-        return client.transaction(commands)
+    if cluster := as_cluster(client):
+        return cluster.transaction(commands)
     with client.pipeline(transaction=True) as pipe:
         for command in commands:
             pipe.execute_command(*command)
@@ -134,8 +137,8 @@ def _answer(question: Question[Any], reply: Any) -> Any:
 
 def _send(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     """The replies; an exception stands for the reply of what failed."""
-    if isinstance(client, ClusterClient):
-        return client.send(commands)
+    if cluster := as_cluster(client):
+        return cluster.send(commands)
     with client.pipeline(transaction=False) as pipe:
         for command in commands:
             pipe.execute_command(*command)

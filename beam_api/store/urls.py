@@ -39,7 +39,9 @@ class RedisUrl:
 
     @classmethod
     def parse(cls, url: str) -> RedisUrl:
-        """Read one of:
+        """Read the URL of a server, a cluster or Sentinels.
+
+        It has one of the forms
 
         * `redis://[user:password@]host[:port][/db]`, `rediss://...` for TLS, or `unix:///path`
         * `redis+cluster://[user:password@]host[:port],host[:port],...`, or `rediss+cluster://...`

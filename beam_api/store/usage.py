@@ -7,11 +7,12 @@ bucket (`beam_api.store.limits`), so what is refused isn't counted.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import cast
-
-import redis
+from typing import TYPE_CHECKING, cast
 
 from beam_api.store.client import PREFIX, translates_errors
+
+if TYPE_CHECKING:
+    import redis
 
 KEEP_S = 100 * 24 * 3600
 DAYS = 30
@@ -41,7 +42,7 @@ class UsageStore:
 
     def month(self, key_id: str, day: date) -> dict[date, int]:
         """The requests of each day of the month of `day`; days without any are left out."""
-        kept = cast(dict[bytes, bytes], self._redis.hgetall(month_name(key_id, day)))
+        kept = cast("dict[bytes, bytes]", self._redis.hgetall(month_name(key_id, day)))
         return {day.replace(day=int(field)): int(count) for field, count in kept.items()}
 
     def last_days(self, key_id: str, until: date) -> list[tuple[date, int]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-import redis
+from typing import TYPE_CHECKING, cast
 
 from beam_api.store.client import PREFIX, text, translates_errors
 from beam_api.store.scripts import load_script, send_atomically
+
+if TYPE_CHECKING:
+    import redis
 
 OVERLAP_S = 24 * 3600
 """How long a replaced secret still signs."""
@@ -35,7 +36,7 @@ class SecretVersionStore:
 
     def rotate(self, key_id: str) -> int:
         """Go on to the next version, and return it."""
-        return int(cast(int, self._rotate(keys=_names(key_id), args=[_MOST_REPLACED, OVERLAP_S])))
+        return int(cast("int", self._rotate(keys=_names(key_id), args=[_MOST_REPLACED, OVERLAP_S])))
 
 
 def _names(key_id: str) -> list[str]:

@@ -8,17 +8,19 @@ memory of requests that lets a retry change nothing, for 10 minutes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Any, Literal, cast
-
-import redis
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from beam_api.exceptions import InvalidParameter
 from beam_api.store.client import PREFIX, store_errors, text
 from beam_api.store.scripts import Question, ask, load_script, send_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import redis
 
 _TIME = struct.Struct(">Q")
 _ENTRY = struct.Struct(">Q8s")
@@ -280,7 +282,7 @@ class WindowStore:
             *(entry.sample for entry in entries),
         ]
         with store_errors():
-            reply = cast(list[Any], self._append(keys=[session.name(kind) for kind in kinds], args=args))
+            reply = cast("list[Any]", self._append(keys=[session.name(kind) for kind in kinds], args=args))
         what = text(reply[0])
         if what == "mixed":
             raise InvalidParameter("timestamp_ms", "must be given for all frames of a window, or for none")
@@ -327,7 +329,7 @@ class WindowStore:
         with store_errors():
             # Who is measured need not be active any more; their next frame counts them again.
             self._redis.zrem(session.siblings, session.session_id)
-            return cast(Saved, text(self._save(keys=keys, args=[claim.measurement_id, claim.token, result])))
+            return cast("Saved", text(self._save(keys=keys, args=[claim.measurement_id, claim.token, result])))
 
     def release(self, session: Session, claim: Claim) -> None:
         """Give a claimed window back, so that the next request may claim it at once."""
@@ -355,7 +357,7 @@ class WindowStore:
         keys = [session.name(kind) for kind in (*kinds, "before", "face", "clock", "parked", "coming")]
         with store_errors():
             self._redis.zrem(session.siblings, session.session_id)
-            return [text(i) for i in cast(list[Any], self._forget(keys=keys))]
+            return [text(i) for i in cast("list[Any]", self._forget(keys=keys))]
 
 
 def _times(tail: bytes) -> tuple[int, ...]:

@@ -7,11 +7,13 @@ requests there are. Work that is more than a whole limit is taken when the bucke
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beam_api.store.client import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MEGAPIXELS_A_MINUTE = {"sandbox": 6000, "starter": 12000, "enterprise": 60000, "scan": 6000}
 """By tier. One client that sends 1920 x 1080 at 30 frames a second needs 3732."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from beam_api.services.video_analysis import VideoAnalysis
-from beam_api.services.webhook_delivery import WebhookDelivery
+if TYPE_CHECKING:
+    from beam_api.services.video_analysis import VideoAnalysis
+    from beam_api.services.webhook_delivery import WebhookDelivery
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,14 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 import structlog
 from rq import Worker
-from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from beam_api.adapters.job_queue import SCAN, TIME_LIMIT_S, QueueUnavailable, connect_queue, open_queue
-from beam_api.config import Settings
 from beam_api.exceptions import StoreUnavailable
 from beam_api.host.process import die_with_parent
 from beam_api.monitoring import counters, logs
@@ -31,6 +29,11 @@ from beam_api.services.video_analysis import VideoAnalysis
 from beam_api.store.client import connect
 from beam_api.video_worker import jobs
 from beam_api.wiring import ScanParts
+
+if TYPE_CHECKING:
+    from rq.job import Job
+
+    from beam_api.config import Settings
 
 RENEW_S = 3
 """Between two renewals of a lease, and two sweeps; a lease lasts four times as long."""

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, Response, current_app, g, request
 
 from beam_api.exceptions import InvalidApiKey, MissingApiKey, RateLimited, StoreUnavailable
 from beam_api.services.keys import Token
-from beam_api.store.scripts import Question
 from beam_api.web.context import parts
+
+if TYPE_CHECKING:
+    from beam_api.store.scripts import Question
 
 VISITOR_COOKIE, VISITOR_PATH = "beam_visitor", "/api/rppg/"
 """A visitor's key needs the cookie it was given with, and is good on these paths alone."""

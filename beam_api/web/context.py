@@ -42,4 +42,4 @@ class Parts:
 
 def parts() -> Parts:
     """The parts of the app that answers the current request."""
-    return cast(Parts, current_app.extensions[EXTENSION])
+    return cast("Parts", current_app.extensions[EXTENSION])

@@ -9,12 +9,15 @@ visitor's address. Browsers say where a request comes from; a cross-site one is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, current_app, request
 
 from beam_api.exceptions import CrossSiteRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CORS_PATHS = ("/api/", "/v1/")
 

@@ -8,16 +8,19 @@ memory, where finding the boundaries costs 0.02 ms a frame.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.http import parse_options_header
-from werkzeug.wrappers import Request
 
 from beam_api.exceptions import InvalidParameter, MissingFrame, PayloadTooLarge, UnsupportedMediaType
 from beam_api.web import encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from werkzeug.wrappers import Request
 
 _CHUNK = 256 * 1024
 _MOST_PARTS = 1000

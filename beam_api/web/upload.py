@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import IO, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
-from werkzeug.wrappers import Request
 
 from beam_api.exceptions import InvalidParameter, PayloadTooLarge, StoreUnavailable, UnsupportedMediaType
 from beam_api.web import encoded
 from beam_api.web.multipart import shown
 from rppg_core.media.containers import sniff
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Request
 
 _CHUNK = 64 * 1024
 _AROUND_BYTES = 64 * 1024  # boundaries, headers and fields around the file

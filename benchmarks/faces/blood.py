@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 
 from rppg_core.simulation.physiology import Physiology, Truth, simulate_person
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 # Green absorbs most; what red and blue have beside it varies with skin, lamp and camera around these (the "blood
 # volume pulse signature" of G. de Haan and A. van Leest, Physiol. Meas. 35, 2014, doi:10.1088/0967-3334/35/9/1913).

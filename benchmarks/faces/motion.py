@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.signal import savgol_filter
 
 from rppg_core.trace.traces import PLACE, ROLL_RAD, SIZE_PX, X_PX, YAW, Trace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _SMOOTHED = 7  # frames: what is faster is the landmark model's jitter, not the head's
 

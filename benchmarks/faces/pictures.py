@@ -10,16 +10,15 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from scipy.signal import savgol_filter
 
 from rppg_core.face.faces import FaceFinder
@@ -27,6 +26,11 @@ from rppg_core.face.reader import FaceReader, Frame
 from rppg_core.face.regions import fit
 from rppg_core.media.video import read_video
 from rppg_core.trace.traces import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
 
 CLIP = Path(__file__).parents[3] / "shared" / "data" / "face-1" / "face-1.mp4"
 """One man, still and well lit; a sample of vitallens-python, MIT."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from rppg_core import measure
 from rppg_core.extractors import DEFAULT, extraction
-from rppg_core.results import Vitals
-from rppg_core.simulation.physiology import Truth
-from rppg_core.trace.traces import Trace
 from rppg_core.vital.variability import variability
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rppg_core.results import Vitals
+    from rppg_core.simulation.physiology import Truth
+    from rppg_core.trace.traces import Trace
 
 _SURE, _TOLERANCE_BPM = 0.7, 2.0
 _THIRDS = 3
@@ -31,15 +34,24 @@ class Known(Protocol):
     """A recording with its truth."""
 
     @property
-    def face(self) -> str: ...
+    def face(self) -> str:
+        """Whose face it is."""
+
     @property
-    def codec(self) -> str: ...
+    def codec(self) -> str:
+        """How the frames were compressed."""
+
     @property
-    def dark(self) -> bool: ...
+    def dark(self) -> bool:
+        """Whether the skin is dark."""
+
     @property
-    def truth(self) -> Truth: ...
+    def truth(self) -> Truth:
+        """The true pulse."""
+
     @property
-    def trace(self) -> Trace | None: ...
+    def trace(self) -> Trace | None:
+        """What was read; None if nothing was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +85,8 @@ def table(done: Sequence[Known]) -> str:
     """The whole report, as Markdown."""
     scores = [s for s in map(score, done) if s]
     cuts: list[tuple[str, Callable[[Score], bool]]] = [("all", lambda _: True)]
-    cuts += [(f"face: {name}", lambda s, n=name: s.of.face == n) for name in sorted({s.of.face for s in scores})]  # type: ignore[misc]
-    cuts += [(f"sent as {name}", lambda s, n=name: s.of.codec == n) for name in sorted({s.of.codec for s in scores})]  # type: ignore[misc]
+    cuts += [(f"face: {name}", lambda s, n=name: s.of.face == n) for name in sorted({s.of.face for s in scores})]
+    cuts += [(f"sent as {name}", lambda s, n=name: s.of.codec == n) for name in sorted({s.of.codec for s in scores})]
     cuts += [("light skin or light", lambda s: not s.of.dark), ("dark", lambda s: s.of.dark)]
     parts = {name: [s for s in scores if chosen(s)] for name, chosen in cuts}
     return "\n".join([_overview(parts, len(done) - len(scores)), _by_third(scores), _rows(scores)])

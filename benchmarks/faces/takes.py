@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import irfft, rfft, rfftfreq
 from scipy.signal import hilbert
 
-from benchmarks.faces.motion import Motion
 from benchmarks.faces.pictures import Clip, Portrait, picture, place_in
 from rppg_core.face.regions import CELL, COLUMNS, LEFT, MEMBERSHIP, ROWS, TOP
 from rppg_core.pulse.extract import find_pulse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from benchmarks.faces.motion import Motion
 
 FPS = 30.0
 _SIDES = 4.6  # width and height of a frame, in eye distances

@@ -114,7 +114,7 @@ def _let_pass(
     setup_logging("WARNING")
     logging.getLogger("locust.runners").setLevel("CRITICAL")  # it complains of people who have gone home already
     environment = Environment(user_classes=list(EVERYBODY), host=host, shape_class=Day(), stop_timeout=2.0)
-    environment.traffic = traffic
+    environment.traffic = traffic  # type: ignore[attr-defined]  # locust gives its people the environment
     runner = environment.create_local_runner()
     before, machine, began = cpu_by_kind(service) if service else None, machine_s(), time.monotonic()
     runner.start_shape()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import random
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from locust import FastHttpUser, between, constant, task
 
-from benchmarks.load.traffic import Traffic
 from benchmarks.material import BATCH, FPS
 from benchmarks.service.client import END, PATH, frame_part, head, headers
+
+if TYPE_CHECKING:
+    from benchmarks.load.traffic import Traffic
 
 SOME = random.Random(11)  # one order of chances for every run
 _REPEATED, _FORGOTTEN = 0.1, 0.3

@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from rich.console import Console
 
@@ -70,7 +71,7 @@ def main() -> None:
                 for name, command in runs.items():
                     costs.setdefault(name, []).append(_run(command, len(frames), Path(temporary)))
                 costs.setdefault("Beam, JPEG frames through HTTP", []).append(_through_http(service, frames, turn))
-    middle = {name: Cost(*(_median(column) for column in zip(*found, strict=True))) for name, found in costs.items()}
+    middle = {name: _middle(found) for name, found in costs.items()}
     text = page(options.clip.name, len(frames), options.rate, options.rounds, [peer.package for peer in PEERS], middle)
     Console(width=118).print(text)
     PAGE.write_text(text)
@@ -133,6 +134,13 @@ def _through_http(service: Service, frames: list[bytes], turn: int) -> Cost:
         cost = Cost(used * per_frame, passed * per_frame, resident, 0.0, None, rate)
     assert cost
     return cost
+
+
+def _middle(costs: list[Cost]) -> Cost:
+    """The median of each figure."""
+    columns: Any = zip(*costs, strict=True)
+    cpu, wall, peak, child, load, rate = map(_median, columns)
+    return Cost(cpu or 0.0, wall or 0.0, peak or 0.0, child or 0.0, load, rate)
 
 
 def _median(values: tuple[float | None, ...]) -> float | None:

@@ -1,6 +1,7 @@
 """`run_beam.py CLIP video|frames|decode`: a file, its frames as JPEGs in batches, or no more than decoding the file."""
 
 import sys
+from pathlib import Path
 
 import av
 import cv2
@@ -20,7 +21,7 @@ reader = FaceReader()
 
 def from_video() -> float | None:
     """As `beam measure` and `beam worker` do."""
-    return measure(trace_of(read_video(clip, max_fps=30.0), reader)).heart_rate_bpm
+    return measure(trace_of(read_video(Path(clip), max_fps=30.0), reader)).heart_rate_bpm
 
 
 def from_frames(frames: list[Frame]) -> float | None:
@@ -49,5 +50,5 @@ elif way == "decode":
     report(cpu_s(), decoded)
 else:
     loaded_s = cpu_s()
-    jpegs = [Frame(round(1e6 * at), encode(image)) for at, image in read_video(clip)]
+    jpegs = [Frame(round(1e6 * at), encode(image)) for at, image in read_video(Path(clip))]
     report(loaded_s, lambda: from_frames(jpegs))

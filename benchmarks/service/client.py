@@ -5,10 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.material import FPS
-from benchmarks.service.started import Service
+
+if TYPE_CHECKING:
+    from benchmarks.service.started import Service
 
 LONGEST_MS = 300_000  # windows that no request of a benchmark fills
 BOUNDARY = "beam-benchmark"

@@ -10,13 +10,17 @@ import random
 import select
 import socket
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
 from benchmarks.service.client import BOUNDARY, END, LONGEST_MS, PATH, frame_part, head
-from benchmarks.service.started import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.service.started import Service
 
 WARM_UP = 3  # requests of each person before anything is counted: connections, the search for the face, the key
 _STUCK_S = 30.0
@@ -120,7 +124,7 @@ def _run(address: str, key: str, frames: list[bytes], load: Load, name: str) -> 
     people = [_Person(address, key, f"{name}-{i}", frames, load.per_request) for i in range(load.people)]
     count = [0]
 
-    def warm(person: _Person, now: float) -> float:
+    def warm(_: _Person, now: float) -> float:
         count[0] += 1
         return now if count[0] <= (WARM_UP - 1) * len(people) else float("inf")
 

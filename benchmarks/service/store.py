@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from statistics import median
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-import redis
 from redis.connection import AbstractConnection
 
 from beam_api import Settings, create_app
@@ -16,7 +16,11 @@ from beam_api.store.client import connect
 from benchmarks.material import BATCH, batches
 from benchmarks.report import Figure
 from benchmarks.service.client import END, LONGEST_MS, PATH, Client, frame_part, head, headers
-from benchmarks.service.started import Service
+
+if TYPE_CHECKING:
+    import redis
+
+    from benchmarks.service.started import Service
 
 ROUNDS = 5
 REQUESTS = 10  # in a round
@@ -57,7 +61,7 @@ def _round_trips(service: Service, frames: list[bytes], per_request: int) -> flo
     trips = [0]
     send = AbstractConnection.send_packed_command
 
-    def counted(*args: object, **options: object) -> object:
+    def counted(*args: Any, **options: Any) -> Any:
         trips[0] += 1
         return send(*args, **options)
 

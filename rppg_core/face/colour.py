@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.face.regions import CELL, COLUMNS, CORNERS, LEFT, MEMBERSHIP, ROWS, TOP, Fit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Large faces are first averaged in blocks of _BLOCKS pixels a side, as long as a cell keeps _FINE pixels; then the
 # face is sampled with _SAMPLES a cell's side, the fewest that are no coarser than what is sampled. So every pixel

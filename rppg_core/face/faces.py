@@ -13,20 +13,22 @@ References
 
 from __future__ import annotations
 
-import copy
 import importlib.metadata
 import math
 import threading
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import dlib
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.errors import ModelUnavailable, NoFaceDetected
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _MODELS = files("rppg_core") / "models"
 
@@ -107,8 +109,10 @@ class _Detector:
 class FaceFinder:
     """dlib's detector and one landmark model. Holds no state of any person; safe to share between threads."""
 
-    def __init__(self, landmarks: str = "5") -> None:
+    def __init__(self, landmarks: str = "5", *, model: tuple[dlib.shape_predictor, int] | None = None) -> None:
         """`landmarks`: "5" (shipped), "68" (the optional package), or a path to a dlib predictor of 5 or 68 points.
+
+        `model` is one that is loaded already, with its number of points.
 
         Raises
         ------
@@ -118,13 +122,11 @@ class FaceFinder:
         # One for crops around a known face, and one for whole pictures, so that the quick check of a followed face
         # never waits for a search, which takes a hundred times as long.
         self._in_crops, self._in_pictures = _Detector(), _Detector()
-        self._predictor, self.n_points = _load(landmarks)
+        self._predictor, self.n_points = model or _load(landmarks)
 
     def beside(self) -> FaceFinder:
         """Another one with the same model, which never waits for this one's detectors."""
-        other = copy.copy(self)
-        other._in_crops, other._in_pictures = _Detector(), _Detector()
-        return other
+        return FaceFinder(model=(self._predictor, self.n_points))
 
     def find_near(self, image: NDArray[np.uint8], near: Face) -> Face | None:
         """Search for a face around its last place."""

@@ -5,14 +5,17 @@ Memory is bounded by one batch of pictures, however long the footage is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from rppg_core.errors import NoFaceDetected
 from rppg_core.face.reader import FaceReader, FaceState, Frame
 from rppg_core.trace.traces import Sample, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 _BATCH, _BATCH_BYTES = 30, 64_000_000
 """Frames read together, fewer of them when they are large: the first and last of each batch are verified."""

@@ -7,14 +7,12 @@ fails, the frames before it are checked backwards to the last verified one, and 
 
 from __future__ import annotations
 
-import copy
 import math
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.errors import NoFaceDetected, RppgError, UnsupportedImage
 from rppg_core.face.colour import mean_colours
@@ -23,6 +21,11 @@ from rppg_core.face.regions import fit
 from rppg_core.face.witnesses import witness
 from rppg_core.media import images
 from rppg_core.trace.traces import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 FOLLOW_US = 200_000
 """A face may be followed over at most this gap; beyond it, it is searched for."""
@@ -125,15 +128,16 @@ class _Walk:
 class FaceReader:
     """Reads frames with one landmark model; holds no state of any person. Safe to share between threads."""
 
-    def __init__(self, landmarks: str = "5") -> None:
-        """`landmarks`: "5", "68", or a path to a dlib shape predictor. Raises ModelUnavailable."""
-        self._finder = FaceFinder(landmarks)
+    def __init__(self, landmarks: str = "5", *, finder: FaceFinder | None = None) -> None:
+        """`landmarks`: "5", "68", or a path to a dlib shape predictor, unless there is a `finder` already.
+
+        Raises ModelUnavailable.
+        """
+        self._finder = finder or FaceFinder(landmarks)
 
     def beside(self) -> FaceReader:
         """Another one with the same model, which never waits for this one's detectors."""
-        other = copy.copy(self)
-        other._finder = self._finder.beside()
-        return other
+        return FaceReader(finder=self._finder.beside())
 
     def read(self, frames: Sequence[Frame], last: FaceState | None = None) -> list[Reading]:
         """Read the frames of one request; the readings come in the order of `frames`.

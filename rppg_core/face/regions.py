@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Outer and inner corner of the eye on the image's right, the same on its left, base of the nose: dlib's order.
 TEMPLATE = np.array([[0.710, 0.003], [0.289, 0.030], [-0.710, 0.003], [-0.289, 0.030], [0.0, 0.820]])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.face.regions import CENTRES, N_REGIONS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MIN_REGIONS = 6
 """Fewer regions can't be told apart, nor be split into halves that say something about each other."""

@@ -8,12 +8,15 @@ are kept as witnesses: what they do at the rate of a supposed pulse, the picture
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from rppg_core.face.regions import Fit
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rppg_core.face.regions import Fit
 
 _FACE = (0.0, 0.45, 1.0, 1.0)  # middle and half sides in the canonical frame
 _PATCHES = ((-2.25, 0.0, 0.5, 1.2), (2.25, 0.0, 0.5, 1.2), (0.0, -1.75, 0.9, 0.3), (-1.6, 2.6, 0.5, 0.4))

@@ -6,14 +6,17 @@ import re
 import struct
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import simplejpeg
-from numpy.typing import NDArray
 
 from rppg_core.errors import InvalidImage, UnsupportedImage
 from rppg_core.media import png
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAX_PIXELS = 25_000_000
 WHOLE_PIXELS = 8_000_000
@@ -224,18 +227,23 @@ def _jpeg_header(data: bytes) -> Header:
         if marker in _FRAME_MARKERS:
             if at + 10 > len(data):
                 break
-            height, width, components = struct.unpack_from(">HHB", data, at + 5)
-            if components == 1:
-                raise UnsupportedImage("The image is greyscale: without colour there is no pulse to see.")
-            if marker in _PROGRESSIVE and data.count(b"\xff\xda", at) > MAX_SCANS:
-                raise InvalidImage("The JPEG has too many scans.")
-            return Header("jpeg", width, height, components, orientation)
+            return _frame_header(data, at, orientation)
         if marker in {0xDA, 0xD9}:  # pixels, or the end, before any frame header
             break
         if marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\x00\x00":
             orientation = _exif_orientation(data[at + 10 : at + 2 + length])
         at += 2 + length
     raise InvalidImage("The JPEG is truncated or corrupt.")
+
+
+def _frame_header(data: bytes, at: int, orientation: int) -> Header:
+    """Read the frame header whose marker is at a place."""
+    height, width, components = struct.unpack_from(">HHB", data, at + 5)
+    if components == 1:
+        raise UnsupportedImage("The image is greyscale: without colour there is no pulse to see.")
+    if data[at + 1] in _PROGRESSIVE and data.count(b"\xff\xda", at) > MAX_SCANS:
+        raise InvalidImage("The JPEG has too many scans.")
+    return Header("jpeg", width, height, components, orientation)
 
 
 def _exif_orientation(tiff: bytes) -> int:

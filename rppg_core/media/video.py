@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import VideoReformatter
-from numpy.typing import NDArray
 
 from rppg_core.errors import InvalidVideo, UnusableVideo
 from rppg_core.media.containers import sniff
 from rppg_core.media.orientation import Orientation, square_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
 
 CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mjpeg", "mpeg4", "rawvideo")
 """What `probe` lets through, as FFmpeg names them: decoders that cameras and recorders need, and no others."""
@@ -265,11 +268,11 @@ class _Picture:
             interpolation="AREA" if reduced else "BILINEAR",
             threads=1,
         )
-        return self._orientation(frame).apply(cast(NDArray[np.uint8], rgb.to_ndarray()))
+        return self._orientation(frame).apply(cast("NDArray[np.uint8]", rgb.to_ndarray()))
 
     def _orientation(self, frame: av.VideoFrame) -> Orientation:
         # PyAV's own `rotation` knows no mirroring.
-        for data in cast(Iterable[Any], frame.side_data):  # declared as a mapping of names, which it isn't
+        for data in cast("Iterable[Any]", frame.side_data):  # declared as a mapping of names, which it isn't
             if data.type == SideDataType.DISPLAYMATRIX:
                 return Orientation.of_matrix(np.frombuffer(data, np.int32).tolist())
         return self._tagged
@@ -304,7 +307,7 @@ def _interval_s(times: list[float]) -> float:
 
 def _pictures(container: av.container.InputContainer) -> av.VideoStream:
     """The stream that a player shows: not the cover of a recording that has one."""
-    return cast(av.VideoStream, container.streams.best("video") or container.streams.video[0])
+    return cast("av.VideoStream", container.streams.best("video") or container.streams.video[0])
 
 
 def _head(file: Path | BinaryIO) -> bytes:

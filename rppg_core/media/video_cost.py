@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from rppg_core.media.video import VideoInfo
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rppg_core.media.video import VideoInfo
 
 MAX_FPS = 30.0
 """Faster videos are thinned: a pulse has nothing that 30 frames a second don't show."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, rfft, rfftfreq
 
 from rppg_core.errors import SignalTooShort
 from rppg_core.methods.gate import as_traces
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 _PROJECTION = np.array([[3.0, -2.0, 0.0], [1.5, 1.0, -1.5]]).T  # columns are X and Y
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from rppg_core.methods.gate import as_traces
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 def lgi(traces: ArrayLike, fs: float) -> NDArray[np.float64]:
@@ -19,6 +23,7 @@ def lgi(traces: ArrayLike, fs: float) -> NDArray[np.float64]:
     .. [1] C. S. Pilz, S. Zaunseder, J. Krajewski and V. Blazek, "Local Group Invariance for Heart Rate Estimation
        from Face Videos in the Wild", CVPR Workshops, 2018. doi:10.1109/CVPRW.2018.00172
     """
+    del fs  # the mix is the same at any rate; every method is called alike
     rgb = as_traces(traces)
     gram = np.einsum("nri,nrj->rij", rgb, rgb, optimize=True)
     dominant = np.linalg.eigh(gram)[1][..., -1]  # (n_regions, 3)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from rppg_core.methods.gate import as_traces
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 def omit(traces: ArrayLike, fs: float) -> NDArray[np.float64]:
@@ -19,6 +23,7 @@ def omit(traces: ArrayLike, fs: float) -> NDArray[np.float64]:
     .. [1] C. Alvarez Casado and M. Bordallo Lopez, "Face2PPG: An unsupervised pipeline for blood volume pulse
        extraction from faces", IEEE J. Biomed. Health Inform. 27(11), 2023. doi:10.1109/JBHI.2023.3307942
     """
+    del fs  # the mix is the same at any rate; every method is called alike
     rgb = as_traces(traces)
     first = rgb[0] / np.linalg.norm(rgb[0], axis=-1, keepdims=True)  # (n_regions, 3)
     along = np.einsum("nrc,rc->nr", rgb, first)

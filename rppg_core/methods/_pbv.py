@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from rppg_core.methods.gate import as_traces, relative
 from rppg_core.numerics import TINY
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 SIGNATURE = np.array([0.33, 0.77, 0.53])
 """Relative strength of the pulse in R, G, B under white light (the paper's measurement)."""
@@ -22,6 +26,7 @@ def pbv(traces: ArrayLike, fs: float) -> NDArray[np.float64]:
     .. [1] G. de Haan and A. van Leest, "Improved motion robustness of remote-PPG by using the blood volume pulse
        signature", Physiol. Meas. 35(9), 2014. doi:10.1088/0967-3334/35/9/1913
     """
+    del fs  # the mix is the same at any rate; every method is called alike
     change = relative(as_traces(traces))
     spread = np.einsum("nri,nrj->rij", change, change, optimize=True)
     # Channels that move exactly alike leave the matrix singular; a millionth of its trace decides such ties.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from rppg_core.errors import SignalTooShort
 from rppg_core.methods.gate import as_traces
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 def pos(traces: ArrayLike, fs: float, *, window_s: float = 1.6) -> NDArray[np.float64]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.face.skin import MIN_REGIONS, skin_regions
 from rppg_core.pulse.whole_picture import WholePicture, whole_picture
@@ -13,6 +13,9 @@ from rppg_core.trace.flicker import remove_flicker
 from rppg_core.trace.motion import remove_motion
 from rppg_core.trace.sampling import EvenTrace, resample, slow_part
 from rppg_core.trace.traces import SIZE_PX, YAW, Trace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CUTOFF_HZ = 0.45
 """What is slower is drift: two thirds of the slowest rate, so that a pulse of that keeps most of its height."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.bands import RATE_HZ, STABILITY_HZ
 from rppg_core.numerics import TINY
-from rppg_core.pulse.clean import CleanTrace
 from rppg_core.pulse.pulse_colour import PulseColour, phase_coherence
 from rppg_core.pulse.stability import stability
-from rppg_core.pulse.whole_picture import PictureEvidence
 from rppg_core.trace.motion import motion_at, nod_at
-from rppg_core.vital.beats import Beats
-from rppg_core.vital.heart_rate import HeartRate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rppg_core.pulse.clean import CleanTrace
+    from rppg_core.pulse.whole_picture import PictureEvidence
+    from rppg_core.vital.beats import Beats
+    from rppg_core.vital.heart_rate import HeartRate
 
 _EDGE_HZ = 0.01  # a peak of a slope beyond the band lies within a step of the spectrum's grid from its end
 _SWAY_HZ = 0.6  # heads wander more slowly than this without nodding

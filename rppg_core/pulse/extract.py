@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.face.skin import MIN_REGIONS
 from rppg_core.methods import METHODS
@@ -24,11 +24,15 @@ from rppg_core.pulse.fusion import (
 )
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, PulseColour, pulse_colour
 from rppg_core.pulse.timed_wave import timed_waves
-from rppg_core.pulse.whole_picture import PictureEvidence, WholePicture
-from rppg_core.trace.sampling import EvenTrace
 from rppg_core.trace.traces import Trace
 from rppg_core.vital.beats import FINE_HZ, Beats, find_beats
 from rppg_core.vital.heart_rate import HeartRate, heart_rate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rppg_core.pulse.whole_picture import PictureEvidence, WholePicture
+    from rppg_core.trace.sampling import EvenTrace
 
 FUSED_METHODS = ("pos", "chrom", "pbv")
 """The methods whose pulses are fused; the others of the registry add no more than time to these."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import next_fast_len, rfft, rfftfreq
 
 from rppg_core.bands import PULSE_BAND_HZ, RATE_HZ, within
 from rppg_core.numerics import TINY
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Towards independent noise: a window holds too few frequencies to trust every covariance. Finding a faint rate asks for
 # more trust than judging it, where fitted noise would pass for pulse.

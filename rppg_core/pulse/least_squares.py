@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
 from rppg_core.numerics import TINY
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _HARMONIC_RIDGE = 1.0  # the first harmonic is the weaker part of a pulse, and noise in it counts less
 _DRIFT_S, _DRIFT_POWER = (1.0, 3.0, 10.0), (0.0, 0.3, 1.0, 3.0, 10.0, 30.0)  # of the noise's slow part

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.face.skin import MIN_REGIONS
-from rppg_core.pulse.extract import Pulse
 from rppg_core.pulse.pulse_colour import BLOOD_HUE
 from rppg_core.trace.sampling import slow_part
-from rppg_core.vital.beats import Beats
 from rppg_core.vital.respiration import FS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rppg_core.pulse.extract import Pulse
+    from rppg_core.vital.beats import Beats
 
 _BELOW_PULSE, _MOST_HZ = 0.6, 0.6  # share of the heart rate above which the pulse begins; the fastest breath, 36/min
 _LEAST = 5  # points, fewer of which show no wave

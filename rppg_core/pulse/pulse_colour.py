@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.methods._pbv import SIGNATURE
 from rppg_core.numerics import TINY
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BLOOD_HUE = SIGNATURE - SIGNATURE.mean()
 """Blood's pulse in R, G, B, what all channels share taken out; a change of colour along it is blood's, or looks it."""

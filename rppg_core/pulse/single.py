@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.errors import SignalTooShort
-from rppg_core.methods import Method
 from rppg_core.pulse.clean import CleanTrace, clean, without_drift
 from rppg_core.pulse.evidence import SkinAtRate, gather
 from rppg_core.pulse.extract import Extractor, Pulse
 from rppg_core.pulse.fusion import band_spectrum
 from rppg_core.pulse.pulse_colour import pulse_colour
-from rppg_core.trace.traces import Trace
 from rppg_core.vital.beats import find_beats
 from rppg_core.vital.heart_rate import heart_rate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rppg_core.methods import Method
+    from rppg_core.trace.traces import Trace
 
 _NEAR_HZ, _AROUND_HZ = 0.06, 0.15  # the spread that heart-rate variability gives a rate; and where halves are compared
 _TONE = 2.0  # half width of a tone under Hann's window, over one over the length

@@ -7,11 +7,10 @@ surely.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from rppg_core.bands import RATE_HZ
@@ -24,6 +23,11 @@ from rppg_core.trace.aliasing import is_evenly_slow
 from rppg_core.trace.sampling import seen_colours
 from rppg_core.trace.traces import PLACE, SIZE_PX, YAW, Trace
 from rppg_core.trace.witnesses import DETAILS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 SECTION_S = 60.0
 """A heart doesn't keep one rate for longer; longer windows are searched in parts of at most this length."""

@@ -7,12 +7,16 @@ seconds, they can't.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import irfft, rfft, rfftfreq
 
 from rppg_core.bands import PULSE_BAND_HZ, within
 from rppg_core.numerics import TINY, analytic_signal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Of K and block lengths from 0.8 to 6 s, on tuning faces of `benchmarks.painted` and `benchmarks.injected`, these made
 # the smallest errors of the beats' times by a little; any K from 2 to 10 leaves intervals unshrunk.

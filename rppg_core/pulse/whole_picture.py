@@ -11,14 +11,18 @@ talking have no power at the higher multiples, so the geometric mean over the mu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import next_fast_len, rfft, rfftfreq
 
-from rppg_core.trace.sampling import EvenTrace
-from rppg_core.trace.traces import Trace
 from rppg_core.trace.witnesses import CENTRE, DETAILS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rppg_core.trace.sampling import EvenTrace
+    from rppg_core.trace.traces import Trace
 
 _MIN_SEEN = 0.9  # share of the frames in which a witness must be seen
 _LARGEST = 8.0  # times the usual change: one cut of the scene must not outweigh every keyframe

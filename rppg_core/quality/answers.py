@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from rppg_core.quality.calibration import CALIBRATION
 from rppg_core.quality.probability import interval
-from rppg_core.quality.table import Calibration
 from rppg_core.results import VITALS, Quality, Vitals, Waveform
 from rppg_core.trace.sampling import frame_rate_hz
-from rppg_core.trace.traces import Trace
+
+if TYPE_CHECKING:
+    from rppg_core.quality.table import Calibration
+    from rppg_core.trace.traces import Trace
 
 NEEDS_S = {"heart_rate": 5.0, "hrv": 20.0, "stress_index": 25.0, "respiration_rate": 15.0, "spo2": 5.0}
 """Seconds of trace each vital needs."""

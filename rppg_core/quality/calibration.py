@@ -5,10 +5,13 @@ Each row is a logistic function: an intercept and a weight for each feature that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from rppg_core.quality.table import Calibration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from rppg_core.pulse.evidence import Evidence, SparseEvidence
-from rppg_core.pulse.extract import Pulse
-from rppg_core.pulse.sparse import SparsePulse
 from rppg_core.quality.answers import NEEDS_S, SLACK_S, Answers
 from rppg_core.quality.probability import (
     MIN_CONFIDENCE,
@@ -20,11 +19,16 @@ from rppg_core.quality.probability import (
     sparse_quality,
     variability_features,
 )
-from rppg_core.vital.beats import Beats
 from rppg_core.vital.hrv import stress_index
-from rppg_core.vital.oxygen import Oxygen
-from rppg_core.vital.respiration import Respiration
 from rppg_core.vital.variability import variability
+
+if TYPE_CHECKING:
+    from rppg_core.pulse.evidence import Evidence, SparseEvidence
+    from rppg_core.pulse.extract import Pulse
+    from rppg_core.pulse.sparse import SparsePulse
+    from rppg_core.vital.beats import Beats
+    from rppg_core.vital.oxygen import Oxygen
+    from rppg_core.vital.respiration import Respiration
 
 _STRESS_BEATS = 25  # a histogram of fewer has no mode to speak of
 _PERIODIC_MOTION = 1.3  # log10 of the head's motion at the rate over that around it

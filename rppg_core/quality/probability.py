@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rppg_core.face.skin import MIN_REGIONS
-from rppg_core.pulse.evidence import Evidence, SparseEvidence
-from rppg_core.pulse.whole_picture import PictureEvidence
 from rppg_core.quality.calibration import CALIBRATION
-from rppg_core.quality.table import Calibration
-from rppg_core.vital.beats import Beats
-from rppg_core.vital.oxygen import Oxygen
-from rppg_core.vital.respiration import Respiration
-from rppg_core.vital.variability import Variability
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rppg_core.pulse.evidence import Evidence, SparseEvidence
+    from rppg_core.pulse.whole_picture import PictureEvidence
+    from rppg_core.quality.table import Calibration
+    from rppg_core.vital.beats import Beats
+    from rppg_core.vital.oxygen import Oxygen
+    from rppg_core.vital.respiration import Respiration
+    from rppg_core.vital.variability import Variability
 
 SURE = 0.98
 """Probability from which a heart rate counts as sure: a confidence of 0.7."""
@@ -31,7 +35,7 @@ _CODEC_DB, _LIKELY_DB, _CODEC_JUMPS = 11.0, 8.0, 2.2  # beyond what clean pictur
 
 _AMPLE_BITS = 0.5  # a pixel of a video, from which a codec leaves the pulse alone
 
-_THIN_JITTER = 0.5  # by `benchmarks.variability --fit`: the logarithm of how much more jitter a thinned pulse may have
+THIN_JITTER = 0.5  # by `benchmarks.variability --fit`: the logarithm of how much more jitter a thinned pulse may have
 
 _SINUS, _FIBRILLATION = 0.08, 0.05  # by which intervals in a row differ with a rhythm, and much more without, as shares
 
@@ -114,7 +118,7 @@ def rmssd_interval(
     """
     by_chance, by_jitter, by_ends = calibration.half_width["hrv"]
     square = (found.rmssd_ms or 0.0) ** 2
-    jitter = found.most_jitter_ms2 * float(np.exp(_THIN_JITTER * thinness(bits_a_pixel)))
+    jitter = found.most_jitter_ms2 * float(np.exp(THIN_JITTER * thinness(bits_a_pixel)))
     chance = 2 * np.sqrt(square * jitter / max(found.differences, 1))
     half = float(np.hypot(np.hypot(by_chance * chance, by_jitter * jitter), by_ends * square))
     return float(np.sqrt(max(square - half, 0.0))), float(np.sqrt(square + half))

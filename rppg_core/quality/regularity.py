@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from rppg_core.bands import RATE_HZ
 from rppg_core.pulse.stability import stability
-from rppg_core.results import Waveform
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rppg_core.results import Waveform
 
 STRETCH_S, STEP_S = 6.0, 2.0
 """Stretches of a wave that are looked at one by one, and how far apart they begin."""

@@ -7,17 +7,21 @@ from the scene and its seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import simplejpeg
-from numpy.typing import NDArray
 
 from rppg_core.face.reader import Frame
 from rppg_core.simulation.physiology import Physiology, simulate_person, without_rhythm
 from rppg_core.simulation.scenes import HAIR, PULSE_SHARE, SKIN_RGB, Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 # The portrait's own geometry, in its pixels.
 _EYES = np.array([224.2, 102.0])  # between the eyes

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import av
 
-from rppg_core.simulation.faces import SimulatedFace
+if TYPE_CHECKING:
+    from rppg_core.simulation.faces import SimulatedFace
 
 _CLOCK_HZ = 90_000  # fine enough for any capture time, and what players expect
 
@@ -30,7 +31,7 @@ def film(
         Constant rate factor, for the codecs that know one: 18 is fine, 28 is coarse.
     """
     with av.open(str(file) if isinstance(file, Path) else file, "w", format=container) as out:
-        stream = cast(av.VideoStream, out.add_stream(codec, rate=round(face.scene.fps), options={"crf": str(crf)}))
+        stream = cast("av.VideoStream", out.add_stream(codec, rate=round(face.scene.fps), options={"crf": str(crf)}))
         stream.width, stream.height = (side // 2 * 2 for side in face.scene.frame_size)
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, _CLOCK_HZ)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from rppg_core.vital.hrv import rmssd_ms, sdnn_ms, stress_index
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 _PAD_S = 8.0  # beats and breaths go on this long before 0 and after the end, so that the edges are like the middle
 _LF_HZ = 0.1  # Mayer waves of the blood pressure

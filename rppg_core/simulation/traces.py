@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from typing import TYPE_CHECKING
 
-from rppg_core.simulation.physiology import Physiology
+import numpy as np
+
 from rppg_core.trace.traces import Trace
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from rppg_core.simulation.physiology import Physiology
 
 PULSE_RGB = np.array([0.33, 0.77, 0.53]) / 0.77
 """Relative height of the pulse in R, G, B, with green as 1."""

@@ -12,10 +12,14 @@ References
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from rppg_core.bands import ALIAS_HZ
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 LOW_HZ, HIGH_HZ = ALIAS_HZ
 """Rates of a heart. Two of them may be confused over a distance of `LOW_HZ` to twice `HIGH_HZ`."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import next_fast_len, rfft, rfftfreq
 
 from rppg_core.bands import FLICKER_HZ, within
 from rppg_core.numerics import TINY
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _MOST_TONES = 4
 _STANDS_OUT = 6.0  # a tone's amplitude over the median of the band

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import irfft, rfft, rfftfreq
 
 from rppg_core.bands import MOST_OF_FS
 from rppg_core.numerics import TINY
 from rppg_core.trace.traces import PLACE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _LEARNT_FROM_HZ = 3.5
 _SMOOTHED = 5  # frequencies averaged to see where the head really moves

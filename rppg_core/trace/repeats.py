@@ -7,11 +7,16 @@ are left out, and the trace is what the camera gave.
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
-from rppg_core.trace.traces import Trace
+import numpy as np
+
 from rppg_core.trace.witnesses import CENTRE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rppg_core.trace.traces import Trace
 
 _LEAST_SHARE = 0.25  # of the frames repeat: fewer may be a camera's hiccups, or chance
 _SAME, _TOUCHED_UP = 0.02, 0.1  # of what a new picture changes; a codec touches up its repeats a little

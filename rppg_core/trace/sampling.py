@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 
-from rppg_core.trace.traces import Trace
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rppg_core.trace.traces import Trace
 
 MAX_FS = 40.0
 """Traces above this rate are averaged down: 30 frames a second hold all a pulse has."""

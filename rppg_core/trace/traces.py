@@ -6,14 +6,18 @@ A *sample* is what is left of one frame: the mean colour of each skin region, th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from rppg_core.errors import InvalidTraces
 from rppg_core.trace.witnesses import DETAILS, N_WITNESSES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
 
 POSE = ("x_px", "y_px", "size_px", "roll_rad", "yaw")
 """Columns of a pose: centre and size of the face in pixels, its tilt, and the nose's offset as a share of the size."""

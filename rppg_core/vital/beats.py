@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.numerics import peaks_apart
 from rppg_core.vital.mean_beat import filtered, find_mean_beat, segments_at
 from rppg_core.vital.timing import OtherTimes, other_times, residual_sigma, timing_sigma
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FINE_HZ = 250.0
 """Beats are timed on a grid at least this fine, and between its points by a parabola."""

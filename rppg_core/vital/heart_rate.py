@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import next_fast_len, rfft, rfftfreq
 
 from rppg_core.bands import PULSE_BAND_HZ, RATE_HZ, within
 from rppg_core.numerics import TINY, peak_frequency
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _HALF_SHARE = 0.35  # a peak at half the rate this strong is the heart, and the stronger one its first harmonic
 _REACH_HZ = 0.15  # from a rate that is known: the spread of a variable rhythm

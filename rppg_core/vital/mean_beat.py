@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
 from rppg_core.numerics import TINY, vertex
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _EDGE_S = 1.5  # the signal is mirrored this far, so that the first and last beats aren't bent by the filter
 # Shares of the mean interval. A heart's intervals differ by less than a third from beat to beat, so that no beat lies

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import irfft, rfft, rfftfreq
 
 from rppg_core.bands import BREATH_HZ, within
 from rppg_core.numerics import TINY, peak_frequency
 from rppg_core.trace.sampling import slow_part
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FS = 4.0
 """Rate of the modulations' common grid, in Hz."""

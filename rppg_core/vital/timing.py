@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.numerics import TINY
 from rppg_core.vital.mean_beat import Matching, MeanBeat, segments_at, summits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # From simulated beats whose times are known: the mean beat takes some of the noise with it, and times by the harmonics
 # alone stray from those by the whole beat this much less than those from the truth. The second is the slower to learn

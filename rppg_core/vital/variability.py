@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rppg_core.numerics import TINY
 from rppg_core.vital import hrv
-from rppg_core.vital.beats import Beats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rppg_core.vital.beats import Beats
 
 _EXACT_MS = 10.0  # error of the beats' times below which RMSSD is known to its tolerance, however small it is
 _MOST_JITTER = 0.65  # share of RMSSD^2 that jitter may explain
@@ -18,7 +22,7 @@ _MIN_KEPT = 0.75  # share of intervals kept below which the rhythm is called irr
 # beats' sigma alone, where the skin is a single spot. Of 0 to 2.7, and 0 to 1, these left the least mean error of RMSSD
 # on the tuning recordings of `python -m benchmarks.variability --fit`. On painted faces of light skin alone, whose
 # errors go against the rhythm, the raw beats' is less by a third of a millisecond.
-_SEEN_SHARE, _SIGMA_SHARE = 2.35, 0.6
+SEEN_SHARE, _SIGMA_SHARE = 2.35, 0.6
 # Of each estimate alone: what makes it as large as the errors of the times really are, on the same recordings.
 _HALVES_SHARE, _HARMONICS_SHARE = 1.8, 4.5
 # In sinus rhythm the median interval differs from the next by less than a tenth (RMSSD of 120 ms at 75 beats a minute),
@@ -96,7 +100,7 @@ def jitter_ms2(beats: Beats, order: int, chosen: NDArray[np.bool_]) -> tuple[flo
     if harmonics is None:
         return by_halves, _HALVES_SHARE * by_halves
     by_harmonics = float(np.mean(differences(harmonics - beats.times_s) ** 2))
-    likely = _SEEN_SHARE * float(np.sqrt(by_halves * by_harmonics))
+    likely = SEEN_SHARE * float(np.sqrt(by_halves * by_harmonics))
     return likely, max(_HALVES_SHARE * by_halves, _HARMONICS_SHARE * by_harmonics)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from redis import Redis
@@ -15,6 +14,10 @@ from beam_api.server.embedded_redis import find_binary
 from beam_api.store.client import connect
 from tests.integration.conftest import Service, service, start_service
 from tests.processes import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["LockedRedis", "Service", "service", "start_service"]
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask.testing import FlaskClient
-from redis import Redis
 
 from beam_api import Settings, create_app
 from beam_api.web.context import EXTENSION
-from rppg_core.face.reader import FaceReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask.testing import FlaskClient
+    from redis import Redis
+
+    from rppg_core.face.reader import FaceReader
 
 ME = {"REMOTE_ADDR": "192.0.2.1"}
 OTHER = {"REMOTE_ADDR": "192.0.2.2"}
@@ -116,5 +120,6 @@ def test_a_key_that_expires_makes_room(limited: Any, redis: Redis) -> None:
     assert b"192.0.2.1" not in slots
     assert 0 < redis.pttl(slots) <= 15 * 60 * 1000
     assert client.post("/api/keys", environ_overrides=ME).status_code == 429
-    redis.zadd(slots, dict.fromkeys(redis.zrange(slots, 0, -1), 1))  # it has expired
+    members: list[Any] = redis.zrange(slots, 0, -1)
+    redis.zadd(slots, dict.fromkeys(members, 1))  # it has expired
     signed_up(client)

@@ -6,15 +6,18 @@ import ast
 import json
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask import Flask
-from redis import Redis
 
 import beam_api
 from beam_api.services.keys import TIERS
-from beam_api.web.context import Parts
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from redis import Redis
+
+    from beam_api.web.context import Parts
 
 WISHES = {
     "name": "mine",

@@ -5,24 +5,27 @@ from __future__ import annotations
 import base64
 import hmac
 import time
-from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask import Flask
 from redis import Redis
 
 from beam_api import Settings, create_app
 from beam_api.server.embedded_redis import EmbeddedRedis
-from beam_api.services import keys as keys_module
 from beam_api.services.keys import Token
 from beam_api.store import keys as store_keys
 from beam_api.store.client import connect
 from beam_api.web.context import EXTENSION, Parts
-from rppg_core.face.reader import FaceReader
 from tests.processes import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from flask import Flask
+
+    from rppg_core.face.reader import FaceReader
 
 
 @pytest.fixture
@@ -124,7 +127,7 @@ def commands(redis: Redis, ask: Any) -> list[tuple[str, ...]]:
     with watcher, watcher.monitor() as monitor:
         ask()
         redis.echo("the end")
-        seen = []
+        seen: list[tuple[str, ...]] = []
         while "the end" not in (command := monitor.next_command())["command"]:
             words = command["command"].split()
             script = words[1] if words[0].upper() in ("EVALSHA", "EVAL") else ""
@@ -138,7 +141,7 @@ def test_keys_that_must_not_come_in_ask_the_store_the_very_same(
     client = app.test_client(use_cookies=False)
     asked, told = {}, set()
     for why, headers in refused.items():
-        answers = []
+        answers: list[Any] = []
         redis.delete("none", *redis.keys("*address*"))  # how long its script takes depends on how many it has counted
         client.get("/api/keys/me", headers=refused["unknown"])
         asked[why] = commands(redis, lambda h=headers, a=answers: a.append(client.get("/api/keys/me", headers=h)))
@@ -190,7 +193,7 @@ def test_secrets_are_compared_in_constant_time_and_equally_often(
         compared.append((len(one), len(other)))
         return constant_time(one, other)
 
-    monkeypatch.setattr(keys_module.hmac, "compare_digest", compare)
+    monkeypatch.setattr(hmac, "compare_digest", compare)
     for why, headers in refused.items():
         compared.clear()
         token = Token.parse(headers["X-API-Key"])

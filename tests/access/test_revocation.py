@@ -5,22 +5,27 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from flask import Flask
-from redis import Redis
 
 from beam_api.server.embedded_redis import EmbeddedRedis, running_url
 from beam_api.services.admission import Admission
 from beam_api.services.keys import Keys, NewKey, Token
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
-from beam_api.web.context import Parts
-from tests.access.conftest import Service
 from tests.access.test_routes import START_MS, Customer
 from tests.integration.test_races import cpu_ticks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flask import Flask
+    from redis import Redis
+
+    from beam_api.web.context import Parts
+    from tests.access.conftest import Service
 
 pytestmark = pytest.mark.integration
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-from redis import Redis
 
 from beam_api.services.keys import TIERS
 from beam_api.store.deliveries import DeliveryStore
 from beam_api.store.scans import session_name
-from beam_api.web.context import Parts
 from tests.images import jpeg, still_face
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.testing import FlaskClient
+    from redis import Redis
+
+    from beam_api.web.context import Parts
 
 START_MS = 1_750_000_000_000
 SCAN = "/scan-session/<session_id>"
@@ -170,15 +173,15 @@ def somebody(app: Flask, parts: Parts, redis: Redis, owner: Customer, request: p
     elif kind == "unknown":
         key = owner.key[:24] + "A" * 43  # the owner's id, which is no secret, and a wrong one
     else:
-        made = parts.keys.create("owner")
-        key = made.key
+        new = parts.keys.create("owner")
+        key = new.key
         if kind == "revoked":
-            parts.keys.revoke(made.record.key_id)
+            parts.keys.revoke(new.record.key_id)
         elif kind == "expired":
-            redis.delete(f"beam:{{{made.record.key_id}}}:key")
+            redis.delete(f"beam:{{{new.record.key_id}}}:key")
         else:
-            new = parts.keys.rotate(made.record).key
-            key = new if kind == "rotated" else key
+            rotated = parts.keys.rotate(new.record)
+            key = rotated.key if kind == "rotated" else key
     return Customer(client, key, {"Authorization": f"Bearer {key}"})
 
 

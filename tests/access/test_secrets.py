@@ -6,10 +6,10 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,10 +19,14 @@ from beam_api.server.embedded_redis import EmbeddedRedis
 from beam_api.services.keys import Keys, NewKey
 from beam_api.store.keys import KeyStore
 from tests import videos
-from tests.access.conftest import LockedRedis, Service
 from tests.beam_api.services.test_webhook_delivery import Receiver
 from tests.images import jpeg, still_face
 from tests.processes import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.access.conftest import LockedRedis, Service
 
 pytestmark = pytest.mark.integration
 
@@ -42,7 +46,7 @@ class Driven:
     command_lines: str = ""
     refused: list[bytes] = field(default_factory=list)
 
-    def ask(self, method: str, path: str, **options: object) -> httpx.Response:
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         answer = httpx.request(method, self.service.url + path, **{"timeout": 60, **options})
         self.answers.append(answer)
         return answer

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-from redis import Redis
 
 from beam_api import Settings, create_app
 from beam_api.services.signup import SIGNUPS_AN_HOUR, VISITORS_AN_HOUR
-from rppg_core.face.reader import FaceReader
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.testing import FlaskClient
+    from redis import Redis
+
+    from rppg_core.face.reader import FaceReader
 
 LIMITS = [("/api/keys", SIGNUPS_AN_HOUR), ("/playground/key", VISITORS_AN_HOUR)]
 

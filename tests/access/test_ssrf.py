@@ -9,19 +9,22 @@ from __future__ import annotations
 import ast
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask.testing import FlaskClient
-from redis import Redis
 
 import beam_api
 from beam_api.adapters import webhook_sender
 from beam_api.adapters.webhook_sender import NotDelivered, Sender
 from beam_api.adapters.webhook_targets import TargetRefused, check_url, resolve_target, system_resolve
 from tests.beam_api.services.test_webhook_delivery import BODY, Receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flask.testing import FlaskClient
+    from redis import Redis
 
 INSIDE = [
     "http://0x7f.1/",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import pytest
@@ -13,6 +12,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 from tests.integration.conftest import Service, services, start_service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 __all__ = ["start_service"]
 
@@ -96,7 +99,7 @@ def open_page(service: Service) -> Iterator[Callable[..., Page]]:
     strays: list[str] = []
     errors: list[str] = []
 
-    def open_it(browser: Browser, path: str, **options: object) -> Page:
+    def open_it(browser: Browser, path: str, **options: Any) -> Page:
         context = browser.new_context(base_url=service.url, **options)
         contexts.append(context)
         context.set_default_timeout(20_000)

@@ -9,18 +9,20 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-
-from flask import Flask
+from typing import TYPE_CHECKING
 
 from beam_api.server.gunicorn_conf import *  # noqa: F403
 from beam_api.server.gunicorn_conf import load as load_as_it_is
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 STAGES = ("claimed", "analysed", "saved")
 wsgi_app = "tests.faults.held:load()"
 threads = 16  # those that are held must leave some for the rest
 
 
-def load() -> Flask:
+def load() -> Flask:  # type: ignore[no-redef]
     """The app, with waits around its analysis and after its save."""
     from beam_api.web.context import EXTENSION
 

@@ -11,6 +11,7 @@ import random
 import signal
 import threading
 from collections import Counter
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,8 +21,10 @@ from beam_api.server.embedded_redis import running_url
 from tests.faults.conftest import make_key, web_workers
 from tests.faults.proxy import Proxy, proxied
 from tests.faults.traffic import Book, Crowd, Person
-from tests.integration.conftest import Service
 from tests.processes import wait_until
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Service
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -17,6 +16,10 @@ from tests import videos
 from tests.faults.conftest import in_the_long_run, make_key
 from tests.faults.traffic import BATCH, BATCHES, FPS, WINDOW_S, Book, Person
 from tests.processes import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.integration
 

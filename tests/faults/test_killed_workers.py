@@ -8,19 +8,23 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from beam_api.server.embedded_redis import EmbeddedRedis
 from tests import images
 from tests.faults.conftest import children_of
 from tests.faults.held import STAGES
 from tests.processes import running, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from beam_api.server.embedded_redis import EmbeddedRedis
 
 pytestmark = pytest.mark.integration
 

@@ -12,10 +12,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,6 +27,10 @@ from beam_api.store.usage import UsageStore
 from tests.faults.conftest import children_of, in_the_long_run, make_key, web_workers
 from tests.faults.traffic import film
 from tests.processes import running, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.integration
 
@@ -65,7 +68,7 @@ class Sender:
 
     def run(self) -> None:
         address = urlsplit(self.url)
-        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
         headers = {"X-API-Key": self.key, "Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
         number = 0
         while not self.ended.is_set():

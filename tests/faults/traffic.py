@@ -132,7 +132,7 @@ class Person:
         """Send one request, again and again if need be; its answer: 200, or 202 of a window that is open."""
         form, files = self.request(window, number)
         end = time.monotonic() + PATIENCE_S
-        last = None
+        last: httpx.Response | httpx.TransportError | None = None
         while time.monotonic() < end:
             start = time.monotonic()
             try:

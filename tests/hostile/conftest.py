@@ -6,9 +6,9 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,7 +18,12 @@ from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
-from tests.integration.conftest import Service, services, start_service
+from tests.integration.conftest import services, start_service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.integration.conftest import Service
 
 __all__ = ["start_service"]
 

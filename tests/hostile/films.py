@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
 from random import Random
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 
 from tests import videos
 from tests.hostile import mutants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf", b"udta", b"mvex", b"moof", b"traf")
 _TABLES = (b"mvhd", b"tkhd", b"mdhd", b"elst", b"stsd", b"stts", b"ctts", b"stss", b"stsc", b"stsz", b"stco", b"dref")
@@ -181,7 +184,7 @@ def mutant(number: int) -> tuple[str, bytes]:
 
 
 def _steps(data: bytes) -> list[Callable[[bytes, Random], bytes]]:
-    any_kind = [
+    any_kind: list[Callable[[bytes, Random], bytes]] = [
         mutants.flip_bits,
         mutants.run_of_bytes,
         mutants.truncate,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
 from random import Random
+from typing import TYPE_CHECKING
 
 from tests.hostile.pictures import PNG_SIGNATURE, chunk, good, jpeg_segments, png_chunks, special
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 def mutant(number: int) -> tuple[str, bytes]:
@@ -29,7 +32,17 @@ def mutants(numbers: range) -> Iterator[tuple[str, bytes]]:
 
 
 def _steps(data: bytes) -> list[Callable[[bytes, Random], bytes]]:
-    any_kind = [flip_bits, flip_bits, run_of_bytes, truncate, cut_out, repeat_part, set_number, insert_junk, splice]
+    any_kind: list[Callable[[bytes, Random], bytes]] = [
+        flip_bits,
+        flip_bits,
+        run_of_bytes,
+        truncate,
+        cut_out,
+        repeat_part,
+        set_number,
+        insert_junk,
+        splice,
+    ]
     if data.startswith(b"\xff\xd8"):
         return [*any_kind, shuffle_segments, change_length, change_marker, change_frame, change_table]
     if data.startswith(PNG_SIGNATURE):

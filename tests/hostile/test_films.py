@@ -10,12 +10,15 @@ import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.hostile import films
-from tests.hostile.conftest import Target
 from tests.processes import wait_until
+
+if TYPE_CHECKING:
+    from tests.hostile.conftest import Target
 
 pytestmark = pytest.mark.integration
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import selectors
 import socket
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -16,6 +16,9 @@ from beam_api.server.gunicorn_worker import HEAD_S
 from beam_api.server.patience import ALLOWANCE_S
 from tests.hostile.conftest import MEASURE, Target
 from tests.images import jpeg, still_face
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.integration
 
@@ -62,15 +65,16 @@ class Crowd:
                 except OSError:
                     self._drop(connection, b"")
             for key, _ in self._selector.select(0):
+                connection = cast("socket.socket", key.fileobj)
                 try:
-                    found = key.fileobj.recv(4096)
+                    found = connection.recv(4096)
                 except OSError:
                     found = b""
                 if self._keep:
                     self.answers.append(found)
-                    self._selector.unregister(key.fileobj)
+                    self._selector.unregister(connection)
                 else:
-                    self._drop(key.fileobj, found)
+                    self._drop(connection, found)
 
     def _drop(self, connection: socket.socket, answer: bytes) -> None:
         if not self._keep:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from tests.processes import running, wait_until
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterator, Sequence
 
 START_S = 60.0  # on a machine that does much else
 
@@ -61,7 +64,7 @@ class Service:
         """Empty in the moment between a server that died and the next one."""
         return [p for p, command in self.processes().items() if "redis-server" in command]
 
-    def get(self, path: str, **options: object) -> httpx.Response:
+    def get(self, path: str, **options: Any) -> httpx.Response:
         headers = {"X-API-Key": self.key} if self.key else {}
         return httpx.get(self.url + path, **{"headers": headers, "timeout": 20, "verify": self.verify, **options})
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import numpy as np
@@ -18,7 +19,9 @@ from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.film import film
 from rppg_core.simulation.scenes import Scene
 from tests import videos
-from tests.integration.conftest import Service
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Service
 
 pytestmark = pytest.mark.integration
 

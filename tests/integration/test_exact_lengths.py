@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -19,7 +17,13 @@ from beam_api.store.keys import KeyStore
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 from tests import videos
-from tests.integration.conftest import Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from tests.integration.conftest import Service
 
 pytestmark = pytest.mark.integration
 

@@ -6,9 +6,8 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -23,6 +22,10 @@ from tests.deployment import DEPLOY
 from tests.integration.machines import START_S, Machine
 from tests.integration.test_topologies import MEASURE, batches
 from tests.processes import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.integration
 

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -18,7 +19,9 @@ from rppg_core.face.reader import Frame
 from rppg_core.media.video import read_video
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
-from tests.integration.conftest import Service
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Service
 
 pytestmark = pytest.mark.integration
 
@@ -52,7 +55,7 @@ def face() -> list[Frame]:
 
 
 def post(service: Service, key: str, frames: list[Frame], session_id: str) -> httpx.Response:
-    files = [("frame", ("frame.jpg", frame.data, "image/jpeg")) for frame in frames]
+    files: list[Any] = [("frame", ("frame.jpg", frame.data, "image/jpeg")) for frame in frames]
     data = {"timestamp_ms": [repr(f.time_us / 1000) for f in frames], "duration_ms": "10000", "session_id": session_id}
     return httpx.post(f"{service.url}/api/rppg/measure", headers={"X-API-Key": key}, files=files, data=data, timeout=30)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -17,7 +17,11 @@ from beam_api.store.usage import UsageStore
 from tests import deployment, redis_servers, videos
 from tests.integration.machines import START_S, Machine
 from tests.processes import wait_until
-from tests.redis_servers import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.redis_servers import Server
 
 pytestmark = pytest.mark.integration
 
@@ -112,7 +116,7 @@ class Web:
         store = connect(redis_url)
         self._key = Keys(KeyStore(store), UsageStore(store)).create("t", tier="enterprise").key
 
-    def ask(self, method: str, path: str, **options: object) -> httpx.Response:
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         url, headers = f"{self._url}/v1/scan-session{path}", {"X-API-Key": self._key}
         return httpx.request(method, url, headers=headers, timeout=90, **options)
 

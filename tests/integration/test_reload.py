@@ -32,7 +32,7 @@ PATIENCE_S = 60.0
 
 def connection_to(service: Service) -> http.client.HTTPConnection:
     address = urlsplit(service.url)
-    return http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    return http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
 
 
 def pids(service: Service, words: str) -> set[int]:

@@ -11,8 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import numpy as np
@@ -28,8 +28,12 @@ from beam_api.store.scans import session_name
 from rppg_core.media.video import read_video
 from tests import videos
 from tests.beam_api.services.test_webhook_delivery import Receiver
-from tests.integration.conftest import Service
 from tests.processes import running, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.conftest import Service
 
 pytestmark = pytest.mark.integration
 
@@ -50,7 +54,7 @@ class ScanService:
         self.make_key = lambda: Keys(KeyStore(self.store)).create("t", tier="enterprise").key
         self.key = self.make_key()
 
-    def ask(self, method: str, path: str, **options: object) -> httpx.Response:
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.key}"}
         return httpx.request(method, self.service.url + path, **{"headers": headers, "timeout": 60, **options})
 

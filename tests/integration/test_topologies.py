@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -22,10 +22,14 @@ from beam_api.store.usage import UsageStore
 from beam_api.store.windows import Session
 from tests import redis_servers, videos
 from tests.beam_api.services.test_webhook_delivery import Receiver
-from tests.integration.conftest import Service
 from tests.processes import wait_until
-from tests.redis_servers import Server
 from tests.scrapes import Scrape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.integration.conftest import Service
+    from tests.redis_servers import Server
 
 pytestmark = pytest.mark.integration
 
@@ -44,7 +48,7 @@ class Topology:
         store = connect(self.store_url)
         return Keys(KeyStore(store), UsageStore(store)).create("t", tier="enterprise", limit_per_minute=limit).key
 
-    def ask(self, method: str, path: str, key: str, **options: object) -> httpx.Response:
+    def ask(self, method: str, path: str, key: str, **options: Any) -> httpx.Response:
         headers = {"X-API-Key": key}
         return httpx.request(method, self.service.url + path, **{"headers": headers, "timeout": 60, **options})
 

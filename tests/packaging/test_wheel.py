@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 
 def run(*command, cwd, timeout_s=240):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("BEAM_", "PYTHON", "VIRTUAL_ENV"))}
-    command = [str(part) for part in command]
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout_s, check=False)
+    words = [str(part) for part in command]
+    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout_s, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

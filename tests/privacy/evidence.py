@@ -9,13 +9,18 @@ import secrets
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simplejpeg
-from redis import Redis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from redis import Redis
 
 SIGNATURES = re.compile(
     rb"\xff\xd8\xff(?:\xe0..JFIF\0|\xe1..Exif\0|\xfe..|\xdb\0[\x43\x84]\0)|\x89PNG\r\n\x1a\n|"
@@ -68,27 +73,30 @@ class Traces:
         return sorted({*found, *(f"something like {m[0][:8]!r}" for m in SIGNATURES.finditer(data))})
 
 
+def _parts(redis: Redis, name: bytes, kind: Any) -> list[Any]:
+    """All that is under a name."""
+    reads: dict[bytes, Callable[[], list[Any]]] = {
+        b"none": list,
+        b"string": lambda: [redis.get(name) or b""],
+        b"hash": lambda: [part for pair in redis.hgetall(name).items() for part in pair],
+        b"list": lambda: redis.lrange(name, 0, -1),
+        b"set": lambda: list(redis.smembers(name)),
+        b"zset": lambda: redis.zrange(name, 0, -1),
+        b"stream": lambda: [
+            part for number, fields in redis.xrange(name) for part in (number, *chain(*fields.items()))
+        ],
+    }
+    assert kind in reads, f"{name!r} is a {kind!r}"
+    return reads[kind]()
+
+
 def values(redis: Redis) -> Iterator[tuple[str, bytes]]:
     """Every name in Redis with all that is under it."""
     for name in redis.scan_iter(count=1000):
         kind = redis.type(name)
-        parts: list[bytes] = [name]
+        parts: list[Any] = [name]
         try:
-            if kind == b"string":
-                parts.append(redis.get(name) or b"")
-            elif kind == b"hash":
-                parts += [part for pair in redis.hgetall(name).items() for part in pair]
-            elif kind == b"list":
-                parts += redis.lrange(name, 0, -1)
-            elif kind == b"set":
-                parts += redis.smembers(name)
-            elif kind == b"zset":
-                parts += redis.zrange(name, 0, -1)
-            elif kind == b"stream":
-                for number, fields in redis.xrange(name):
-                    parts += [number, *(part for pair in fields.items() for part in pair)]
-            elif kind != b"none":
-                raise AssertionError(f"{name!r} is a {kind!r}")
+            parts += _parts(redis, name, kind)
         except Exception as error:
             if "WRONGTYPE" not in str(error):  # it has just been replaced by another kind
                 raise

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-from redis import Redis
 
 from beam_api import Settings, create_app
 from beam_api.server.embedded_redis import EmbeddedRedis
@@ -21,10 +17,18 @@ from beam_api.store.results import ResultStore
 from beam_api.store.windows import Entry, Session, WindowStore
 from beam_api.web.context import EXTENSION, Parts
 from rppg_core import guidance, measure
-from rppg_core.face.reader import FaceReader
 from tests.images import jpeg, still_face
 from tests.privacy.evidence import files, values
 from tests.processes import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flask import Flask
+    from flask.testing import FlaskClient
+    from redis import Redis
+
+    from rppg_core.face.reader import FaceReader
 
 PERSON, NAMESAKE = "anna-forget-me", "anna-forget-me-not"
 START_MS = 1_750_000_000_000

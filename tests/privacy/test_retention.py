@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from redis import Redis
 
 from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
@@ -18,8 +17,14 @@ from beam_api.store.keys import KeyStore
 from beam_api.store.windows import Entry, Session, WindowStore
 from tests import images, videos
 from tests.beam_api.services.test_webhook_delivery import Receiver
-from tests.privacy.conftest import Service
 from tests.processes import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis import Redis
+
+    from tests.privacy.conftest import Service
 
 pytestmark = pytest.mark.integration
 
@@ -96,14 +101,14 @@ class Traffic:
         for name, left in kept(self.redis).items():
             self.seen[name] = -1 if left == -1 else max(left, self.seen.get(name, 0))
 
-    def ask(self, method: str, path: str, **options: object) -> httpx.Response:
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         answer = httpx.request(
             method, self.service.url + path, **{"headers": {"X-API-Key": self.key}, "timeout": 60, **options}
         )
         self.look()
         return answer
 
-    def frames(self, person: str, count: int, **form: object) -> httpx.Response:
+    def frames(self, person: str, count: int, **form: Any) -> httpx.Response:
         face = images.jpeg(images.still_face(eyes_px=40.0, frame_size=(240, 220)))
         form = {"duration_ms": "10000", "session_id": person, **form}
         files = [("frame", ("f.jpg", face, "image/jpeg"))] * count

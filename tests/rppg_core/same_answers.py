@@ -11,10 +11,9 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
@@ -24,6 +23,9 @@ from rppg_core.face.regions import N_REGIONS
 from rppg_core.rolling import partial
 from rppg_core.simulation.physiology import Physiology, simulate_person
 from rppg_core.simulation.traces import capture_times, simulate_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 KEPT = Path(__file__).with_name("same_answers.json")
 

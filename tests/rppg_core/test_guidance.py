@@ -1,5 +1,7 @@
 """Guidance names what is wrong with the picture, and nothing else; from the first frame on."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -44,7 +46,7 @@ def test_each_fault_of_a_picture_is_named_alone(code, picture):
 
 @pytest.mark.parametrize("code", ["FACE_TOO_SMALL", "FACE_OFF_CENTRE", "TOO_DARK", "TOO_BRIGHT", "UNEVEN_LIGHT"])
 def test_what_one_frame_shows_is_told_from_one_frame(code):
-    pictures = {
+    pictures: dict[str, dict[str, Any]] = {
         "FACE_TOO_SMALL": {"size": 18.0},
         "FACE_OFF_CENTRE": {"place": (60.0, 240.0)},
         "TOO_DARK": {"colour": (28.0, 20.0, 15.0)},

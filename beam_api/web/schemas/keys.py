@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import request
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from beam_api.exceptions import InvalidParameter, PayloadTooLarge, UnsupportedMediaType
 from beam_api.services.keys import TEXT_LIMIT, NewKey, Usage
-from beam_api.store.keys import KeyRecord
 from beam_api.web.schemas.envelope import MetaSchema
+
+if TYPE_CHECKING:
+    from beam_api.store.keys import KeyRecord
 
 _MOST_BYTES = 16 * 1024
 
@@ -19,6 +21,8 @@ class SignupSchema(Schema):
     """What may be said when asking for a key."""
 
     class Meta:
+        """Other fields are ignored."""
+
         unknown = EXCLUDE
 
     name = fields.String(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marshmallow import Schema, fields
 
@@ -15,7 +14,11 @@ from beam_api.services.measure_result import Buffering, Checked, Measurement
 from beam_api.services.verdict import VERDICTS, verdict
 from beam_api.web.schemas.envelope import MetaSchema
 from rppg_core.results import VITALS, Vitals
-from rppg_core.trace.traces import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rppg_core.trace.traces import Trace
 
 
 def _null(kind: type[fields.Field[Any]], description: str) -> Any:

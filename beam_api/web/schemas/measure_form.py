@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -15,6 +14,9 @@ from beam_api.services import clocks
 from beam_api.services.measuring import Post
 from beam_api.store.windows import Session
 from beam_api.web.multipart import Form, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MOST_FRAMES = 64
 _MOST_MS = 9 * 10**12
@@ -26,7 +28,7 @@ class NumberField(fields.Float):
 
     default_error_messages = {"invalid": "must be a number"}  # noqa: RUF012 - the base class declares it so
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
+    def _deserialize(self, value: Any, *_about: Any, **_options: Any) -> float:
         if not _NUMBER.fullmatch(value):
             raise self.make_error("invalid")
         return float(value)
@@ -35,8 +37,8 @@ class NumberField(fields.Float):
 class MicrosField(NumberField):
     """Milliseconds in text, rounded to whole microseconds."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if not 0 <= super()._deserialize(value, attr, data, **kwargs) <= _MOST_MS:
+    def _deserialize(self, value: Any, *_about: Any, **_options: Any) -> int:
+        if not 0 <= super()._deserialize(value, *_about, **_options) <= _MOST_MS:
             raise ValidationError("must be milliseconds from 0 to 9000000000000")
         return round(Decimal(value) * 1000)
 
@@ -44,14 +46,14 @@ class MicrosField(NumberField):
 class DigitsField(fields.Integer):
     """A whole number in decimal digits; anything else is out of every range."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+    def _deserialize(self, value: Any, *_about: Any, **_options: Any) -> int:
         return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else -1
 
 
 class FlagField(fields.Boolean):
     """true, false, 1 or 0, in any case."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+    def _deserialize(self, value: Any, *_about: Any, **_options: Any) -> bool:
         if value.lower() not in ("true", "false", "1", "0"):
             raise ValidationError("must be true, false, 1 or 0")
         return value.lower() in ("true", "1")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marshmallow import Schema, ValidationError, fields
 
 from beam_api.exceptions import InvalidParameter, Unprocessable
-from beam_api.services.scan_result import Scan
 from beam_api.services.verdict import VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from beam_api.services.scan_result import Scan
 
 _ID = "sess_20251026123456_k3v9q0x7m2c8d1fa"
 _TIME = {"format": "date-time", "example": "2025-10-26T12:34:56.789Z"}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Flask
-from flask_smorest import Api
+from typing import TYPE_CHECKING
 
 from beam_api.web.views import health, keys, measure, metrics, pages, playground, scans, webhook_secret
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask_smorest import Api
 
 
 def register(app: Flask, api: Api, *, playground_enabled: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from flask import Response, g, request
 from flask_smorest import Blueprint
@@ -12,7 +13,6 @@ from flask_smorest import Blueprint
 from beam_api.exceptions import NotFound
 from beam_api.monitoring import counters
 from beam_api.services.measure_result import Buffering
-from beam_api.services.measuring import Post
 from beam_api.services.pacing import Allowance
 from beam_api.services.workload import Workload
 from beam_api.store.windows import Session
@@ -32,6 +32,9 @@ from beam_api.web.schemas.measure import (
     write_measurement,
 )
 from beam_api.web.schemas.measure_form import PictureSchema, UploadSchema, read_picture, read_post
+
+if TYPE_CHECKING:
+    from beam_api.services.measuring import Post
 
 bp = Blueprint("measure", __name__, url_prefix="/api/rppg", description="Frames of a face in, vital signs out.")
 

@@ -122,7 +122,7 @@ def test_doctor_finds_a_redis_that_throws_keys_away_or_forgets_them(ailments, re
         assert "appendonly" in ailments()["Redis"]
     finally:
         for name, value in normal.items():
-            redis.config_set(name, value)
+            redis.config_set(name, value or "")
 
 
 def test_doctor_finds_uploads_a_queue_and_counts_that_have_no_place(ailments, tmp_path):

@@ -6,15 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import httpx
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from flask import Flask
 from PIL import Image
 
 from beam_api.cli import main
@@ -27,6 +25,11 @@ from rppg_core.simulation.film import film
 from rppg_core.simulation.physiology import simulate_person
 from rppg_core.simulation.scenes import Scene
 from rppg_core.simulation.traces import capture_times, simulate_trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flask import Flask
 
 
 def measured(seconds: float = 30.0, fps: float = 30.0, *, alive: bool = True) -> dict[str, Any]:
@@ -83,9 +86,9 @@ def test_the_picture_of_a_pulse_has_its_wave_beats_rate_and_the_notice(tmp_path:
     assert "Not a medical device" in said
     wave, below = _draw(data).axes
     drawn, beats = wave.lines
-    np.testing.assert_allclose(drawn.get_ydata(), data["raw"]["ppg"])
-    np.testing.assert_allclose(beats.get_xdata(), np.array(data["raw"]["beats_ms"]) / 1000)
-    assert list(below.lines[1].get_xdata()) == [data["heart_rate"]] * 2
+    np.testing.assert_allclose(np.asarray(drawn.get_ydata()), data["raw"]["ppg"])
+    np.testing.assert_allclose(np.asarray(beats.get_xdata()), np.array(data["raw"]["beats_ms"]) / 1000)
+    assert np.asarray(below.lines[1].get_xdata()).tolist() == [data["heart_rate"]] * 2
 
 
 def test_the_spectrum_peaks_at_the_rate() -> None:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import numpy as np
 import pytest
-from flask import Flask
 
 from beam_api.cli.sources import Camera, now
 from beam_api.client.measure import BeamClient, ServiceRefused
-from beam_api.web.context import Parts
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.film import film
 from rppg_core.simulation.scenes import Scene
 from tests import images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from flask import Flask
+
+    from beam_api.web.context import Parts
 
 STEP_US = 33_333
 

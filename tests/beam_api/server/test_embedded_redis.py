@@ -80,7 +80,8 @@ def test_nothing_is_running_before_the_start_and_after_the_stop(tmp_path):
     with pytest.raises(RedisNotRunning, match="beam serve"):
         running_url(tmp_path)
     with EmbeddedRedis(tmp_path) as server:
-        pid = server.pid
+        pid = server.pid or 0
+    assert pid
     assert not running(pid)
     with pytest.raises(RedisNotRunning, match="beam serve"):
         running_url(tmp_path)
@@ -99,6 +100,7 @@ def test_a_server_that_dies_is_started_again_with_its_data(tmp_path):
         client.set("kept", "yes")
         client.execute_command("WAITAOF", 1, 0, 1000) if server.binary.version >= "7.2" else time.sleep(1.1)
         first = server.pid
+        assert first
         os.kill(first, signal.SIGKILL)
         assert wait_until(lambda: server.pid is None)
         assert server.revive()
@@ -135,6 +137,7 @@ def on_disk(folder):
 
 def test_a_server_that_is_away_is_not_asked_to_write(tmp_path):
     with EmbeddedRedis(tmp_path) as server:
+        assert server.pid
         os.kill(server.pid, signal.SIGKILL)
         assert wait_until(lambda: server.pid is None)
         server.compact()

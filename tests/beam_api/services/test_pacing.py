@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-from redis import Redis
-from werkzeug.test import TestResponse
 
 from beam_api import Settings, create_app
 from beam_api.services.keys import TIERS
 from beam_api.services.pacing import Allowance, follows, interval_ms, mean_interval_ms, within
 from beam_api.store.windows import Session
-from beam_api.web.context import Parts
-from rppg_core.face.reader import FaceReader
 from rppg_core.trace.aliasing import alias_strength, is_evenly_slow
 from tests import images
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flask import Flask
+    from flask.testing import FlaskClient
+    from redis import Redis
+    from werkzeug.test import TestResponse
+
+    from beam_api.web.context import Parts
+    from rppg_core.face.reader import FaceReader
 
 
 def moments(

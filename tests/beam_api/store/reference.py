@@ -25,7 +25,8 @@ class ReferenceWindow:
         self.last: dict[int, bytes] = {}
         self.windows: list[dict[int, bytes]] = []
         self.requests: set[frozenset[tuple[int, bytes]]] = set()
-        self.run, self.twin = 0, None  # buffered frames in a row that had twins, and the last of them
+        self.twin: int | None = None
+        self.run = 0  # buffered frames in a row that had twins, and the last of them
 
     @property
     def completed(self) -> list[list[int]]:

@@ -92,6 +92,7 @@ def test_a_server_that_hangs_costs_one_request_its_time_limit_and_the_next_ones_
     with EmbeddedRedis(tmp_path) as server:
         client = connect(server.url)
         ping(client)
+        assert server.pid
         os.kill(server.pid, signal.SIGSTOP)
         try:
             took = []

@@ -6,12 +6,10 @@ import hashlib
 import json
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
-from redis import Redis
 
 from beam_api.cli import main
 from beam_api.exceptions import StoreUnavailable
@@ -25,7 +23,14 @@ from beam_api.store.usage import UsageStore, today
 from beam_api.store.windows import Entry, Session, WindowStore
 from tests import redis_servers
 from tests.processes import wait_until
-from tests.redis_servers import ClusterServers, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from redis import Redis
+
+    from tests.redis_servers import ClusterServers, Server
 
 SECOND = 1_000_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,7 +13,11 @@ from beam_api.exceptions import StoreUnavailable
 from beam_api.store.breaker import PAUSE_S
 from beam_api.store.client import connect, ping, store_errors
 from tests import redis_servers
-from tests.redis_servers import Watched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.redis_servers import Watched
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def test_an_answer_that_came_too_late_is_not_given_to_the_next_question(servers:
     with pytest.raises(StoreUnavailable), store_errors():
         client.get("one's")
     time.sleep(PAUSE_S + 0.1)  # until then nobody asks
-    found: list[bytes | None] = []
+    found: list[bytes | str | None] = []
     asker = threading.Thread(target=lambda: found.append(client.get("another's")))
     asker.start()
     asker.join(0.5)  # it has asked, and waits

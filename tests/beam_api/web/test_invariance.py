@@ -1,7 +1,7 @@
 """The same frames are the same measurement, however they are ordered inside requests, doubled and split into requests.
 
 Through HTTP, on rendered faces and the real Redis. The window's rules alone are tested on many more cases in
-store/test_windows.py.
+store/test_windows_reference.py.
 """
 
 from __future__ import annotations
@@ -9,20 +9,23 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask.testing import FlaskClient
 from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from beam_api.web.context import Parts
 from rppg_core.face.reader import Frame
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
-from tests.beam_api.web.test_measure import encoded
+from tests.beam_api.web.measuring import encoded
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+    from beam_api.web.context import Parts
 
 START_US = 1_750_000_000_000_000
 OF_THE_REQUEST = {"timestamp", "rejected", "guidance", "face"}

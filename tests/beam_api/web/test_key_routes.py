@@ -5,7 +5,9 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import numpy as np
 import pytest
 
 from beam_api import create_app
@@ -121,7 +123,7 @@ def test_what_was_measured_stays_with_a_rotated_key(client, parts, api_key):
     from rppg_core.trace.traces import Sample
 
     key_id = api_key[8:24]
-    sample = Sample(colours=[[1, 2, 3]], pose=[0] * 5)
+    sample = Sample(colours=np.array([[1, 2, 3]], np.float32), pose=np.zeros(5, np.float32))
     parts.measuring._windows.append(
         Session(key_id, "anna"), [Entry(1, b"12345678", b"0" * len(sample.pose) * 4 + b"1" * 6)], duration_us=10_000_000
     )
@@ -133,7 +135,8 @@ def test_what_was_measured_stays_with_a_rotated_key(client, parts, api_key):
 
 def test_of_two_rotations_at_once_one_gets_a_working_key_and_the_other_none(parts, redis):
     made = parts.keys.create("o")
-    results, barrier = [], threading.Barrier(8)
+    results: list[Any] = []
+    barrier = threading.Barrier(8)
 
     def rotate():
         barrier.wait()

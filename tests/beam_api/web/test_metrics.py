@@ -9,8 +9,9 @@ from beam_api.adapters.job_queue import ScanQueue
 from beam_api.monitoring import counters
 from beam_api.store.client import connect
 from beam_api.store.scans import OPEN
+from rppg_core.trace.traces import Trace
 from tests import images
-from tests.beam_api.web.test_measure import encoded
+from tests.beam_api.web.measuring import encoded
 from tests.scrapes import Scrape
 
 TOKEN = "a-token-of-the-monitoring"
@@ -161,7 +162,7 @@ def test_an_analysis_that_raises_is_counted(grown):
         raise ArithmeticError
 
     with pytest.raises(ArithmeticError):
-        counters.timed(fail)(None)
+        counters.timed(fail)(Trace.of([], [], (1, 1)))
     assert grown("beam_analyses_failed_total") == grown("beam_analysis_seconds_count") == 1
 
 

@@ -6,7 +6,7 @@ import base64
 import io
 import re
 import tempfile
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from werkzeug.test import EnvironBuilder
@@ -16,6 +16,9 @@ from beam_api.exceptions import InvalidParameter, MissingFrame, PayloadTooLarge,
 from beam_api.web.multipart import Form, Limits, read_form
 from beam_api.web.schemas.measure_form import read_post
 from beam_api.web.upload import read_upload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SMALL = Limits(file_bytes=1000, files_bytes=2500, body_bytes=5000)
 

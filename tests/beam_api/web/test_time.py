@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask.testing import FlaskClient
-from redis import Redis
 from werkzeug.test import TestResponse
 
 from tests import images
-from tests.beam_api.web.test_measure import encoded
+from tests.beam_api.web.measuring import encoded
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+    from redis import Redis
 
 Send = Callable[..., TestResponse]
 

@@ -118,7 +118,7 @@ def test_broken_frames_fail_alone(reader, clip):
     frames[3] = Frame(frames[3].time_us, b"not an image")
     frames[6] = Frame(frames[6].time_us, frames[6].data[:2000])
     frames[9] = Frame(frames[9].time_us, b"")
-    expected = [None] * 10
+    expected: list[type | None] = [None] * 10
     expected[3], expected[6], expected[9] = UnsupportedImage, InvalidImage, UnsupportedImage
     assert errors(reader.read(frames)) == expected
 

@@ -93,6 +93,7 @@ def test_samples_come_back_as_they_were_packed():
 def test_windows_of_the_old_form_are_still_read():
     trace = Trace.of_packed(np.arange(4.0), [old_form(sample) for sample in samples(4)], (640, 480))
     assert np.abs(trace.colours - [sample.colours for sample in samples(4)]).max() < 1 / 500
+    assert trace.witness is not None
     assert np.isnan(trace.witness).all()
 
 
@@ -102,6 +103,7 @@ def test_a_window_that_an_older_service_began_goes_on():
     trace = Trace.of_packed(np.arange(6.0), packed, (640, 480))
     assert np.abs(trace.colours - [sample.colours for sample in both]).max() < 1 / 500
     assert np.abs(trace.pose - [sample.pose for sample in both]).max() < 1e-3
+    assert trace.witness is not None
     assert np.isfinite(trace.witness).all(axis=1).tolist() == [False, False, True, True, True, False]
 
 

@@ -18,7 +18,7 @@ GREY = ("png grey", "png grey alpha", "png bits")
 
 
 def bare(data: bytes) -> np.ndarray:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
 
 
 def interlaced(image: np.ndarray) -> bytes:

@@ -71,6 +71,7 @@ def test_a_face_in_a_fair_stream_keeps_its_pulse():
 def test_frames_that_were_never_video_have_no_comb():
     scene = face_scene(6, heart_rate_bpm=60.0, rmssd_ms=10.0, fps=30.0, skin=2, eyes_px=48.0, frame_size=(250, 236))
     trace = read_frames(simulate_face(scene).frames(), FaceReader(), scene.frame_size)
+    assert trace
     against = whole_picture(trace, resample(trace)).against(1.0)
     assert against.comb_db < 7
     assert against.sharp_comb_db < 7

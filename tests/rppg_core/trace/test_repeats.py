@@ -28,7 +28,7 @@ def shown(real_hz: float, rate_bpm: float, shown_hz: float = 30.0, duration_s: f
     for start in range(0, len(times), 30):
         batch = [Frame(round(1e6 * times[i]), jpegs[order[i]]) for i in range(start, min(start + 30, len(times)))]
         readings = reader.read(batch, state)
-        samples += [reading.sample for reading in readings]
+        samples += [reading.sample for reading in readings if reading.sample]
         state = readings[-1].face
     return Trace.of(times, samples, face.scene.frame_size)
 

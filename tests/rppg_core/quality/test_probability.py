@@ -1,0 +1,121 @@
+"""Probabilities and ranges: their form against the logistic function by hand, and which evidence moves them where."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rppg_core.face.skin import MIN_REGIONS
+from rppg_core.pulse.evidence import Evidence, SparseEvidence
+from rppg_core.pulse.whole_picture import PictureEvidence
+from rppg_core.quality import probability
+from rppg_core.quality.calibration import CALIBRATION
+from rppg_core.quality.table import Calibration
+
+GOOD = Evidence(
+    n_regions=24, span_s=30.0, at_edge=False, snr_db=6.0, prominence_db=9.0, agreement=0.95, stability=1.0, hue=0.98,
+    pallor=0.1, phase_coherence=0.98, motion=0.8, nod=0.002, mismatch_bpm=0.2, kept_share=1.0, jitter=0.01,
+    unevenness=0.03, bits_a_pixel=None, picture=PictureEvidence(3.0, 3.0, 1.5),
+)  # fmt: skip
+SPARSE = SparseEvidence(
+    n_regions=24, at_edge=False, log_odds=5.0, margin=4.0, agreement=0.9, hue=0.98, pallor=0.1, phase_coherence=0.98,
+    motion=0.8, nod=0.002, picture=0.5,
+)  # fmt: skip
+WORSE: dict[str, Any] = {
+    "span_s": 10.0, "prominence_db": 1.0, "agreement": 0.1, "stability": 0.3, "pallor": 4.0, "phase_coherence": 0.55,
+    "motion": 2.5, "nod": 0.05, "mismatch_bpm": 8.0, "kept_share": 0.5, "jitter": 0.1, "unevenness": 0.3,
+    "bits_a_pixel": 0.05, "picture": PictureEvidence(9.0, 6.0, 2.0),
+}  # fmt: skip
+
+
+def test_a_row_is_a_logistic_function_of_its_features():
+    table = Calibration({"x": {"intercept": -1.0, "a": 2.0, "b": -0.5}}, {})
+    for a, b in ((0.0, 0.0), (1.0, 3.0), (-2.0, 0.1)):
+        found = probability.probability("x", {"a": a, "b": b, "other": 9.0}, table)
+        assert math.log(found / (1 - found)) == pytest.approx(-1 + 2 * a - 0.5 * b)
+
+
+@pytest.mark.parametrize("score", [-1e9, 1e9])
+def test_no_evidence_overflows(score):
+    table = Calibration({"x": {"intercept": score}}, {})
+    assert 0 < probability.probability("x", {}, table) <= 1
+
+
+@pytest.mark.parametrize("name", WORSE)
+def test_worse_evidence_never_makes_a_heart_rate_likelier(name):
+    good, worse = (probability.heart_rate_quality(e) for e in (GOOD, replace(GOOD, **{name: WORSE[name]})))
+    assert worse < good
+
+
+def test_good_evidence_is_believed_and_none_is_not():
+    assert probability.heart_rate_quality(GOOD) > 0.98
+    assert probability.heart_rate_quality(replace(GOOD, **WORSE)) < 0.01
+
+
+@pytest.mark.parametrize("fault", [{"hue": 0.3}, {"phase_coherence": 0.2}, {"at_edge": True}])
+def test_what_can_be_no_pulse_is_never_believed(fault):
+    assert probability.heart_rate_quality(replace(GOOD, **fault)) <= 0.25
+    assert probability.sparse_quality(replace(SPARSE, **fault)) <= 0.25
+
+
+def test_a_codecs_jumps_are_never_believed():
+    assert probability.heart_rate_quality(replace(GOOD, picture=PictureEvidence(12.0, 12.0, 2.5))) <= 0.25
+
+
+def test_few_regions_are_judged_by_their_own_row():
+    few = replace(GOOD, n_regions=MIN_REGIONS - 1)
+    features = probability.heart_rate_features(few)
+    assert probability.heart_rate_quality(few) == probability.probability("heart_rate_spot", features)
+
+
+@pytest.mark.parametrize("extreme", [-1e6, 1e6])
+def test_features_that_count_stay_within_bounds_whatever_is_seen(extreme):
+    wild = replace(GOOD, snr_db=extreme, prominence_db=extreme, span_s=abs(extreme), nod=abs(extreme))
+    features = probability.heart_rate_features(wild)
+    weighed = {*CALIBRATION.logistic["heart_rate_face"], *CALIBRATION.logistic["heart_rate_spot"]} - {"intercept"}
+    assert max(abs(features[name]) for name in weighed) <= 20
+
+
+def test_a_sparse_rate_is_no_likelier_than_its_odds_against_the_next():
+    for margin in np.linspace(-2, 6, 17):
+        odds = math.exp(margin - 0.7)  # two rates that are equally likely leave room for a third
+        assert probability.sparse_quality(replace(SPARSE, margin=margin)) <= odds / (1 + odds) + 1e-12
+
+
+@pytest.mark.parametrize("vital", ["heart_rate", "respiration_rate", "hrv"])
+def test_a_range_holds_its_value_is_never_negative_and_narrows_with_quality(vital):
+    qualities = np.linspace(0, 1, 41)
+    ranges = np.array([probability.interval(vital, 60.0, q, 30.0) for q in qualities])
+    assert (ranges[:, 0] <= 60).all()
+    assert (ranges >= 0).all()
+    assert (np.diff(ranges[:, 1]) < 0).all()
+
+
+def test_a_rates_range_narrows_with_the_root_of_the_time_seen_and_hrv_not():
+    def half(vital, span_s):
+        return probability.interval(vital, 60.0, 0.95, span_s)[1] - 60
+
+    assert half("heart_rate", 10.0) / half("heart_rate", 40.0) == pytest.approx(2)
+    assert half("hrv", 10.0) == half("hrv", 40.0)
+
+
+def test_a_sparse_range_grows_with_the_noise():
+    narrow, wide = (probability.sparse_interval(70.0, sigma, 0.9) for sigma in (0.5, 2.0))
+    assert wide[1] - narrow[1] == pytest.approx(1.5 * CALIBRATION.half_width["heart_rate_sparse"][0])
+
+
+def test_the_default_table_has_a_row_for_each_vital_and_no_feature_that_nobody_gives():
+    given = {
+        "heart_rate_face": probability.heart_rate_features(GOOD),
+        "heart_rate_spot": probability.heart_rate_features(GOOD),
+        "heart_rate_sparse": probability.sparse_features(SPARSE),
+    }
+    for name, features in given.items():
+        assert set(CALIBRATION.logistic[name]) - {"intercept"} <= set(features)
+    assert {"hrv", "stress_index", "respiration_rate", "spo2"} <= set(CALIBRATION.logistic)
+    assert all(math.isfinite(w) for row in CALIBRATION.logistic.values() for w in row.values())
+    assert {field.name for field in fields(Calibration)} == {"logistic", "half_width"}
