@@ -22,7 +22,7 @@ _MEMORY_BYTES = 1024 * 1024 * 1024
 
 def main(upload: str, parent: int) -> None:
     """Probe an upload, a path or a URL that fsspec opens."""
-    sys.path[0] = str(Path(__file__).parents[2])  # where the packages are, instead of this file's own folder
+    sys.path.insert(0, str(Path(__file__).parents[2]))  # where the packages are
     from beam_api.host.process import die_with
 
     die_with(parent, signal.SIGKILL)
