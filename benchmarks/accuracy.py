@@ -112,6 +112,7 @@ def _report(done: list[Row], method: str, streamed: list[codecs.Score]) -> str:
         "validation.\n",
         _summary(groups, nothing, [*at_any_pace, *codecs.verdicts(streamed)]),
         _vitals_table(groups),
+        _ELSEWHERE,
         _no_pulse_table(nothing),
         _breakdown(groups["hard"] + groups["moderate"]),
         _models_table(done),
@@ -207,6 +208,12 @@ def _vitals_table(groups: dict[str, list[Row]]) -> str:
             )
     head = "| scenes | vital | answered | median error | mean | 95 % below | bias |\n|---|---|---|---|---|---|---|\n"
     return "## Every vital\n\n" + head + "\n".join(lines) + "\n"
+
+
+_ELSEWHERE = (
+    "Heart-rate variability from 5 to 80 ms, on real faces, dark skin and through video codecs: "
+    "[variability.md](variability.md).\n"
+)
 
 
 def _no_pulse_table(nothing: list[Row]) -> str:

@@ -48,6 +48,7 @@ _SURE_OF_BEATS = (
     0.85  # share of normal intervals from which beats give the rate, being exact where a spectrum is spread
 )
 _ALL_KEPT = 0.97  # from which no beat was missed or doubled, in a window of 30 s
+_SURE_OF_RHYTHM, _SPREADS = 0.9, 1.5  # from which beats may lie as far off as their own rates differ, this many times
 _FAR_BPM, _NEAR_BPM, _ONE_BEAT = 6.0, 4.0, 300.0  # how far beats may be from the spectrum; the last over the rate
 
 
@@ -69,6 +70,8 @@ class Pulse:
         by_spectrum, by_beats = self.rate.rate_bpm, self.beats.rate_bpm
         # A fast heart is a regular one: there, one beat missed or doubled explains more than the rhythm does.
         reach = _FAR_BPM if self.beats.normal_share > _ALL_KEPT else min(_NEAR_BPM, _ONE_BEAT / by_spectrum)
+        if self.beats.normal_share >= _SURE_OF_RHYTHM:
+            reach = max(reach, _SPREADS * self.beats.rate_spread_bpm)
         sound = self.beats.normal_share >= _SURE_OF_BEATS and abs(by_beats - by_spectrum) <= reach
         return by_beats if sound else by_spectrum
 

@@ -56,8 +56,8 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "motion": -4.0,
             "mismatch_bpm": -0.25,
         },
-        # RMSSD within 10 ms. This row and RMSSD's range are from `python -m benchmarks.variability --fit`, on 35
-        # painted faces of light skin, 14 each of dark skin, hard scenes and H.264, and 22 takes of real faces.
+        # RMSSD within 10 ms. This row and RMSSD's range are from `python -m benchmarks.variability --fit`: 35 painted
+        # faces of light skin, 14 each of dark skin, hard scenes and H.264, and 22 takes of real faces.
         "hrv": {"intercept": 6.21, "log_range": -2.85, "kept_share": 3.33},
         # Stress index within 30 %.
         "stress_index": {"intercept": -13.7, "sigma_ms": -0.341, "kept_share": 18.3},

@@ -59,6 +59,12 @@ class Beats:
         return 60 / float(np.mean(self.intervals_s[self.normal])) if self.normal.any() else 0.0
 
     @property
+    def rate_spread_bpm(self) -> float:
+        """How much the rate varies from beat to beat, by the normal intervals (standard deviation); 0 without any."""
+        intervals = self.intervals_s[self.normal]
+        return self.rate_bpm * float(intervals.std() / intervals.mean()) if len(intervals) else 0.0
+
+    @property
     def unevenness(self) -> float:
         """Median change from one interval to the next over the median interval, artefacts and all; 0 for too few."""
         intervals = self.intervals_s
