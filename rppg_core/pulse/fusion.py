@@ -107,26 +107,36 @@ def refined_wave(
         A pulse of the same direction as `wave`.
     """
     freqs = rfftfreq(len(wave), 1 / fs)
-    outside = ~within(freqs, PULSE_BAND_HZ, fs)
+    inside = within(freqs, PULSE_BAND_HZ, fs)
     spectra = rfft(channels, axis=0)
-    spectra[outside] = 0.0
+    spectra[~inside] = 0.0
     seen = irfft(spectra, len(wave), axis=0)
     around = np.exp(-0.5 * ((freqs - rate_hz) / (_PHASE_WIDTH * rate_hz)) ** 2)
-    known = 2 * np.count_nonzero(~outside)
+    known = 2 * np.count_nonzero(inside)
     shrink = min(_SHRINK_REFINED * channels.shape[1] / (channels.shape[1] + known), _MOST_SHRINK)
-    harmonics = np.arange(1, max(1, min(_HARMONICS, int(0.45 * fs / rate_hz))) + 1)
+    n_harmonics = max(1, min(_HARMONICS, int(0.45 * fs / rate_hz)))
     refined = wave
     for _ in range(_REFINEMENTS):
-        turns = np.exp(1j * np.angle(hilbert(irfft(rfft(refined) * around, len(wave)))))
-        basis = np.concatenate([[(turns**m).real, (turns**m).imag] for m in harmonics]).T
-        beat = basis @ np.linalg.lstsq(basis, refined, rcond=None)[0]
-        gain = seen.T @ beat / (beat @ beat + TINY)
-        rest = seen - np.outer(beat, gain)
-        noise = rest.T @ rest / len(rest)
-        own = np.diag(noise) + 1e-12 * np.trace(noise) + TINY
-        mixed = (1 - shrink) * noise + np.diag(shrink * own)
-        refined = channels @ np.linalg.solve(mixed, np.maximum(gain, 0.0))
+        beat = _in_phase(refined, irfft(rfft(refined) * around, len(wave)), n_harmonics)
+        refined = channels @ _spatial_filter(seen, beat, shrink)
     return np.asarray(refined)
+
+
+def _in_phase(wave: NDArray[np.float64], around: NDArray[np.float64], n_harmonics: int) -> NDArray[np.float64]:
+    """What the phase of a wave's part around its rate, and the harmonics of that phase, explain of the wave."""
+    turns = np.exp(1j * np.angle(hilbert(around)))
+    basis = np.concatenate([[(turns**m).real, (turns**m).imag] for m in np.arange(1, n_harmonics + 1)]).T
+    return np.asarray(basis @ np.linalg.lstsq(basis, wave, rcond=None)[0])
+
+
+def _spatial_filter(seen: NDArray[np.float64], beat: NDArray[np.float64], shrink: float) -> NDArray[np.float64]:
+    """Weights (k,) of the channels `seen` with the best ratio of `beat` to the rest."""
+    gain = seen.T @ beat / (beat @ beat + TINY)
+    rest = seen - np.outer(beat, gain)
+    noise = rest.T @ rest / len(rest)
+    own = np.diag(noise) + 1e-12 * np.trace(noise) + TINY
+    mixed = (1 - shrink) * noise + np.diag(shrink * own)
+    return np.asarray(np.linalg.solve(mixed, np.maximum(gain, 0.0)))
 
 
 def common_weights(spectra: Spectra) -> NDArray[np.float64]:
