@@ -23,7 +23,7 @@ from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
 from beam_api.services.pacing import interval_ms, mean_interval_ms
 from beam_api.store.keys import KeyStore
-from beam_api.store.windows import Session
+from beam_api.store.window_values import Session
 from benchmarks.report import Figure, show
 from benchmarks.service.started import Service, running_service
 from rppg_core.simulation.faces import simulate_face

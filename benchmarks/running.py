@@ -19,11 +19,13 @@ from statistics import median  # noqa: E402
 import cv2  # noqa: E402
 
 from beam_api.server.embedded_redis import EmbeddedRedis  # noqa: E402
-from beam_api.services.measuring import Measuring, Post  # noqa: E402
+from beam_api.services.measure_request import Post  # noqa: E402
+from beam_api.services.measuring import Measuring  # noqa: E402
 from beam_api.services.rolling_rate import LOOK  # noqa: E402
 from beam_api.store.client import connect  # noqa: E402
 from beam_api.store.results import ResultStore  # noqa: E402
-from beam_api.store.windows import Look, Session, WindowStore  # noqa: E402
+from beam_api.store.window_values import Look, Session  # noqa: E402
+from beam_api.store.windows import WindowStore  # noqa: E402
 from benchmarks.material import BATCH, FPS, batches, simulated_frames  # noqa: E402
 from benchmarks.report import Figure, show  # noqa: E402
 from rppg_core import measure  # noqa: E402

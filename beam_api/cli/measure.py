@@ -19,7 +19,7 @@ from beam_api.cli.sources import SHORTEST_S, Camera, Frames, VideoFile, now, ope
 from beam_api.client.measure import BeamClient, FramesEnded, Pace, ServiceRefused
 from beam_api.services.keys import TIERS
 from beam_api.services.pacing import interval_ms, mean_interval_ms
-from beam_api.store.windows import Session
+from beam_api.store.window_values import Session
 from beam_api.web.schemas.measure import complete_data
 from rppg_core import measure as measure_trace
 from rppg_core.errors import RppgError

@@ -16,7 +16,7 @@ from rppg_core.trace.traces import Sample, Trace
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from beam_api.store.windows import OpenWindow
+    from beam_api.store.window_values import OpenWindow
     from rppg_core.face.reader import FaceState, Reading
 
 

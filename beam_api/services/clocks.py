@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from beam_api.store.windows import Appended
+    from beam_api.store.window_values import Appended
 
 DUPLICATE = "DUPLICATE_TIMESTAMP"
 """Code of a frame that was rejected because another frame has its time."""

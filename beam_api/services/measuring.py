@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,20 +13,21 @@ from beam_api.exceptions import NotFound
 from beam_api.monitoring import counters
 from beam_api.services import clocks, pacing
 from beam_api.services.advice import Advice
+from beam_api.services.measure_request import Post, ReadFrames
 from beam_api.services.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace
 from beam_api.services.rolling_rate import LOOK, running_rate
 from beam_api.services.workload import LargeLane, Workload
-from beam_api.store.windows import Appended, Arrival, Claim, Entry, LastFace, Look, OpenWindow, Session, WindowStore
+from beam_api.store.window_values import Appended, Arrival, Claim, LastFace, Look, OpenWindow, Session
 from rppg_core.errors import NoFaceDetected
 from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading
-from rppg_core.trace.traces import Trace, pack
+from rppg_core.trace.traces import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from beam_api.services.pacing import Allowance
     from beam_api.store.results import ResultStore
     from beam_api.store.scripts import Question
+    from beam_api.store.windows import WindowStore
     from rppg_core.results import Vitals
 
 PATIENCE_S = 2.0  # how long a retry waits for an analysis under way elsewhere
@@ -43,51 +43,6 @@ for bodies of slow clients, for Redis, or for a result."""
 _ATTEMPTS = 3
 """Claims on one window. One that has failed, or killed its analyst, this often gives a measurement without vitals: it
 must not stand in the way of its session, and trying again would not help."""
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A request to measure: encoded images, and what is known of when they were taken.
-
-    `times_us` is None for frames without timestamps; several of those need `fps`. `allowance` is what the client may
-    still send; with none, nothing is said of when to send the next frame. `marks` are digests of the frames, 8 bytes
-    each. `warnings` are about the form itself.
-    """
-
-    session: Session
-    frames: tuple[bytes, ...]
-    times_us: tuple[int, ...] | None
-    fps: float | None
-    duration_us: int
-    include_raw: bool
-    allowance: Allowance | None = None
-    marks: tuple[bytes, ...] = ()
-    workload: Workload = field(init=False)
-    warnings: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "workload", Workload.of(self.frames))
-        if not self.marks:
-            object.__setattr__(self, "marks", tuple(hashlib.sha256(data).digest()[:8] for data in self.frames))
-
-    @property
-    def digest(self) -> bytes:
-        """The same for the same frames in any order and number; empty without timestamps: those are never a retry."""
-        if not self.times_us:
-            return b""
-        frames = sorted(set(zip(self.times_us, self.marks, strict=True)))
-        return hashlib.sha256(b"".join(b"%d:%b" % frame for frame in frames)).digest()[:8]
-
-    @property
-    def given_times(self) -> bool:
-        """Whether several frames take their times from the store: to ask for them is to take them."""
-        return self.times_us is None and len(self.frames) > 1
-
-    def paced(self, sessions: int) -> float | None:
-        """Mean interval in ms between frames that are sent alone, if this one is and this many sessions share a key."""
-        if self.allowance is None or len(self.frames) > 1:
-            return None
-        return pacing.mean_interval_ms(self.allowance.limit_per_minute, sessions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,55 +115,22 @@ class Measuring:
             If Redis is unavailable. The request may be sent again.
         """
         arrival, sessions = arrived or self._windows.ask(*self.arriving(post))
-        digest, marks = post.digest, post.marks
         mean_ms = post.paced(sessions)
         request = _Request(post.session, next_frame_in_ms=mean_ms, warnings=post.warnings)
         if arrival.completed:
-            appended = self._windows.append(post.session, (), duration_us=post.duration_us, digest=digest)
+            appended = self._windows.append(post.session, (), duration_us=post.duration_us, digest=post.digest)
             return self._answer(request, appended)
 
         times = post.times_us or _times(arrival.first_us, len(post.frames), post.fps)
-        doubles = clocks.doubles(times, marks) if post.times_us else frozenset()
-        # A frame sent twice in one request is read once.
-        frames = enumerate(zip(times, marks, post.frames, strict=True))
-        unique = {(at, mark): data for i, (at, mark, data) in frames if i not in doubles}
-        last = FaceState.from_bytes(arrival.face.packed) if arrival.face else None
-        read = self._read([Frame(at, data) for (at, _), data in unique.items()], last, post.workload)
-        readings = dict(zip(unique, read, strict=True))
-
-        keys = [(i, key) for i, key in enumerate(zip(times, marks, strict=True)) if i not in doubles]
-        failures = [(i, readings[key].error) for i, key in keys]
-        rejected = {i: error.code for i, error in failures if error}
-        first = failures[0][1]
-        if first and len(rejected) == len(failures):
-            counters.count_frames(rejected.values())
-            try:
-                raise first
-            finally:
-                # The traceback holds this frame: none of its names may hold the failure, or the images stay in a cycle.
-                del first, failures, read, readings
-        seen = {key: reading.sample for key, reading in readings.items() if reading.sample}
-        entries = [Entry(*key, sample) for key, sample in zip(seen, pack(list(seen.values())), strict=True)]
-        face = max((reading.face for reading in read if reading.face), key=lambda face: face.time_us, default=None)
-        appended = self._windows.append(
-            post.session,
-            entries,
-            duration_us=post.duration_us,
-            digest=digest,
-            raw=post.include_raw,
-            frame_size=face.frame_size if face else None,
-            face=LastFace(face.time_us, face.to_bytes()) if face else None,
-            look=self._look,
-            patient=True,
-        )
-        doubles |= {i for i, (at, _) in keys if at in appended.twins and i not in rejected}
-        rejected |= dict.fromkeys(doubles, clocks.DUPLICATE)
+        read = self._read_once(post, times, arrival.face)
+        appended = self._append(post, read)
+        rejected = read.rejected(appended.twins)
         counters.count_frames(rejected.get(i) for i in range(len(times)))
         request = replace(
             request,
             rejected=tuple(Rejected(i, rejected[i]) for i in sorted(rejected)),
-            guidance=self._advice.of(read, face, appended.window, mean_ms),
-            warnings=post.warnings + clocks.warnings(post.times_us or (), doubles, appended),
+            guidance=self._advice.of(list(read.readings.values()), read.face, appended.window, mean_ms),
+            warnings=post.warnings + clocks.warnings(post.times_us or (), read.all_doubles(appended.twins), appended),
             next_frame_in_ms=_next_frame_in_ms(post, times[0], appended.window, mean_ms),
         )
         answer = self._answer(request, self._settled(post, appended))
@@ -245,6 +167,37 @@ class Measuring:
     def forget(self, session: Session) -> None:
         """Forget all of a person: window, face and results."""
         self._results.unpoint(self._windows.forget(session))
+
+    def _read_once(self, post: Post, times: tuple[int, ...], near: LastFace | None) -> ReadFrames:
+        """Read the frames of a request; one that is sent twice is read once. Raises the first failure if all fail."""
+        doubles = clocks.doubles(times, post.marks) if post.times_us else frozenset()
+        keys = tuple(zip(times, post.marks, strict=True))
+        unique = {key: data for i, (key, data) in enumerate(zip(keys, post.frames, strict=True)) if i not in doubles}
+        last = FaceState.from_bytes(near.packed) if near else None
+        readings = self._read([Frame(at, data) for (at, _), data in unique.items()], last, post.workload)
+        read = ReadFrames(keys, doubles, dict(zip(unique, readings, strict=True)))
+        if failure := read.failure:
+            counters.count_frames(read.failed.values())
+            try:
+                raise failure
+            finally:
+                # The traceback holds this frame: none of its names may hold the failure, or the images stay in a cycle.
+                del failure, read, readings
+        return read
+
+    def _append(self, post: Post, read: ReadFrames) -> Appended:
+        face = read.face
+        return self._windows.append(
+            post.session,
+            read.entries(),
+            duration_us=post.duration_us,
+            digest=post.digest,
+            raw=post.include_raw,
+            frame_size=face.frame_size if face else None,
+            face=LastFace(face.time_us, face.to_bytes()) if face else None,
+            look=self._look,
+            patient=True,
+        )
 
     def _read(self, frames: list[Frame], last: FaceState | None, workload: Workload) -> list[Reading]:
         """Read the frames of a request: large ones in their lane, so that others need not wait for them."""

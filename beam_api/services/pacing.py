@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from beam_api.store.windows import Session
+    from beam_api.store.window_values import Session
 
 SHARE = 0.9
 """Of the limit; the rest is for other calls with the same key."""

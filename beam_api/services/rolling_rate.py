@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from beam_api.services.measure_result import Running
-from beam_api.store.windows import Look
+from beam_api.store.window_values import Look
 from rppg_core.quality.answers import NEEDS_S
 from rppg_core.rolling import SPAN_S, SPARSE_SPAN_S, partial
 from rppg_core.trace.sampling import MIN_RATE_HZ

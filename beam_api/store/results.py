@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from beam_api.store.client import PREFIX, text, translates_errors
-from beam_api.store.windows import Session
+from beam_api.store.window_values import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

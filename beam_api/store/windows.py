@@ -8,14 +8,12 @@ memory of requests that lets a retry change nothing, for 10 minutes.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from beam_api.exceptions import InvalidParameter
-from beam_api.store.client import PREFIX, store_errors, text
+from beam_api.store.client import store_errors, text
 from beam_api.store.scripts import Question, ask, load_script, send_atomically
+from beam_api.store.window_values import Appended, Arrival, Claim, Entry, LastFace, Look, OpenWindow, Saved, Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,142 +29,10 @@ ACTIVE_MS = 15_000
 """For this long after its last request a session has its share of the key's limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One person, measured with one key."""
-
-    key_id: str
-    session_id: str
-
-    def name(self, kind: str) -> str:
-        """Name of one of the session's keys in Redis."""
-        return f"{PREFIX}:{{{self.key_id}:{self.session_id}}}:{kind}"
-
-    @property
-    def siblings(self) -> str:
-        """Name of the set of the key's active sessions."""
-        return f"{PREFIX}:{{{self.key_id}}}:active"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One frame as buffered: capture time, 8-byte digest of its image, and its packed sample."""
-
-    time_us: int
-    digest: bytes
-    sample: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class LastFace:
-    """A packed face and its capture time."""
-
-    time_us: int
-    packed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What is known when a request has come in.
-
-    `now_us` is the store's clock; `first_us` the time of the request's first frame if it has no timestamps;
-    `completed` says that this very request has completed a window before.
-    """
-
-    now_us: int
-    first_us: int
-    completed: bool
-    face: LastFace | None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenWindow:
-    """The window that is filling; `recent_us` are its newest times."""
-
-    frames: int
-    first_us: int
-    duration_us: int
-    recent_us: tuple[int, ...]
-    face: LastFace | None
-
-    @property
-    def span_us(self) -> float:
-        """Last - first + median interval; the median is that of the newest intervals."""
-        if not self.recent_us:
-            return 0.0
-        intervals = [b - a for a, b in pairwise(self.recent_us)]
-        return self.recent_us[-1] - self.first_us + (median(intervals) if intervals else 0.0)
-
-    @property
-    def share(self) -> float:
-        """How much of the window is filled, 0-1: as the span, but with the mean interval, and never less than before.
-
-        Under an uneven pace the median of a few intervals may fall by more than a frame adds.
-        """
-        counted = enumerate(self.recent_us, start=self.frames - len(self.recent_us) + 1)
-        spans = [(at - self.first_us) * count / (count - 1) for count, at in counted if count > 1]
-        return min(1.0, max(spans, default=0.0) / self.duration_us)
-
-    @property
-    def recent_hz(self) -> float:
-        """Frames a second, of the newest ones; 0 for fewer than two."""
-        return 1e6 * (len(self.recent_us) - 1) / (self.recent_us[-1] - self.recent_us[0]) if self.recent_us[1:] else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """When the newest samples of an open window are wanted, and how many: at most once a second of the window.
-
-    From `from_us` of it on, those of `span_us`. Where the median interval is above `slow_us`, every `slow_every_s`
-    seconds, those of `slow_span_us`.
-    """
-
-    from_us: int
-    span_us: int
-    slow_us: int
-    slow_span_us: int
-    slow_every_s: int
-
-    def __str__(self) -> str:
-        return f"{self.from_us} {self.span_us} {self.slow_us} {self.slow_span_us} {self.slow_every_s}"
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A full window, to be analysed by who holds this claim. `token` grows with every claim on the window."""
-
-    measurement_id: str
-    token: int
-    raw: bool
-    frame_size: tuple[int, int]
-    records: list[tuple[int, bytes]]  # capture time in us and packed sample, sorted by time
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """What became of a request's frames.
-
-    At most one of `claim` and `taken` is set; `taken` is the id of a window that this request completed before.
-    `newest` are the newest (time in us, packed sample) of the window by time, if they were wanted and it is this
-    request's turn to look. `twins` are the times of frames that were not taken because another one, with other bytes,
-    is buffered within 1 ms. `held` says that a full window waits for late frames, and that this request is to ask again
-    until it is closed. `anew` counts the requests in a row that began a window after a jump in capture time, the last
-    of them by `jump_us`.
-    """
-
-    now_us: int
-    window: OpenWindow
-    restarted: bool
-    claim: Claim | None
-    taken: str | None
-    newest: Sequence[tuple[int, bytes]] = ()
-    twins: frozenset[int] = frozenset()
-    held: bool = False
-    anew: int = 0
-    jump_us: int = 0
-
-
-Saved = Literal["saved", "exists", "stale", "gone"]
+_APPENDED_TO = (
+    "window", "index", "samples", "last", "seen", "seen-before", "done", "closed", "face", "result", "before",
+    "parked", "coming",
+)  # fmt: skip
 
 
 class WindowStore:
@@ -254,21 +120,6 @@ class WindowStore:
             If Redis is unavailable or full; then nothing, or all of it, was done, and it may be tried again.
         """
         entries = sorted(entries, key=lambda entry: entry.time_us)
-        kinds = (
-            "window",
-            "index",
-            "samples",
-            "last",
-            "seen",
-            "seen-before",
-            "done",
-            "closed",
-            "face",
-            "result",
-            "before",
-            "parked",
-            "coming",
-        )
         args: list[bytes | str | int] = [
             digest,
             "s" if digest else "u",
@@ -282,39 +133,10 @@ class WindowStore:
             *(entry.sample for entry in entries),
         ]
         with store_errors():
-            reply = cast("list[Any]", self._append(keys=[session.name(kind) for kind in kinds], args=args))
-        what = text(reply[0])
-        if what == "mixed":
+            reply = cast("list[Any]", self._append(keys=[session.name(kind) for kind in _APPENDED_TO], args=args))
+        if text(reply[0]) == "mixed":
             raise InvalidParameter("timestamp_ms", "must be given for all frames of a window, or for none")
-        (
-            _,
-            now,
-            frames,
-            first,
-            duration,
-            restarted,
-            tail,
-            last_face,
-            measurement_id,
-            newest,
-            twins,
-            held,
-            anew,
-            jump,
-            *claim,
-        ) = reply
-        return Appended(
-            now_us=int(now),
-            window=OpenWindow(int(frames), int(first), int(duration), _times(tail), _face(last_face)),
-            restarted=bool(restarted),
-            claim=_claim(text(measurement_id), claim) if what == "claimed" else None,
-            taken=text(measurement_id) if what == "taken" else None,
-            newest=sorted(_records(newest)),
-            twins=frozenset(int(time_us) for time_us in twins),
-            held=bool(held),
-            anew=int(anew),
-            jump_us=int(jump),
-        )
+        return _appended(_Reply._make([*reply[:14], reply[14:]]))
 
     def save(self, session: Session, claim: Claim, result: bytes) -> Saved:
         """Keep the result of a claimed window for 24 h, and release the window and the session's share of the limit.
@@ -358,6 +180,44 @@ class WindowStore:
         with store_errors():
             self._redis.zrem(session.siblings, session.session_id)
             return [text(i) for i in cast("list[Any]", self._forget(keys=keys))]
+
+
+class _Reply(NamedTuple):
+    """What `append.lua` answers, as Redis gives it."""
+
+    what: bytes  # open, claimed or taken
+    now: int
+    frames: int
+    first: int
+    duration: int
+    restarted: int
+    tail: bytes
+    face: bytes | None
+    measurement_id: bytes
+    newest: bytes
+    twins: list[bytes]
+    held: int
+    anew: int
+    jump: int
+    claim: list[Any]
+
+
+def _appended(reply: _Reply) -> Appended:
+    what, measurement_id = text(reply.what), text(reply.measurement_id)
+    return Appended(
+        now_us=int(reply.now),
+        window=OpenWindow(
+            int(reply.frames), int(reply.first), int(reply.duration), _times(reply.tail), _face(reply.face)
+        ),
+        restarted=bool(reply.restarted),
+        claim=_claim(measurement_id, reply.claim) if what == "claimed" else None,
+        taken=measurement_id if what == "taken" else None,
+        newest=sorted(_records(reply.newest)),
+        twins=frozenset(int(time_us) for time_us in reply.twins),
+        held=bool(reply.held),
+        anew=int(reply.anew),
+        jump_us=int(reply.jump),
+    )
 
 
 def _times(tail: bytes) -> tuple[int, ...]:

@@ -39,21 +39,30 @@ def chrom(
         raise SignalTooShort(seconds=n / fs, needed_s=window_s)
     x, y = np.moveaxis((rgb / rgb.mean(axis=0) - 1.0) @ _PROJECTION, 2, 0)
 
-    half = width // 2
-    starts = np.arange(0, n - width + 1, half)
-    banded = _band_pass(np.stack([x, y], axis=-1), fs, band_hz)
+    starts = np.arange(0, n - width + 1, width // 2)
+    balance = _balance(_band_pass(np.stack([x, y], axis=-1), fs, band_hz), starts, width)
+    return np.asarray(-(x - _between(balance, starts, width, n) * y))
+
+
+def _balance(banded: NDArray[np.float64], starts: NDArray[np.intp], width: int) -> NDArray[np.float64]:
+    """The spread of X over that of Y in the windows that begin at `starts`, shape (n_windows, n_regions)."""
     spread = sliding_window_view(banded, width, axis=0)[starts].std(axis=-1)  # (n_windows, n_regions, 2)
     above = spread[..., 1] > 1e-12
-    balance = np.divide(spread[..., 0], spread[..., 1], out=np.zeros(spread.shape[:2]), where=above)
+    return np.asarray(np.divide(spread[..., 0], spread[..., 1], out=np.zeros(spread.shape[:2]), where=above))
 
-    # Hann windows that overlap by half add up to one: the balance of a frame is interpolated between window centres.
+
+def _between(balance: NDArray[np.float64], starts: NDArray[np.intp], width: int, n: int) -> NDArray[np.float64]:
+    """The balance of every frame, interpolated between window centres, shape (n_frames, n_regions).
+
+    Hann windows that overlap by half add up to one.
+    """
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(width) + 0.5) / width)
-    summed, cover = np.zeros((n, rgb.shape[1])), np.zeros(n)
+    summed, cover = np.zeros((n, balance.shape[1])), np.zeros(n)
     for start, ratio in zip(starts, balance, strict=True):
         summed[start : start + width] += hann[:, None] * ratio
         cover[start : start + width] += hann
     summed[starts[-1] + width :], cover[starts[-1] + width :] = balance[-1], 1.0
-    return np.asarray(-(x - summed / cover[:, None] * y))
+    return np.asarray(summed / cover[:, None])
 
 
 def _band_pass(values: NDArray[np.float64], fs: float, band_hz: tuple[float, float]) -> NDArray[np.float64]:

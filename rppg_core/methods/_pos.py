@@ -10,6 +10,8 @@ from rppg_core.errors import SignalTooShort
 from rppg_core.methods.gate import as_traces
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
 
 
@@ -52,30 +54,39 @@ def pos(traces: ArrayLike, fs: float, *, window_s: float = 1.6) -> NDArray[np.fl
     if n < width:
         raise SignalTooShort(seconds=n / fs, needed_s=window_s)
 
+    weights = _weights(rgb, width)
+    total = np.concatenate([np.zeros((1, *weights.shape[1:])), np.cumsum(weights, axis=0)])
+    frame = np.arange(n)
+    last, first = np.minimum(frame, n - width) + 1, np.maximum(frame - width + 1, 0)
+    summed = total[last] - total[first]
+    return np.asarray(np.einsum("nrc,nrc->nr", rgb, summed) / (last - first)[:, None])
+
+
+def _weights(rgb: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """What each channel counts for in every window of `width` frames, shape (n_windows, n_regions, 3)."""
     level = rgb.mean(axis=0)
     swing = rgb - level  # sums of squares lose no digits on what is left
     mean = _window_sums(swing, width) / width
     centre = mean + level
-    r, g, b = 0, 1, 2
 
     def covariance(i: int, j: int) -> NDArray[np.float64]:
         product = _window_sums(swing[..., i] * swing[..., j], width) / width - mean[..., i] * mean[..., j]
         return np.asarray(product / (centre[..., i] * centre[..., j]))
 
+    balance = _balance(covariance)
+    return np.asarray(np.stack([-2 * balance, 1 + balance, balance - 1], axis=-1) / centre)
+
+
+def _balance(covariance: Callable[[int, int], NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The spread of X = G - B over that of Y = G + B - 2 R in each window."""
+    r, g, b = 0, 1, 2
     rr, gg, bb = covariance(r, r), covariance(g, g), covariance(b, b)
     rg, rb, gb = covariance(r, g), covariance(r, b), covariance(g, b)
     x_power = np.maximum(gg + bb - 2 * gb, 0.0)
     y_power = np.maximum(4 * rr + gg + bb + 2 * gb - 4 * rg - 4 * rb, 0.0)
     # Under perfectly still light y has no spread, and there is nothing to balance.
     floor = 1e-24
-    balance = np.sqrt(np.divide(x_power, y_power, out=np.zeros_like(x_power), where=y_power > floor))
-
-    weights = np.stack([-2 * balance, 1 + balance, balance - 1], axis=-1) / centre
-    total = np.concatenate([np.zeros((1, *weights.shape[1:])), np.cumsum(weights, axis=0)])
-    frame = np.arange(n)
-    last, first = np.minimum(frame, n - width) + 1, np.maximum(frame - width + 1, 0)
-    summed = total[last] - total[first]
-    return np.asarray(np.einsum("nrc,nrc->nr", rgb, summed) / (last - first)[:, None])
+    return np.sqrt(np.divide(x_power, y_power, out=np.zeros_like(x_power), where=y_power > floor))
 
 
 def _window_sums(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:

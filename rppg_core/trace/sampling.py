@@ -52,25 +52,29 @@ def resample(trace: Trace) -> EvenTrace:
     """
     times = trace.times_s - trace.times_s[0]
     interval = max(float(np.median(np.diff(times))), float(times[-1]) / (_MOST_FINER * len(times)))
-    colours, regions = seen_colours(times, trace.colours)
-
     fold = max(1, round(1 / interval / 30)) if 1 / interval > MAX_FS else 1
     fs = 1 / interval / fold
     count = int((times[-1] + 1e-9) * fs * fold) + 1
-    count -= count % fold
-    grid = np.arange(count) / (fs * fold)
+    grid = np.arange(count - count % fold) / (fs * fold)
 
-    left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, len(times) - 2)
-    index, weights = _local_cubic(times, grid, left, interval)
+    colours, regions = seen_colours(times, trace.colours)
     flat = np.concatenate([colours.reshape(len(times), -1), trace.pose], axis=1)
-    even = sum(flat[index[:, k]] * weights[:, k, None] for k in range(index.shape[1]))
-    known = times[left + 1] - times[left] <= max(GAP_S, 1.5 * interval)
+    values, known = _interpolated(times, flat, grid, interval)
     if fold > 1:
-        even = np.asarray(even).reshape(-1, fold, flat.shape[1]).mean(axis=1)
-        grid, known = grid.reshape(-1, fold).mean(axis=1), known.reshape(-1, fold).all(axis=1)
-    values = np.asarray(even)
+        values = values.reshape(-1, fold, flat.shape[1]).mean(axis=1)
+        grid, known = grid.reshape(-1, fold).mean(axis=1), np.asarray(known.reshape(-1, fold).all(axis=1))
     pixels = np.maximum(values[:, :-5].reshape(len(grid), -1, 3), 1e-3)
     return EvenTrace(fs=fs, times_s=grid, known=known, colours=pixels, pose=values[:, -5:], regions=regions)
+
+
+def _interpolated(
+    times: NDArray[np.float64], values: NDArray[np.float64], grid: NDArray[np.float64], interval: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Values (n, k) on a grid, and where that isn't in a gap."""
+    left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, len(times) - 2)
+    index, weights = _local_cubic(times, grid, left, interval)
+    even = sum(values[index[:, k]] * weights[:, k, None] for k in range(index.shape[1]))
+    return np.asarray(even), times[left + 1] - times[left] <= max(GAP_S, 1.5 * interval)
 
 
 def seen_colours(

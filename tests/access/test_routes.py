@@ -49,6 +49,7 @@ OWN = {
     ("GET", "/api/keys/me/webhook-secret"),
     ("POST", "/api/keys/me/webhook-secret/rotate"),
     ("POST", "/api/rppg/measure"),
+    ("POST", "/api/rppg/check"),
     ("POST", "/api/v1/scan-session"),
     ("POST", "/v1/scan-session"),
 }

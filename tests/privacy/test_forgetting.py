@@ -14,7 +14,8 @@ from beam_api.services.measure_result import Measurement
 from beam_api.services.measuring import Measuring
 from beam_api.store.client import connect
 from beam_api.store.results import ResultStore
-from beam_api.store.windows import Entry, Session, WindowStore
+from beam_api.store.window_values import Entry, Session
+from beam_api.store.windows import WindowStore
 from beam_api.web.context import EXTENSION, Parts
 from rppg_core import guidance, measure
 from tests.images import jpeg, still_face

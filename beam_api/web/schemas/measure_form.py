@@ -11,8 +11,8 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from beam_api.exceptions import InvalidParameter, MissingFrame, MissingTimestamps, TooManyFrames
 from beam_api.services import clocks
-from beam_api.services.measuring import Post
-from beam_api.store.windows import Session
+from beam_api.services.measure_request import Post
+from beam_api.store.window_values import Session
 from beam_api.web.multipart import Form, shown
 
 if TYPE_CHECKING:

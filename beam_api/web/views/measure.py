@@ -15,7 +15,7 @@ from beam_api.monitoring import counters
 from beam_api.services.measure_result import Buffering
 from beam_api.services.pacing import Allowance
 from beam_api.services.workload import Workload
-from beam_api.store.windows import Session
+from beam_api.store.window_values import Session
 from beam_api.web import request_log
 from beam_api.web.auth import admit_with, admits_itself
 from beam_api.web.context import parts
@@ -34,7 +34,7 @@ from beam_api.web.schemas.measure import (
 from beam_api.web.schemas.measure_form import PictureSchema, UploadSchema, read_picture, read_post
 
 if TYPE_CHECKING:
-    from beam_api.services.measuring import Post
+    from beam_api.services.measure_request import Post
 
 bp = Blueprint("measure", __name__, url_prefix="/api/rppg", description="Frames of a face in, vital signs out.")
 

@@ -2,9 +2,11 @@
 
 import pytest
 
-from beam_api.services.measuring import Completed, Measuring, Post
+from beam_api.services.measure_request import Post
+from beam_api.services.measuring import Completed, Measuring
 from beam_api.store.results import ResultStore
-from beam_api.store.windows import Session, WindowStore
+from beam_api.store.window_values import Session
+from beam_api.store.windows import WindowStore
 from rppg_core import measure
 from rppg_core.guidance import advise
 from rppg_core.simulation.faces import simulate_face

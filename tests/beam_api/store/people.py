@@ -6,7 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from beam_api.store.results import ResultStore
-from beam_api.store.windows import Appended, Arrival, Claim, Entry, Session, WindowStore
+from beam_api.store.window_values import Appended, Arrival, Claim, Entry, Session
+from beam_api.store.windows import WindowStore
 from tests.beam_api.store.reference import SECOND
 
 if TYPE_CHECKING:

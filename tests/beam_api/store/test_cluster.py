@@ -20,7 +20,8 @@ from beam_api.store.health import look
 from beam_api.store.keys import KeyStore
 from beam_api.store.scripts import Question, Script, ask, ask_each, send, send_atomically
 from beam_api.store.usage import UsageStore, today
-from beam_api.store.windows import Entry, Session, WindowStore
+from beam_api.store.window_values import Entry, Session
+from beam_api.store.windows import WindowStore
 from tests import redis_servers
 from tests.processes import wait_until
 

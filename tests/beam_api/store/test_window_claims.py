@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from beam_api.store.windows import Session
+from beam_api.store.window_values import Session
 from tests.beam_api.store.reference import SECOND, is_full
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beam_api.exceptions import InvalidParameter
-from beam_api.store.windows import ACTIVE_MS, Session, WindowStore
+from beam_api.store.window_values import Session
+from beam_api.store.windows import ACTIVE_MS, WindowStore
 from tests.beam_api.store.reference import SECOND
 
 if TYPE_CHECKING:

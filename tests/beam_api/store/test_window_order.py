@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from beam_api.store.windows import Session
+from beam_api.store.window_values import Session
 from tests.beam_api.store.reference import SECOND
 
 if TYPE_CHECKING:

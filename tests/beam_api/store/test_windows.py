@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beam_api.store.cluster import as_cluster
-from beam_api.store.windows import Entry, LastFace, Session, WindowStore
+from beam_api.store.window_values import Entry, LastFace, Session
+from beam_api.store.windows import WindowStore
 from tests.beam_api.store.reference import SECOND, is_full
 
 if TYPE_CHECKING:

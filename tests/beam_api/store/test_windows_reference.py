@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from beam_api.store.windows import Session
+from beam_api.store.window_values import Session
 from tests.beam_api.store.reference import SECOND, ReferenceWindow
 
 if TYPE_CHECKING:

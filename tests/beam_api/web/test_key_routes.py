@@ -119,7 +119,7 @@ def test_rotation_kills_the_old_secret_and_leaves_the_rest(client, redis):
 
 
 def test_what_was_measured_stays_with_a_rotated_key(client, parts, api_key):
-    from beam_api.store.windows import Entry, Session
+    from beam_api.store.window_values import Entry, Session
     from rppg_core.trace.traces import Sample
 
     key_id = api_key[8:24]

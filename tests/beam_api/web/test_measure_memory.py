@@ -6,8 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from beam_api.services.measuring import Post
-from beam_api.store.windows import Session
+from beam_api.services.measure_request import Post
+from beam_api.store.window_values import Session
 from beam_api.web.context import Parts
 from rppg_core.errors import NoFaceDetected
 from tests.images import jpeg, wall
