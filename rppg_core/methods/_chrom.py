@@ -48,7 +48,7 @@ def _balance(banded: NDArray[np.float64], starts: NDArray[np.intp], width: int) 
     """The spread of X over that of Y in the windows that begin at `starts`, shape (n_windows, n_regions)."""
     spread = sliding_window_view(banded, width, axis=0)[starts].std(axis=-1)  # (n_windows, n_regions, 2)
     above = spread[..., 1] > 1e-12
-    return np.divide(spread[..., 0], spread[..., 1], out=np.zeros(spread.shape[:2]), where=above)
+    return np.asarray(np.divide(spread[..., 0], spread[..., 1], out=np.zeros(spread.shape[:2]), where=above))
 
 
 def _between(balance: NDArray[np.float64], starts: NDArray[np.intp], width: int, n: int) -> NDArray[np.float64]:

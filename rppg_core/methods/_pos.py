@@ -74,7 +74,7 @@ def _weights(rgb: NDArray[np.float64], width: int) -> NDArray[np.float64]:
         return np.asarray(product / (centre[..., i] * centre[..., j]))
 
     balance = _balance(covariance)
-    return np.stack([-2 * balance, 1 + balance, balance - 1], axis=-1) / centre
+    return np.asarray(np.stack([-2 * balance, 1 + balance, balance - 1], axis=-1) / centre)
 
 
 def _balance(covariance: Callable[[int, int], NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -86,7 +86,7 @@ def _balance(covariance: Callable[[int, int], NDArray[np.float64]]) -> NDArray[n
     y_power = np.maximum(4 * rr + gg + bb + 2 * gb - 4 * rg - 4 * rb, 0.0)
     # Under perfectly still light y has no spread, and there is nothing to balance.
     floor = 1e-24
-    return np.sqrt(np.divide(x_power, y_power, out=np.zeros_like(x_power), where=y_power > floor))
+    return np.asarray(np.sqrt(np.divide(x_power, y_power, out=np.zeros_like(x_power), where=y_power > floor)))
 
 
 def _window_sums(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:

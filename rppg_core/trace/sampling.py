@@ -62,7 +62,7 @@ def resample(trace: Trace) -> EvenTrace:
     values, known = _interpolated(times, flat, grid, interval)
     if fold > 1:
         values = values.reshape(-1, fold, flat.shape[1]).mean(axis=1)
-        grid, known = grid.reshape(-1, fold).mean(axis=1), known.reshape(-1, fold).all(axis=1)
+        grid, known = grid.reshape(-1, fold).mean(axis=1), np.asarray(known.reshape(-1, fold).all(axis=1))
     pixels = np.maximum(values[:, :-5].reshape(len(grid), -1, 3), 1e-3)
     return EvenTrace(fs=fs, times_s=grid, known=known, colours=pixels, pose=values[:, -5:], regions=regions)
 
@@ -74,7 +74,7 @@ def _interpolated(
     left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, len(times) - 2)
     index, weights = _local_cubic(times, grid, left, interval)
     even = sum(values[index[:, k]] * weights[:, k, None] for k in range(index.shape[1]))
-    return np.asarray(even), times[left + 1] - times[left] <= max(GAP_S, 1.5 * interval)
+    return np.asarray(even), np.asarray(times[left + 1] - times[left] <= max(GAP_S, 1.5 * interval))
 
 
 def seen_colours(
