@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +28,27 @@ from tests import redis_servers
 from tests.order import SECONDS, SERIAL
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
     from flask import Flask
     from flask.testing import FlaskClient
     from redis import Redis
+
+
+_httpx: Any = import_module("httpx._transports.default")
+_new_context = _httpx.create_ssl_context
+
+
+def _one_context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ssl.SSLContext:
+    """One TLS context for all plain clients: each would read all certificates, for 20 ms, to speak HTTP with a test."""
+    usual = verify is True and not cert
+    context: ssl.SSLContext = _usual_context() if usual else _new_context(verify, cert, trust_env)
+    return context
+
+
+_usual_context = cache(_new_context)
+_httpx.create_ssl_context = _one_context
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -50,7 +50,7 @@ def test_a_face_is_measured_and_the_measurement_is_found_again(
     assert set(data) == {
         "status", "session_id", "measurement_id", "frames", "rejected", "heart_rate", "hrv", "spo2", "stress_index",
         "respiration_rate", "confidence", "duration_ms", "timestamp", "frame_rate", "quality", "withheld", "interval",
-        "guidance", "face", "raw",
+        "guidance", "face", "raw", "verdict",
     }  # fmt: skip
     assert abs(data["heart_rate"] - 72) <= 2
     assert data["frames"] == 150
