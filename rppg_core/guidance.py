@@ -51,6 +51,8 @@ def _place(trace: Trace) -> tuple[str, ...]:
     width, height = trace.frame_size
     if size < _MIN_SIZE_PX:
         return ("FACE_TOO_SMALL",)
+    if not (width and height):  # not known: nothing can be said of the place
+        return ()
     inside = _EDGE * size <= x <= width - _EDGE * size and _EDGE * size <= y <= height - _EDGE * size
     central = 0.2 <= x / width <= 0.8 and 0.15 <= y / height <= 0.85
     return () if inside and central else ("FACE_OFF_CENTRE",)

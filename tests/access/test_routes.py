@@ -124,7 +124,10 @@ def without_the_moment(told: Any) -> Any:
 
 def told(answer: Any) -> tuple[int, Any, Any]:
     """What an answer tells: its status, its body, and those headers that say something of what was asked for."""
-    moment = ("X-Request-Id", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-RateLimit-Limit", "Date")
+    moment = (
+        *("X-Request-Id", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-RateLimit-Limit", "X-Beam-Work-Reset"),
+        "Date",
+    )
     headers = {name: value for name, value in answer.headers.items() if name not in moment}
     return (
         answer.status_code,

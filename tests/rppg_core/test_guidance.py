@@ -105,3 +105,9 @@ def test_frames_of_a_restless_head_are_told_so(reader):
     readings = [r for r in reader.read(list(restless.frames())) if r.sample]
     trace = Trace.of([r.time_us / 1e6 for r in readings], [r.sample for r in readings], restless.scene.frame_size)
     assert "MOTION" in advise(trace)
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_a_picture_of_unknown_size_nothing_is_said_of_the_place(reader):
+    (reading,) = reader.read([Frame(0, jpeg(still_face(eyes_px=60.0)))])
+    assert "FACE_OFF_CENTRE" not in advise(Trace.of([0.0], [reading.sample], (0, 0)))
