@@ -18,6 +18,10 @@ TINY = 1e-30
 """Added to a denominator or under a logarithm: nothing beside any power that a signal has, and no zero."""
 
 
+FROM_MAD = 1.4826
+"""Standard deviation over median absolute deviation, of a normal distribution."""
+
+
 def vertex(before: ArrayLike, here: ArrayLike, after: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fit a parabola to three neighbours on a grid, of which the middle one is the highest.
 

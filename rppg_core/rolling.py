@@ -31,10 +31,10 @@ SPARSE_SPAN_S = 30.0
 """The same where frames come so slowly that 10 s hold too few of them."""
 
 TAIL_S = 5.0
-"""How much of the pulse is told."""
+"""How much of the pulse is shown."""
 
 _ENOUGH_HZ = 15.0  # holds the second harmonic of all but the fastest hearts
-_FINE_HZ = 100.0  # no beat is told, so their times need not be finer
+_FINE_HZ = 100.0  # beats serve the rate alone, so their times need not be finer
 _MOST_APART_S = 1.0  # a longer pause among so few seconds leaves too little
 _ANCHORS = np.array(  # in the canonical frame: brow, nose, cheeks by the nose, outside and below, chin
     [
@@ -80,7 +80,7 @@ def partial(trace: Trace) -> Partial | None:
         return _sparse(_newest(whole, SPARSE_SPAN_S))
     if np.diff(times).max() > _MOST_APART_S:
         return Partial(None, 0.0, frame_rate_hz(times), np.zeros(0))
-    pulse = find_pulse(_folded(_joined(trace)), fine_hz=_FINE_HZ)
+    pulse = find_pulse(_folded(_joined(trace)), fine_hz=_FINE_HZ, rhythm=False)
     if pulse is None:
         return Partial(None, 0.0, frame_rate_hz(times), np.zeros(0))
     sure, fs = confidence(heart_rate_quality(pulse.evidence)), pulse.even.fs

@@ -44,9 +44,8 @@ _WRONG_HUE_DB, _PALLOR_DB, _USUAL_PALLOR = 3.0, 1.0, 1.5
 _COMB_SHARE, _CHANCE_COMB_DB = 0.5, 6.0  # and for each dB by which the whole picture jumps at its rate
 _BLACK = 4.0  # level (of 255) below which a channel holds noise alone
 _AROUND_HZ, _AROUND_WIDTHS = 0.15, 1.5  # two halves are compared over the spread of a variable rhythm, or of a tone
-_SURE_OF_BEATS = (
-    0.85  # share of normal intervals from which beats give the rate, being exact where a spectrum is spread
-)
+# Share of normal intervals from which beats give the rate: they are exact where a variable rhythm spreads the spectrum.
+_SURE_OF_BEATS = 0.85
 _ALL_KEPT = 0.97  # from which no beat was missed or doubled, in a window of 30 s
 _SURE_OF_RHYTHM, _SPREADS = 0.9, 1.5  # from which beats may lie as far off as their own rates differ, this many times
 _FAR_BPM, _NEAR_BPM, _ONE_BEAT = 6.0, 4.0, 300.0  # how far beats may be from the spectrum; the last over the rate
@@ -89,8 +88,11 @@ class _Choice:
     region_weights: NDArray[np.float64]  # (n_used,), their sum is 1
 
 
-def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ) -> Pulse | None:
-    """Clean the colours, run the methods, fuse them for the likeliest rate, and time the beats to `fine_hz`."""
+def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ, rhythm: bool = True) -> Pulse | None:
+    """Clean the colours, run the methods, fuse them for the likeliest rate, and time the beats to `fine_hz`.
+
+    Without `rhythm` the beats serve the rate alone: nothing is learnt of how exact their times are.
+    """
     skin = clean(trace)
     if skin is None:
         return None
@@ -104,8 +106,8 @@ def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ) -> Pulse | None:
     rate = heart_rate(wave, even.fs, near_hz=chosen.best.rate_hz)
     halves = None
     if skin.is_face:
-        waves = timed_waves(wave, _components(skin, wave), even.fs, rate.rate_bpm / 60)
-        wave, halves = waves[:, 0], waves[:, 1:]
+        waves = timed_waves(wave, _components(skin, wave), even.fs, rate.rate_bpm / 60, halves=rhythm)
+        wave, halves = waves[:, 0], waves[:, 1:] if rhythm else None
     beats = find_beats(wave, even.known, even.fs, rate.rate_bpm / 60, halves=halves, fine_hz=fine_hz)
     evidence = gather(skin, _seen_at(spectra, raw, chosen, rate.rate_bpm / 60), wave, rate, beats)
     return Pulse(even, wave, chosen.region_weights, chosen.colour, rate, beats, evidence)

@@ -18,8 +18,8 @@ from rppg_core.numerics import TINY, analytic_signal
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Of K and block lengths from 0.8 to 6 s, on tuning faces of `benchmarks.painted` and `benchmarks.injected`, these made
-# the smallest errors of the beats' times by a little; any K from 2 to 10 leaves intervals unshrunk.
+# Of 2 to 10 folds and blocks of 0.8 to 6 s, on the tuning scenes of `benchmarks.variability`, these made the smallest
+# errors of the beats' times by a little; any number of folds leaves intervals unshrunk.
 _FOLDS, _BLOCK_S = 3, 2.0
 _FADE_S = 0.3  # over which one fold's weights give way to the next one's
 # Towards independent noise, among the regions of a component (some thirty) and among components (six): the first asks
@@ -29,7 +29,7 @@ _TURNS, _HARMONICS, _PHASE_WIDTH = 2, 3, 0.28
 
 
 def timed_waves(
-    wave: NDArray[np.float64], components: NDArray[np.float64], fs: float, rate_hz: float
+    wave: NDArray[np.float64], components: NDArray[np.float64], fs: float, rate_hz: float, *, halves: bool = True
 ) -> NDArray[np.float64]:
     """Mix what the regions show for the beats' times: all regions, and every other one, twice.
 
@@ -46,34 +46,48 @@ def timed_waves(
         What each region shows in each of k ways, rising with blood volume.
     fs, rate_hz : float
         Sampling rate and the pulse's rate, in Hz.
+    halves : bool
+        Whether two halves of the regions are mixed too.
 
     Returns
     -------
-    ndarray, shape (n, 3)
+    ndarray, shape (n, 3) or (n, 1)
         Pulses of the same direction and height as `wave`: of all regions, and of two halves of them, whose noise is
         the regions' own.
     """
-    n, n_regions = len(wave), components.shape[2]
-    freqs = rfftfreq(n, 1 / fs)
+    freqs = rfftfreq(len(wave), 1 / fs)
     spectra = rfft(components, axis=1)
     spectra[:, ~within(freqs, PULSE_BAND_HZ, fs)] = 0.0
-    seen = irfft(spectra, n, axis=1)
-    learning = _Learning(seen, (np.arange(n) / fs / _BLOCK_S).astype(np.intp) % _FOLDS)
+    blocks = (np.arange(len(wave)) / fs / _BLOCK_S).astype(np.intp)
+    learning = _Learning(irfft(spectra, len(wave), axis=1), blocks % _FOLDS)
     used = _faded(learning.folds, fs)
-    whole = slice(None)
-    halves = [slice(0, None, 2), slice(1, None, 2)] if n_regions > 1 else [whole, whole]
+    whole = [slice(None)]
     mixed = wave[:, None]
     for turn in range(_TURNS):
         beat = _mean_beat(mixed[:, 0], freqs, fs, rate_hz)
-        parts = [whole, *halves] if turn == _TURNS - 1 else [whole]
-        mixed = np.zeros((n, len(parts)))
-        for fold in range(_FOLDS):
-            if not used[fold].any():
-                continue
-            learnt = learning.without(fold, beat)
-            for i, part in enumerate(parts):
-                weights = learnt.weights(part)  # (k, n_regions of the part)
-                mixed[:, i] += used[fold] * np.einsum("knr,kr->n", components[:, :, part], weights)
+        more = _halves(components.shape[2]) if halves and turn == _TURNS - 1 else []
+        mixed = _mixed(components, learning, used, beat, whole + more)
+    return mixed
+
+
+def _halves(n_regions: int) -> list[slice]:
+    return [slice(0, None, 2), slice(1, None, 2)] if n_regions > 1 else [slice(None)] * 2
+
+
+def _mixed(
+    components: NDArray[np.float64],
+    learning: _Learning,
+    used: NDArray[np.float64],
+    beat: NDArray[np.float64],
+    parts: list[slice],
+) -> NDArray[np.float64]:
+    """Mix parts of the regions, (n, n_parts), each fold by the weights that the others give."""
+    mixed = np.zeros((len(beat), len(parts)))
+    for fold in np.flatnonzero(used.any(axis=1)):
+        learnt = learning.without(int(fold), beat)
+        for i, part in enumerate(parts):
+            weights = learnt.weights(part)  # (k, n_regions of the part)
+            mixed[:, i] += used[fold] * np.einsum("knr,kr->n", components[:, :, part], weights)
     return mixed
 
 

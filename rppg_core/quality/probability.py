@@ -94,7 +94,7 @@ def thinness(bits_a_pixel: float | None) -> float:
 
 
 def variability_features(
-    beats: Beats, found: Variability, bits_a_pixel: float | None = None, calibration: Calibration = CALIBRATION
+    beats: Beats, found: Variability, bits_a_pixel: float | None, calibration: Calibration = CALIBRATION
 ) -> dict[str, float]:
     """Evidence of RMSSD and stress index."""
     low, high = 0.0, float("inf")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rppg_core.numerics import peaks_apart
+from rppg_core.numerics import FROM_MAD, peaks_apart
 from rppg_core.vital.mean_beat import filtered, find_mean_beat, segments_at
 from rppg_core.vital.timing import OtherTimes, other_times, residual_sigma, timing_sigma
 
@@ -27,7 +27,6 @@ _ODD_SHARE = 0.17  # an interval this far from the median of its seven neighbour
 # What a variable rhythm may do: four times what is usual in the recording, up to a quarter, since ectopic beats come
 # earlier; and parts of the pulse must show it alike, within a third of it.
 _USUAL_REACH, _MOST_OFF, _ALIKE = 4.0, 0.24, 1 / 3
-_FROM_MAD = 1.4826  # standard deviation over median absolute deviation, of a normal distribution
 _MIN_LIKENESS = 0.35  # correlation with the mean beat below which a beat is no beat
 
 
@@ -115,22 +114,17 @@ def find_beats(
     """
     fine = int(np.ceil(fine_hz / fs))
     rate = fine * fs
-    narrow = filtered(pulse, fs, fine, (_NARROW[0] * rate_hz, _NARROW[1] * rate_hz))
     band = _WIDE[0] * rate_hz, min(max(_WIDE[1] * rate_hz, 4.0), _MOST_HZ, 0.45 * fs)
     wide = filtered(pulse, fs, fine, band)
-    crests = _crests(narrow, rate_hz, rate)
+    crests = _crests(filtered(pulse, fs, fine, (_NARROW[0] * rate_hz, _NARROW[1] * rate_hz)), rate_hz, rate)
     if len(crests) < _LEAST_BEATS:
         return _NONE
     mean_beat, times = find_mean_beat(wide, crests.astype(np.float64), rate_hz, rate)
     if len(times) < _LEAST_BEATS:
         return _NONE
     likeness, heights = mean_beat.compared(segments_at(wide, times, mean_beat.around))
-    of_halves = [] if halves is None else [filtered(half, fs, fine, band) for half in halves.T]
-    high = None
-    if _NARROW[1] * rate_hz < _MOST_OF_FS * fs:
-        high = filtered(pulse, fs, fine, (_NARROW[1] * rate_hz, min(_MOST_HZ, 0.45 * fs)))
-    others = other_times(of_halves, high, times, mean_beat)
-    sigma = timing_sigma(residual_sigma(wide, times, mean_beat), times, others.harmonics)
+    by_halves = [] if halves is None else [filtered(half, fs, fine, band) for half in halves.T]
+    others = other_times(by_halves, _harmonics(pulse, fs, fine, rate_hz), times, mean_beat)
     whole, off = _whole(times / rate, likeness, known, fs), _off_neighbours(np.diff(times))
     kept = whole & (off <= _ODD_SHARE)
     return Beats(
@@ -138,9 +132,16 @@ def find_beats(
         heights=heights,
         kept=kept,
         normal=kept | (whole & _variable(times, off, others)),
-        timing_sigma_s=sigma / rate,
+        timing_sigma_s=timing_sigma(residual_sigma(wide, times, mean_beat), times, others.harmonics) / rate,
         others=others.scaled(1 / rate),
     )
+
+
+def _harmonics(pulse: NDArray[np.float64], fs: float, fine: int, rate_hz: float) -> NDArray[np.float64] | None:
+    """The pulse without the rate itself; None where the sampling rate leaves no harmonics."""
+    if _NARROW[1] * rate_hz >= _MOST_OF_FS * fs:
+        return None
+    return filtered(pulse, fs, fine, (_NARROW[1] * rate_hz, min(_MOST_HZ, 0.45 * fs)))
 
 
 def _crests(narrow: NDArray[np.float64], rate_hz: float, rate: float) -> NDArray[np.intp]:
@@ -178,5 +179,5 @@ def _variable(times: NDArray[np.float64], off: NDArray[np.float64], others: Othe
     intervals = np.diff(times)
     parts = [*others.halves, *([] if others.harmonics is None else [others.harmonics])]
     apart = np.max([np.abs(np.diff(part) - intervals) for part in parts], axis=0)
-    usual = _FROM_MAD * float(np.median(off))
+    usual = FROM_MAD * float(np.median(off))
     return np.asarray((apart <= _ALIKE * off * intervals) & (off <= min(_USUAL_REACH * usual, _MOST_OFF)))

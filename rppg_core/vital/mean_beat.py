@@ -99,8 +99,8 @@ def segments_at(
 
 def _trimmed_mean(segments: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean of the segments nearest to their median: a quarter may be anything."""
-    away = np.sum((segments - np.median(segments, axis=0)) ** 2, axis=1)
-    nearest = np.argsort(away)[: (3 * len(away) + 1) // 4]
+    distance = np.sum((segments - np.median(segments, axis=0)) ** 2, axis=1)
+    nearest = np.argsort(distance)[: (3 * len(distance) + 1) // 4]
     return np.asarray(segments[nearest].mean(axis=0))
 
 

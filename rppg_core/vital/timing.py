@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rppg_core.numerics import TINY
+from rppg_core.numerics import FROM_MAD, TINY
 from rppg_core.vital.mean_beat import Matching, MeanBeat, segments_at, summits
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 # that a codec bends all of a face alike, and the surer; so it counts twice.
 _RESIDUAL_SHARE, _HARMONIC_SHARE, _HARMONIC_COUNT = 1.375, 0.46, 2
 _BETWEEN = (0.15, 0.5)  # of the spacing: where neither beat has shaped the residual
-_FROM_MAD = 1.4826  # standard deviation over median absolute deviation, of a normal distribution
 _STRAY = 0.12  # of the interval: how far a beat's time by a part of the pulse may be from that by the whole
 
 
@@ -67,7 +66,7 @@ def timing_sigma(residual: float, times: NDArray[np.float64], by_harmonics: NDAr
     if by_harmonics is None:
         return residual
     apart = by_harmonics - times
-    other = float(_FROM_MAD * np.median(np.abs(apart - np.median(apart)))) / _HARMONIC_SHARE
+    other = float(FROM_MAD * np.median(np.abs(apart - np.median(apart)))) / _HARMONIC_SHARE
     return float(np.sqrt((residual**2 + _HARMONIC_COUNT * other**2) / (1 + _HARMONIC_COUNT)))
 
 

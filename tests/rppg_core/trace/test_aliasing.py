@@ -76,9 +76,9 @@ def test_of_too_few_frames_nothing_is_said(times):
     st.randoms(use_true_random=False),
 )
 def test_the_strength_is_that_of_the_plain_sum_and_the_same_on_any_clock_in_any_order(gaps, epoch, draw):
-    times = np.cumsum(gaps)
+    times = np.round(np.cumsum(gaps) * 1024) / 1024  # any clock here gives them exactly
     distances = np.arange(LOW_HZ, 2 * HIGH_HZ, 0.05 / max(times[-1] - times[0], 0.5))
     assert alias_strength(times) == pytest.approx(spectral_window(times, distances).max(), abs=0.08)
     shuffled = list(times - times[0] + round(epoch))
     draw.shuffle(shuffled)
-    assert alias_strength(shuffled) == pytest.approx(alias_strength(times), abs=0.04)
+    assert alias_strength(shuffled) == alias_strength(times)
