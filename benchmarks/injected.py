@@ -1,7 +1,7 @@
 """How right the vitals are on real faces: a pulse with known beats, laid over the skin of people who move.
 
 `python -m benchmarks.injected --count 4` takes some minutes; `--clips FOLDER` adds clips of your own. Each take (a face
-and a motion) is rendered once, without the person's own pulse as far as it can be told; three pulses are laid over it,
+and a motion) is rendered once, without the person's own pulse as far as it can be found; three pulses are laid over it,
 and sent as JPEGs, H.264, and HEVC or VP9. Every third take is dark: half the light, and a third of the pulse. Tuning
 and test have pulses, portraits and motions of their own; clips are for test alone.
 """

@@ -27,7 +27,7 @@ def request_body() -> bytes:
     )
 
 
-def ours(body: bytes) -> int:
+def beam(body: bytes) -> int:
     """Bytes of all frames."""
     return sum(map(len, _parse(body, BOUNDARY, LIMITS).files["frame"]))
 
@@ -59,8 +59,8 @@ def median_ms(parse: Callable[[bytes], int], body: bytes) -> float:
 def main() -> None:
     """Print the times, their ratio and their difference."""
     body = request_body()
-    mine, library = median_ms(ours, body), median_ms(werkzeugs, body)
-    print(f"ours {mine:.2f} ms, Werkzeug {library:.2f} ms: {library / mine:.1f} times, {library - mine:.2f} ms more")
+    mine, library = median_ms(beam, body), median_ms(werkzeugs, body)
+    print(f"Beam {mine:.2f} ms, Werkzeug {library:.2f} ms: {library / mine:.1f} times, {library - mine:.2f} ms more")
 
 
 if __name__ == "__main__":

@@ -259,8 +259,8 @@ def _errors_at(found: list[Window], times: float) -> Iterator[tuple[str, float, 
             continue
         seen = np.array([w.seen_ms for w in part])
         jitter = times * np.array([w.found.jitter_ms2 for w in part])
-        told = np.sqrt(np.maximum(seen**2 - jitter, (seen / 3) ** 2))
-        error = told - np.array([w.true_ms for w in part])
+        answered = np.sqrt(np.maximum(seen**2 - jitter, (seen / 3) ** 2))
+        error = answered - np.array([w.true_ms for w in part])
         yield name, float(error.mean()), float(np.abs(error).mean())
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rppg_core.media.video import probe, read_video
+from rppg_core.media.video import VideoInfo, probe, read_video
 from rppg_core.media.video_cost import MAX_FPS
 
 SHORTEST_S = 10.0
@@ -33,9 +34,13 @@ class VideoFile:
     def __init__(self, file: Path) -> None:
         self._file = file
 
+    @cached_property
+    def _info(self) -> VideoInfo:
+        return probe(self._file)
+
     def seconds(self, wanted: float) -> float:
         """How long a window it fills, up to `wanted`. Raises ClickException if that is too short."""
-        has = probe(self._file).duration_s
+        has = self._info.duration_s
         if has < SHORTEST_S - 1e-3:
             raise click.ClickException(
                 f"The video lasts {math.floor(100 * has) / 100:.2f} s; at least {SHORTEST_S:.0f} s are needed."
@@ -49,7 +54,7 @@ class VideoFile:
 
     def bits_a_pixel(self, frame_size: tuple[int, int]) -> float:
         """What its codec spent, as evidence of how much of the skin's colour is left."""
-        return probe(self._file).bits_a_pixel(frame_size)
+        return self._info.bits_a_pixel(frame_size)
 
 
 class Camera:

@@ -68,9 +68,9 @@ class Score:
         rate = self.vitals.heart_rate_bpm
         return float("nan") if rate is None else rate - self.of.truth.heart_rate_bpm
 
-    def error_ms(self, told: float | None, true: float | None) -> float:
+    def error_ms(self, answered: float | None, true: float | None) -> float:
         """NaN where none was answered."""
-        return float("nan") if told is None or true is None else told - true
+        return float("nan") if answered is None or true is None else answered - true
 
 
 def score(one: Known) -> Score | None:
@@ -102,7 +102,7 @@ def figures(part: Sequence[Score]) -> list[str]:
     rate = np.array([s.heart_rate_error for s in part])
     sure_and_wrong = sum(s.vitals.confidence >= _SURE and abs(s.heart_rate_error) > _TOLERANCE_BPM for s in part)
     raw = np.array([s.error_ms(s.raw_ms, s.of.truth.rmssd_ms) for s in part if s.vitals.rmssd_ms is not None])
-    told = np.array([s.error_ms(s.vitals.rmssd_ms, s.of.truth.rmssd_ms) for s in part])
+    answered = np.array([s.error_ms(s.vitals.rmssd_ms, s.of.truth.rmssd_ms) for s in part])
     sdnn = np.array([s.error_ms(s.vitals.sdnn_ms, s.of.truth.sdnn_ms) for s in part])
     held = [
         low <= s.of.truth.rmssd_ms <= high
@@ -112,7 +112,8 @@ def figures(part: Sequence[Score]) -> list[str]:
     ]
     return [
         f"{np.isfinite(rate).mean():.0%}", _typical(np.abs(rate), "{:.2f}"), str(sure_and_wrong),
-        f"{np.isfinite(told).mean():.0%}", _mean(raw), _typical(np.abs(raw)), _mean(told), _typical(np.abs(told)),
+        f"{np.isfinite(answered).mean():.0%}", _mean(raw), _typical(np.abs(raw)), _mean(answered),
+        _typical(np.abs(answered)),
         f"{np.mean(held):.0%} of {len(held)}" if held else "", _mean(sdnn), _typical(np.abs(sdnn)),
     ]  # fmt: skip
 

@@ -120,7 +120,7 @@ def take_of_portrait(
 
 
 def take_of_clip(clip: Clip, seed: int, seconds: float) -> Take:
-    """A clip, forwards and backwards as often as it takes, without the person's own pulse as far as it can be told."""
+    """A clip, forwards and backwards as often as it takes, without the person's own pulse as far as it can be found."""
     rng = np.random.default_rng([63, seed])
     times = np.arange(round(seconds * FPS) + 1) / FPS
     some = slice(None, None, max(1, len(clip.frames) // 12))
@@ -144,8 +144,8 @@ def own_pulse(clip: Clip) -> NDArray[np.float64]:
     logs = np.where(np.isfinite(logs).all(axis=0), logs, 0.0)
     longer = np.concatenate([2 * logs[0] - logs[:0:-1], logs, 2 * logs[-1] - logs[-2::-1]])
     freqs = rfftfreq(len(longer), float(np.median(np.diff(clip.trace.times_s))))
-    away = np.min([np.abs(freqs - m * found.rate_bpm / 60) for m in range(1, _HARMONICS + 1)], axis=0)
-    gain = np.clip((_OWN_HZ + _OWN_EDGE_HZ - away) / _OWN_EDGE_HZ, 0, 1)
+    distance = np.min([np.abs(freqs - m * found.rate_bpm / 60) for m in range(1, _HARMONICS + 1)], axis=0)
+    gain = np.clip((_OWN_HZ + _OWN_EDGE_HZ - distance) / _OWN_EDGE_HZ, 0, 1)
     own = irfft(rfft(longer, axis=0) * gain[:, None], len(longer), axis=0)[n - 1 : 2 * n - 1].reshape(n, -1, 3)
     weights = MEMBERSHIP.T / np.maximum(MEMBERSHIP.T.sum(axis=1, keepdims=True), 1e-9)
     cells = np.einsum("cr,nrk->nck", weights, own)

@@ -64,9 +64,9 @@ class Scene:
         found: list[int] = []
 
         def is_there() -> bool:
-            ours = self.service.processes().items()
+            started = self.service.processes().items()
             mothers = children(self.service.process.pid)
-            found[:] = [p for p, c in ours if "beam_api.cli worker" in c and p in mothers and p != but]
+            found[:] = [p for p, c in started if "beam_api.cli worker" in c and p in mothers and p != but]
             return bool(found)
 
         assert wait_until(is_there, 30)

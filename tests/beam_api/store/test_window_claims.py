@@ -1,4 +1,4 @@
-"""Retries, and who analyses a full window: each is measured once, whoever dies or races."""
+"""Retries, and who analyses a full window: each is measured once, whichever process dies or races."""
 
 from __future__ import annotations
 

@@ -202,18 +202,18 @@ def test_the_buckets_are_those_of_the_limits_library(redis, redis_url):
 
 @pytest.mark.parametrize("limit", [1, 2, 7])
 def test_a_bucket_in_every_state_gets_the_answers_of_the_limits_library(redis, limit):
-    ours = Script(redis, moving_window() + "return take(KEYS[1], unpack(ARGV))")
+    rewritten = Script(redis, moving_window() + "return take(KEYS[1], unpack(ARGV))")
     pages = RedisStorage.SCRIPT_ACQUIRE_MOVING_WINDOW.decode(), RedisStorage.SCRIPT_MOVING_WINDOW.decode()
-    theirs_take, theirs_stats = (Script(redis, page) for page in pages)
+    library_take, library_stats = (Script(redis, page) for page in pages)
     random, now_s = Random(limit), 1_764_000_000.0
     outcomes = set()
     for _ in range(200):
         now_s += random.choice([0, 1 / 64, 5, 20, 59.984375, 60, 61])
-        taken, *standing = ours(keys=["{b}:ours"], args=(now_s, limit, 60))
-        assert taken == (theirs_take(keys=["{b}:theirs"], args=(now_s, limit, 60, 1)) or 0)
-        expected = theirs_stats(keys=["{b}:theirs"], args=(now_s - 60, limit)) or []
+        taken, *standing = rewritten(keys=["{b}:rewritten"], args=(now_s, limit, 60))
+        assert taken == (library_take(keys=["{b}:library"], args=(now_s, limit, 60, 1)) or 0)
+        expected = library_stats(keys=["{b}:library"], args=(now_s - 60, limit)) or []
         assert [float(value) for value in standing] == pytest.approx([float(value) for value in expected], abs=1e-3)
-        assert redis.lrange("{b}:ours", 0, -1) == redis.lrange("{b}:theirs", 0, -1)
+        assert redis.lrange("{b}:rewritten", 0, -1) == redis.lrange("{b}:library", 0, -1)
         outcomes.add(taken)
     assert outcomes == {0, 1}
 

@@ -91,10 +91,10 @@ def test_the_time_is_the_servers_in_whole_seconds_of_utc():
 
 
 @pytest.mark.parametrize(
-    ("next_ms", "spent_ms", "told"), [(None, 5.0, None), (33.3, 0.0, 34), (33.3, 10.0, 24), (33.3, 900.0, 0)]
+    ("next_ms", "spent_ms", "expected"), [(None, 5.0, None), (33.3, 0.0, 34), (33.3, 10.0, 24), (33.3, 900.0, 0)]
 )
-def test_who_waited_for_the_answer_has_waited_that_long_already(next_ms, spent_ms, told):
-    assert write_buffering(replace(WINDOW, next_frame_in_ms=next_ms), spent_ms)["next_frame_in_ms"] == told
+def test_who_waited_for_the_answer_has_waited_that_long_already(next_ms, spent_ms, expected):
+    assert write_buffering(replace(WINDOW, next_frame_in_ms=next_ms), spent_ms)["next_frame_in_ms"] == expected
 
 
 def test_a_running_rate_is_told_as_documented():
