@@ -31,7 +31,7 @@ from benchmarks.scores import (
     stress_error,
     upper_bound,
 )
-from rppg_core.extractors import DEFAULT, extraction
+from rppg_core.quality.extractors import DEFAULT, extraction
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -28,9 +28,9 @@ from benchmarks.recordings import TUNING_SEED, Job, jobs, rows, single_threaded_
 from benchmarks.recordings import Row as Recording
 from benchmarks.spots import spot
 from rppg_core._measure import breathe
-from rppg_core.extractors import DEFAULT, extraction
 from rppg_core.pulse.sparse import find_sparse_pulse
 from rppg_core.quality.calibration import CALIBRATION
+from rppg_core.quality.extractors import DEFAULT, extraction
 from rppg_core.quality.probability import (
     MIN_CONFIDENCE,
     against_next,

@@ -11,7 +11,7 @@ from benchmarks import real
 from benchmarks.recordings import TEST_SEED, Job, Row, jobs, measured, thin
 from benchmarks.report import Verdict
 from benchmarks.scores import mean, median
-from rppg_core.extractors import DEFAULT
+from rppg_core.quality.extractors import DEFAULT
 from rppg_core.simulation.faces import person_of
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ import numpy as np
 
 from benchmarks.recordings import measured
 from benchmarks.scores import mean, median
-from rppg_core.extractors import DEFAULT
 from rppg_core.face.reader import FaceReader, Frame
 from rppg_core.media.video import read_video
+from rppg_core.quality.extractors import DEFAULT
 from rppg_core.trace.traces import Trace
 
 if TYPE_CHECKING:

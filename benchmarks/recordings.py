@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 from rppg_core import measure
-from rppg_core.extractors import DEFAULT, calibration_of, extraction
 from rppg_core.face.reader import FaceReader, Frame
 from rppg_core.media.video import read_video
+from rppg_core.quality.extractors import DEFAULT, calibration_of, extraction
 from rppg_core.simulation.faces import SimulatedFace, simulate_face
 from rppg_core.simulation.film import film
 from rppg_core.simulation.scenes import NO_PULSE, Scene, hard_scene, moderate_scene, no_pulse_scene
@@ -41,7 +41,7 @@ class Job:
     group: str  # "moderate" | "hard" | "no pulse" | ...
     scene: Scene
     landmarks: str = "5"
-    method: str = DEFAULT  # of `rppg_core.extractors`
+    method: str = DEFAULT  # of `rppg_core.quality.extractors`
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         UnsupportedImage,
         UnusableVideo,
     )
-    from rppg_core.extractors import EXTRACTORS, Extraction, extraction, extractor_names
     from rppg_core.face.footage import trace_of
     from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading
     from rppg_core.guidance import advise
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from rppg_core.methods import METHODS, Method
     from rppg_core.pulse.extract import Extractor, Pulse
     from rppg_core.pulse.single import extractor_of
+    from rppg_core.quality.extractors import EXTRACTORS, Extraction, extraction, extractor_names
     from rppg_core.quality.table import Calibration
     from rppg_core.results import Quality, Vitals, Waveform
     from rppg_core.trace.traces import Sample, Trace
@@ -93,7 +93,6 @@ _NAMES = {
         "UnsupportedImage",
         "UnusableVideo",
     ),
-    "extractors": ("EXTRACTORS", "Extraction", "extraction", "extractor_names"),
     "face.footage": ("trace_of",),
     "face.reader": ("FaceReader", "FaceState", "Frame", "Reading"),
     "guidance": ("advise",),
@@ -101,6 +100,7 @@ _NAMES = {
     "methods": ("METHODS", "Method"),
     "pulse.extract": ("Extractor", "Pulse"),
     "pulse.single": ("extractor_of",),
+    "quality.extractors": ("EXTRACTORS", "Extraction", "extraction", "extractor_names"),
     "quality.table": ("Calibration",),
     "results": ("Quality", "Vitals", "Waveform"),
     "trace.traces": ("Sample", "Trace"),

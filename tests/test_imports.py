@@ -35,7 +35,7 @@ CORE_MAY_IMPORT = {
     "rppg_core.methods": {"errors", "bands"},
     "rppg_core.vital": {"bands", "trace"},
     "rppg_core.pulse": {"errors", "bands", "face", "methods", "trace", "vital"},
-    "rppg_core.quality": {"bands", "face", "pulse", "results", "trace", "vital"},
+    "rppg_core.quality": {"bands", "errors", "methods", "face", "pulse", "results", "trace", "vital"},
     "rppg_core.simulation": {"errors", "face", "media", "trace", "vital"},
 }
 

@@ -23,9 +23,9 @@ from beam_api.store.window_values import Session
 from beam_api.web.schemas.measure import complete_data
 from rppg_core import measure as measure_trace
 from rppg_core.errors import RppgError
-from rppg_core.extractors import DEFAULT, Extraction, calibration_of, extraction
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
+from rppg_core.quality.extractors import DEFAULT, Extraction, calibration_of, extraction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

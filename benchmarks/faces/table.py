@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from rppg_core import measure
-from rppg_core.extractors import DEFAULT, extraction
+from rppg_core.quality.extractors import DEFAULT, extraction
 from rppg_core.vital.variability import variability
 
 if TYPE_CHECKING:

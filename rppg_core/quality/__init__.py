@@ -1,1 +1,1 @@
-"""Evidence to probability: calibrated quality, ranges, and what is withheld."""
+"""Evidence to probability: calibrated quality, ranges, what is withheld, and each extractor with its calibration."""

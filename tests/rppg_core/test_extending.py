@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rppg_core import extraction, measure
-from rppg_core.extractors import GROUP, calibration_of
 from rppg_core.quality.calibration import CALIBRATION
+from rppg_core.quality.extractors import GROUP, calibration_of
 from tests.rppg_core.same_answers import face, photograph
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()

@@ -8,10 +8,10 @@ import pytest
 import rppg_core
 from rppg_core import measure
 from rppg_core.errors import UnknownExtractor
-from rppg_core.extractors import EXTRACTORS, Extraction, calibration_of, extraction, extractor_names
 from rppg_core.methods import METHODS
 from rppg_core.pulse.single import extractor_of
 from rppg_core.quality.calibration import CALIBRATION
+from rppg_core.quality.extractors import EXTRACTORS, Extraction, calibration_of, extraction, extractor_names
 from rppg_core.quality.table import Calibration
 from tests.rppg_core.same_answers import face, photograph, uneven
 
@@ -79,7 +79,7 @@ def test_another_calibration_is_believed_instead():
 
 def test_another_packages_extractor_is_found_by_its_entry_point(tmp_path, monkeypatch):
     (tmp_path / "others_method.py").write_text(
-        "from rppg_core.extractors import Extraction\n"
+        "from rppg_core.quality.extractors import Extraction\n"
         "from rppg_core.pulse.extract import find_pulse\n"
         "def bare(trace): return find_pulse(trace)\n"
         "whole = Extraction(bare)\n"
