@@ -141,12 +141,16 @@ class Measuring:
     def check(self, frame: bytes) -> Checked:
         """Look at one picture; nothing is kept. Raises UnsupportedImage, InvalidImage or PayloadTooLarge."""
         (reading,) = self._read([Frame(0, frame)], None, Workload.of((frame,)))
-        if reading.sample is None or reading.face is None:
-            if not isinstance(reading.error, NoFaceDetected):
-                raise reading.error or NoFaceDetected
-            return Checked(ok=False, face=None, guidance=tuple(reading.error.guidance))
-        guidance = self._advice.of_picture(reading.sample, reading.face)
-        return Checked(ok=not guidance, face=SeenFace.of(reading.face), guidance=guidance)
+        if reading.sample and reading.face:
+            guidance = self._advice.of_picture(reading.sample, reading.face)
+            return Checked(ok=not guidance, face=SeenFace.of(reading.face), guidance=guidance)
+        failure = reading.error or NoFaceDetected()
+        if isinstance(failure, NoFaceDetected):
+            return Checked(ok=False, face=None, guidance=tuple(failure.guidance))
+        try:
+            raise failure
+        finally:
+            del failure, reading  # as in `_read_once`
 
     def measurement(self, key_id: str, measurement_id: str) -> Measurement:
         """A finished measurement made with this key. Raises NotFound."""
