@@ -241,6 +241,8 @@ def _frame_header(data: bytes, at: int, orientation: int) -> Header:
     height, width, components = struct.unpack_from(">HHB", data, at + 5)
     if components == 1:
         raise UnsupportedImage("The image is greyscale: without colour there is no pulse to see.")
+    if components not in (3, 4):
+        raise InvalidImage(f"The JPEG claims {components} components; images have three or four.")
     if data[at + 1] in _PROGRESSIVE and data.count(b"\xff\xda", at) > MAX_SCANS:
         raise InvalidImage("The JPEG has too many scans.")
     return Header("jpeg", width, height, components, orientation)

@@ -219,3 +219,12 @@ def test_a_progressive_jpeg_without_its_end_may_lack_scans_and_is_invalid():
     decode(stored)
     with pytest.raises(InvalidImage):
         decode(stored[:-2])
+
+
+@pytest.mark.parametrize("components", [0, 2, 5, 255])
+def test_a_jpeg_of_impossible_components_is_broken_and_weighs_nothing(components):
+    data = bytearray(jpeg(np.full((16, 16, 3), 120, np.uint8)))
+    data[data.index(b"\xff\xc0") + 9] = components
+    for read in (read_header, decode):
+        with pytest.raises(InvalidImage, match=f"{components} components"):
+            read(bytes(data))
