@@ -13,10 +13,12 @@ from beam_api.exceptions import InvalidParameter, MissingFrame, MissingTimestamp
 from beam_api.services import clocks
 from beam_api.services.measure_request import Post
 from beam_api.store.window_values import Session
-from beam_api.web.multipart import Form, shown
+from beam_api.web.multipart import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from beam_api.web.form import Form
 
 MOST_FRAMES = 64
 _MOST_MS = 9 * 10**12

@@ -19,7 +19,7 @@ from beam_api.store.window_values import Session
 from beam_api.web import request_log
 from beam_api.web.auth import admit_with, admits_itself
 from beam_api.web.context import parts
-from beam_api.web.multipart import Limits, read_form
+from beam_api.web.form import Limits, read_form
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema, success
 from beam_api.web.schemas.measure import (
     BufferingAnswerSchema,

@@ -278,12 +278,12 @@ def test_a_scan_key_has_sixty_requests_a_minute(client, bearer, session):
 
 
 def test_a_session_expires_with_its_upload(settings, redis, reader, bearer):
-    settings = replace(settings, session_ttl_s=1)
+    settings, video = replace(settings, session_ttl_s=1), videos.encoded()
     app = create_app(settings, redis=redis, reader=reader)
     client = app.test_client()
     session = client.post("/v1/scan-session", headers=bearer).json["session_id"]
     assert 0 < redis.pttl(session_name(session)) <= 1000
-    assert upload(client, bearer, session, videos.encoded()).status_code == 202
+    assert upload(client, bearer, session, video).status_code == 202
     time.sleep(1.2)
     assert client.get(f"/v1/scan-session/{session}/vitals", headers=bearer).status_code == 404
     (left,) = spooled(settings)

@@ -10,7 +10,7 @@ import pytest
 
 from beam_api.exceptions import InvalidParameter
 from beam_api.web.upload import read_upload
-from tests.beam_api.web.test_multipart import body_of, named, part, request_of
+from tests.beam_api.web.test_form import body_of, named, part, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from beam_api.exceptions import InvalidParameter, MissingFrame, PayloadTooLarge, UnsupportedMediaType
-from beam_api.web.multipart import Form, Limits, read_form
+from beam_api.web.form import Form, Limits, read_form
 from beam_api.web.schemas.measure_form import read_post
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ def test_files_and_fields_come_back_byte_for_byte_and_in_order() -> None:
 
 
 def test_the_same_form_is_read_as_werkzeug_reads_it() -> None:
-    builder = EnvironBuilder(method="POST", data={"frame": [(io.BytesIO(b"x" * 900), 'ä "q".jpg')], "a": "1", "b": ""})
+    builder = EnvironBuilder(method="POST", data={"frame": [(io.BytesIO(b"x" * 900), 'ä "q".jpg')], "a": "1", "b": "2"})
     environ = builder.get_environ()
     body = environ["wsgi.input"].read()
     ours = read_form(request_of(body, environ["CONTENT_TYPE"]), SMALL)
-    assert ours == Form(fields={"a": ["1"], "b": [""]}, files={"frame": [b"x" * 900]})
+    assert ours == Form(fields={"a": ["1"], "b": ["2"]}, files={"frame": [b"x" * 900]})
 
 
 def test_text_before_the_first_part_and_after_the_last_is_ignored() -> None:
@@ -80,6 +80,7 @@ def test_another_type_is_refused(content_type: str) -> None:
         b"--xyz\r\nno headers end",
         b"--xyzgarbage\r\n\r\n\r\n--xyz--",
         b"--xyz\r\nContent-Type: image/jpeg\r\n\r\nnameless\r\n--xyz--",
+        b'--xyz\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + body_of(part("frame", b"x", "a.jpg")),
         b"--xyz\r\n" + b"X: y\r\n" * 4000 + b"\r\n\r\n--xyz--",
     ],
 )
