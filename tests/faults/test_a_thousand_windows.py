@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 
-WINDOWS = int(os.environ.get("BEAM_FAULT_WINDOWS", "48"))
+WINDOWS = int(os.environ.get("BEAM_FAULT_WINDOWS", "24"))
 AT_ONCE = 16
 REQUESTS = (
     15 if WINDOWS < 500 else 30

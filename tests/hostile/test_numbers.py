@@ -21,7 +21,7 @@ from tests.processes import wait_until
 
 pytestmark = pytest.mark.integration
 
-COUNT = int(os.environ.get("FUZZ_NUMBERS", "24"))
+COUNT = int(os.environ.get("FUZZ_NUMBERS", "12"))
 VIDEOS = int(os.environ.get("FUZZ_CONTAINER_TIMES", "6"))
 MOST_RATIO = 2.0
 SLACK_CPU_S = 0.5  # of one request: ticks of the clock, and what the processes do beside

@@ -1,4 +1,4 @@
-"""Eight clients race on two processes over 60 windows, 200 in `make faults`; then clocks restart, and frames straggle.
+"""Eight clients race on two processes over 24 windows, 200 in `make faults`; then clocks restart, and frames straggle.
 
 A window is five frames two seconds apart: 8 s and one interval. Nobody's pulse can be measured in that, and nothing
 here is about vitals: it is about who gets which answer.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-WINDOWS = int(os.environ.get("RACE_WINDOWS", "60"))
+WINDOWS = int(os.environ.get("RACE_WINDOWS", "24"))
 CLIENTS = 8
 AT_ONCE = 4  # clients on one session; the others race on another one
 PER_SESSION = 10

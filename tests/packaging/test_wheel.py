@@ -15,8 +15,8 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 
 
-def run(*command, cwd, timeout_s=240):
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("BEAM_", "PYTHON", "VIRTUAL_ENV"))}
+def run(*command, cwd, timeout_s=240, **variables):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("BEAM_", "PYTHON", "VIRTUAL_ENV"))} | variables
     words = [str(part) for part in command]
     done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout_s, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -39,9 +39,12 @@ def test_the_wheel_measures_in_an_empty_environment(tmp_path):
 
     where = run(environment / "bin" / "python", "-c", "import beam_api; print(beam_api.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(environment)
-    printed = run(environment / "bin" / "beam", "demo", "--once", "--json", "--port", "0", cwd=tmp_path)
-    data = json.loads(printed)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    command = [environment / "bin" / "beam", "demo", "--once", "--json", "--port", "0"]
+    data = json.loads(run(*command, cwd=tmp_path, TMPDIR=str(temporary)))
     assert abs(data["measured"]["heart_rate"] - data["simulated"]["heart_rate"]) <= 2
+    assert list(temporary.iterdir()) == []
 
 
 def test_no_two_packages_of_the_environment_bring_the_same_module():

@@ -1,4 +1,4 @@
-"""The store's tests run on every server that can be had here, and on a cluster."""
+"""The store's tests run on every server that can be had here, and on a cluster; costly ones on those they name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "redis_kind" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--redis")
-        metafunc.parametrize("redis_kind", [chosen] if chosen else redis_servers.KINDS)
+        metafunc.parametrize(
+            "redis_kind", [chosen] if chosen else getattr(metafunc.module, "SERVERS", redis_servers.KINDS)
+        )
 
 
 @pytest.fixture

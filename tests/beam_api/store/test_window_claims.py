@@ -26,6 +26,9 @@ from tests.beam_api.store.people import (
     stream,
 )
 
+SERVERS = ("bundled", "cluster")
+"""On the others `make test-redis` runs these."""
+
 
 def test_a_server_that_has_lost_the_scripts_gets_them_again(person: Person, redis: Redis) -> None:
     redis.script_flush()

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 from tests.beam_api.store.people import EPOCH, ME, TEN_S, Frames, Person, arrive, batches, frame, stream
 
+SERVERS = ("bundled", "cluster")
+"""On the others `make test-redis` runs these."""
+
 # --- restarts, silence, stragglers
 
 

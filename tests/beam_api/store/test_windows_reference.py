@@ -29,6 +29,10 @@ timelines = st.lists(
 )
 
 
+SERVERS = ("bundled", "cluster")
+"""On the others `make test-redis` runs these."""
+
+
 def thinned(times: list[int]) -> list[int]:
     """At most 60 a second, up to 8 ms early, counted anew after a silence."""
     kept: list[int] = []
