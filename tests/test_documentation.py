@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from beam_api.config import VARIABLES
-from beam_api.server import capacity, gunicorn_conf, gunicorn_worker, lingering, patience
+from beam_api.server import capacity, connection, gunicorn_conf, lingering, patience
 from beam_api.services.keys import TIERS
 from beam_api.services.measuring import AT_WORK
 from beam_api.web import draining, error_responses
@@ -67,12 +67,12 @@ def test_the_limits_told_are_those_of_the_code():
     for line in (
         f"| request line | {gunicorn_conf.limit_request_line} bytes |",
         f"| {gunicorn_conf.limit_request_fields}, of {gunicorn_conf.limit_request_field_size} bytes each |",
-        f"| head of a request, and TLS handshake | {gunicorn_worker.HEAD_S:.0f} s in all |",
+        f"| head of a request, and TLS handshake | {connection.HEAD_S:.0f} s in all |",
         f"an allowance of {patience.ALLOWANCE_S:.0f} s of waiting; each {patience.RATE // 1024} KB that arrive",
         f"for more than {patience.PRESSED_S:.0f} s | {patience.PRESSED_ALLOWANCE_S:.0f} s, and "
         f"{patience.PRESSED_RATE // 1024} KB a second |",
         f"| {draining.BOUND_BYTES // mib} MB, {draining.BOUND_S:.0f} s |",
-        f"| taking an answer | {gunicorn_worker.SEND_S:.0f} s |",
+        f"| taking an answer | {connection.SEND_S:.0f} s |",
         f"| connections of a web process | {capacity.MOST_CONNECTIONS}, or",
         f"the files that it may open less {capacity.RESERVED_FILES}",
         f"{lingering.LINGER_S:.0f} s; {lingering.MOST_LINGERING} of a web process",

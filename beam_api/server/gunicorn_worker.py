@@ -3,9 +3,10 @@
 Gunicorn's own worker gives a connection a thread as soon as it is open, and lets it read for as long as bytes come; it
 ends when it can open no more files; asked to stop, it resets connections that were made and not yet accepted. Here
 
-* the head of a request is collected without a thread, in the loop that waits for all connections;
-* a thread waits for a body only as long as the client's patience allowance lasts: it is spent by waiting, earned by
-  sending, and short while others wait for a thread;
+* the head of a request is collected without a thread, in the loop that waits for all connections, and so is a body of
+  ordinary size; together they take at most `MOST_HELD`;
+* a thread waits for any other body only as long as the client's patience allowance lasts: waiting spends it, sending
+  earns it, and it is short while others wait for a thread;
 * a closed connection waits in the loop, not in a thread, for the client to close too; it counts as a connection;
 * where files or memory run out, accepting pauses for a moment;
 * a worker that stops accepts all that is connected, then closes its port. Idle connections are kept for `LINGER_S`, for
@@ -25,17 +26,15 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gunicorn import sock as gunicorn_sock
-from gunicorn import util
 from gunicorn.http import errors
-from gunicorn.http.parser import RequestParser
 from gunicorn.workers import gthread
 
 from beam_api.host.process import is_shortage
+from beam_api.server.connection import HEAD_S, SEND_S, Connection
 from beam_api.server.handover import Ending, Handover
-from beam_api.server.http_head import Head, check, refusal
+from beam_api.server.http_head import check, refusal
 from beam_api.server.lingering import LINGER_S, Lingering
-from beam_api.server.patience import PatientSocket, Pressure
+from beam_api.server.patience import Pressure
 from beam_api.server.shortage import PAUSE_S, Shortage
 
 if TYPE_CHECKING:
@@ -50,53 +49,13 @@ OVERRIDDEN: dict[type, tuple[str, ...]] = {
     ),
 }
 
-HEAD_S = 10.0
-"""From a connection's opening, or a request's first byte, to the end of its head; and for a TLS handshake."""
+MOST_HELD = 256 * 1024 * 1024
+"""Bytes of incomplete requests in a process's memory. Beyond that threads wait for bodies."""
 
-SEND_S = 20.0  # for a client to take an answer
-_PIECE = 64 * 1024
+_PIECE, _BODY_PIECE = 64 * 1024, 256 * 1024
 _BROKEN = (errno.EBADF, errno.EINVAL, errno.ENOTSOCK)  # errors of a listener; others are of one connection
 
 gthread.STOP_KEEPALIVE_LINGER = 3600.0  # never less than the connection's own time; see `murder_keepalived`
-
-
-class Connection(gthread.TConn):  # type: ignore[misc] # gunicorn has no types
-    """A connection whose reads end."""
-
-    sock: Any
-    initialized: bool
-
-    def __init__(self, worker: WebWorker, client_socket: socket.socket, client: Any, server: Any) -> None:
-        super().__init__(worker.cfg, client_socket, client, server)
-        self._worker = worker
-        self.data_ready = True  # it is given to a thread when there is something to read, and not before
-        self.begin_head()
-
-    def begin_head(self) -> None:
-        """A request begins."""
-        self.head, self.head_due = Head(), time.monotonic() + HEAD_S
-
-    def init(self) -> None:
-        """Prepare for requests; with TLS, in the thread that handles the first one, after the handshake."""
-        if self.initialized:
-            return
-        self.initialized = True
-        if self.cfg.is_ssl:
-            self.sock.settimeout(HEAD_S)
-            self.sock = gunicorn_sock.ssl_wrap_socket(self.sock, self.cfg)
-            try:
-                self.sock.do_handshake()
-            except TimeoutError:
-                raise errors.NoMoreData from None
-        self.patient = PatientSocket(self.sock, self._worker.pressure, then_s=SEND_S)
-        self.parser = RequestParser(self.cfg, self.patient, self.client)
-
-    def close(self, graceful: bool = False) -> None:
-        """Close it; gracefully, when the client has closed too, or soon."""
-        if graceful:
-            self._worker.lingering.add(self.sock)
-        else:
-            util.close(self.sock)
 
 
 class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
@@ -108,6 +67,7 @@ class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.lingering, self.pressure, self._shortage = Lingering(self), Pressure(), Shortage()
+        self._held = 0
 
     def get_thread_pool(self) -> Any:
         """Start every thread now: later there may be no memory for one."""
@@ -203,28 +163,37 @@ class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
         self._read_head(conn)
 
     def _await_more(self, conn: Connection) -> None:
+        self._count(conn, len(conn.head.data))
         conn.sock.setblocking(False)
         self.pending_conns.append(conn)  # if it can't be registered, it is dropped when its time is over
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
+    def _count(self, conn: Connection, held: int) -> None:
+        self._held += held - conn.held
+        conn.held = held
+
     def _read_head(self, conn: Connection) -> None:
-        """Read what there is; give the request to a thread when its head is complete."""
+        """Read what there is; give the request to a thread when it is complete, or its head is and nothing can wait."""
         self.poller.unregister(conn.sock)
         if conn.cfg.is_ssl:  # it can't be read here; the thread's patience is limited
             return self.enqueue_req(conn)
+        head = conn.head
         try:
-            data = conn.sock.recv(_PIECE)
+            data = conn.sock.recv(min(max(head.missing, 0), _BODY_PIECE) or _PIECE)
         except BlockingIOError:
             return self._await_more(conn)
         except OSError:
             data = b""
         if not data:
             return self._drop(conn)
-        conn.head.add(data)
-        if not (conn.head.is_complete or conn.head.is_refused):
+        head.add(data)
+        if not (head.is_complete or head.is_refused):
             return self._await_more(conn)
-        conn.init()
-        conn.parser.unreader.unread(bytes(conn.head.data))
+        if head.missing > 0 and not head.is_refused and self._held < MOST_HELD:
+            conn.await_body()
+            return self._await_more(conn)
+        self._count(conn, 0)
+        conn.begin_reading()
         return self.enqueue_req(conn)
 
     def murder_keepalived(self, force: bool = False) -> None:
@@ -238,14 +207,18 @@ class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
         """Close connections whose heads or whose clients' own closing took too long."""
         now = time.monotonic()
         # A worker that is to end waits less for those who may never say anything.
-        due = now if self.alive else now + HEAD_S - LINGER_S
-        for conn in [conn for conn in self.pending_conns if conn.head_due <= due]:
+        soon = now if self.alive else now + HEAD_S - LINGER_S
+        for conn in [conn for conn in self.pending_conns if conn.due <= (now if conn.head.is_complete else soon)]:
             self.pending_conns.remove(conn)
-            self._drop(conn)
+            self._drop(conn, refusal(errors.NoMoreData()) if conn.head.is_complete else None)
         self.lingering.end_late()
 
-    def _drop(self, conn: Connection) -> None:
+    def _drop(self, conn: Connection, answer: bytes | None = None) -> None:
         with suppress(OSError, KeyError, ValueError):
             self.poller.unregister(conn.sock)
+        self._count(conn, 0)
         self.nr_conns -= 1
-        conn.close()
+        with suppress(OSError):
+            if answer:
+                conn.sock.send(answer)
+        conn.close(graceful=answer is not None)

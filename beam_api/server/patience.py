@@ -54,6 +54,11 @@ class PatientSocket:
     def __init__(self, source: socket.socket, pressure: Pressure, then_s: float) -> None:
         self._source, self._pressure, self._then_s = source, pressure, then_s
         self._left_s = ALLOWANCE_S
+        self._collected = memoryview(b"")
+
+    def give(self, collected: memoryview) -> None:
+        """Have these bytes read first; they were collected before."""
+        self._collected = collected
 
     def begin(self) -> None:
         """A request begins: the client has its whole allowance again."""
@@ -61,6 +66,10 @@ class PatientSocket:
 
     def recv(self, size: int) -> bytes:
         """The next bytes. Raises NoMoreData (an OSError) if the client takes too long for them."""
+        if self._collected:
+            piece = bytes(self._collected[:size])
+            self._collected = self._collected[size:] if size < len(self._collected) else memoryview(b"")
+            return piece
         while True:
             most_s, rate = (PRESSED_ALLOWANCE_S, PRESSED_RATE) if self._pressure.is_high() else (ALLOWANCE_S, RATE)
             self._left_s = min(self._left_s, most_s)

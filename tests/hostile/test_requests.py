@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from beam_api.server.gunicorn_worker import HEAD_S
+from beam_api.server.connection import HEAD_S
 from tests.hostile.conftest import ERROR, MEASURE, Target
 
 pytestmark = pytest.mark.integration
@@ -205,6 +205,22 @@ def test_a_request_hidden_in_the_body_of_another_is_never_run(target: Target):
         assert b"HTTP/1.1 204" not in answer
         assert not any(code >= 500 for code in map(int, re.findall(rb"HTTP/1.1 (\d+)", answer)))
     assert target.ask("GET", "/api/keys/me").status_code == 200
+
+
+def test_a_request_behind_a_body_that_came_in_pieces_is_answered_too(target: Target):
+    body = b"--b\r\n" + bytes(300_000)
+    head = f"POST {MEASURE} HTTP/1.1\r\nHost: x\r\nX-API-Key: {target.key}\r\nContent-Length: {len(body)}\r\n"
+    head += "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+    behind = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(target.address, timeout=30) as connection:
+        for piece in (head.encode() + body[:1000], body[1000:200_000], body[200_000:] + behind):
+            connection.sendall(piece)
+            time.sleep(0.2)
+        answers = b""
+        while piece := connection.recv(65536):
+            answers += piece
+    statuses = re.findall(rb"HTTP/1.1 (\d+)", answers)
+    assert statuses == [b"400", b"200"]
 
 
 def test_an_id_that_is_not_sane_is_not_repeated(target: Target):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from beam_api.server.connection import HEAD_S
 from beam_api.server.gunicorn_conf import threads
-from beam_api.server.gunicorn_worker import HEAD_S
 from beam_api.server.patience import ALLOWANCE_S
 from tests.hostile.conftest import MEASURE, Target
 from tests.images import jpeg, still_face
@@ -134,10 +134,11 @@ def test_bodies_that_trickle_are_cut_off_while_others_are_answered(target: Targe
     with (
         crowd(target, post_head(target), b"x") as measured,
         crowd(target, post_head(target, length=chunked), b"1\r\nx\r\n") as chunks,
-        crowd(target, post_head(target, "/api/nope"), b"x") as drained,
+        crowd(target, post_head(target, "/api/nope"), b"x") as nowhere,
+        crowd(target, post_head(target, "/api/nope", chunked), b"1\r\nx\r\n") as drained,
     ):
         others_are_answered(target)
-        for slow, status in ((measured, b"400"), (chunks, b"400"), (drained, b"404")):
+        for slow, status in ((measured, b"400"), (chunks, b"400"), (nowhere, b"400"), (drained, b"404")):
             assert until(lambda slow=slow: slow.left == 0), f"{slow.left} are still there"
             told = {answer.split()[1] for answer in slow.answers if answer}
             assert told == {status}

@@ -9,7 +9,7 @@ import pytest
 from gunicorn.http.parser import Parser
 from gunicorn.workers import gthread
 
-from beam_api.server import gunicorn_worker
+from beam_api.server import connection, gunicorn_worker
 
 SOURCES = {
     "TConn.__init__": "c8763d7c6597",
@@ -70,7 +70,7 @@ def test_gunicorn_has_not_changed_what_is_overridden():
     assert SOURCES.keys() == members().keys()
 
 
-@pytest.mark.parametrize("ours", [gunicorn_worker.Connection, gunicorn_worker.WebWorker])
+@pytest.mark.parametrize("ours", [connection.Connection, gunicorn_worker.WebWorker])
 def test_every_overridden_member_is_listed(ours: type):
     (theirs,) = ours.__bases__
     defined = {name for name, member in vars(ours).items() if inspect.isfunction(member)}
