@@ -96,7 +96,7 @@ def scan_vitals(vitals: Vitals, *, frames: int, duration_ms: int, processing_tim
             for name in ("heart_rate", "hrv", "spo2", "stress_index", "respiration_rate")
         },
         withheld={_NAMES.get(name, name): reason for name, reason in vitals.withheld.items()},
-        verdict=verdict(score(vitals.confidence), vitals.withheld),
+        verdict=verdict(score(vitals.confidence), vitals.withheld, vitals.guidance),
         interval={
             _NAMES.get(name, name): tuple(round(float(end), 1) for end in ends)
             for name, ends in vitals.interval.items()

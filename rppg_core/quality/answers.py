@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rppg_core.quality.calibration import CALIBRATION
-from rppg_core.quality.probability import interval
+from rppg_core.quality.probability import clipped, interval, is_vague
 from rppg_core.results import VITALS, Quality, Vitals, Waveform
 from rppg_core.trace.sampling import frame_rate_hz
 
@@ -45,14 +45,21 @@ class Answers:
         *,
         range_: tuple[float, float] | None = None,
     ) -> None:
-        """Keep a vital, or with a `reason` withhold it. `range_`: its 90 % range, where quality alone doesn't tell."""
+        """Keep a vital, or with a `reason` or for too wide a range withhold it.
+
+        `range_` is its 90 % range, where quality alone doesn't tell.
+        """
         self.quality[vital] = quality
         if reason is not None or value is None:
             self.withheld[vital] = reason or "LOW_SIGNAL"
             return
-        self.values[vital] = value
         if vital in _RANGED:
-            self.interval[vital] = range_ or interval(vital, value, quality, self.span_s, self.calibration)
+            range_ = range_ or interval(vital, value, quality, self.span_s, self.calibration)
+            if is_vague(vital, range_):
+                self.withheld[vital] = "LOW_SIGNAL"
+                return
+            self.interval[vital] = clipped(vital, range_)
+        self.values[vital] = value
 
     def withhold_rest(self, reason: str) -> None:
         """Withhold everything that was not put: for a window that is too short, else for `reason`."""

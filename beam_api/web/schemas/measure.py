@@ -227,7 +227,7 @@ def write_measurement(measurement: Measurement) -> dict[str, Any]:
     data = {
         "status": "complete",
         **asdict(measurement),
-        "verdict": verdict(measurement.confidence, measurement.withheld),
+        "verdict": verdict(measurement.confidence, measurement.withheld, measurement.guidance),
         "timestamp": _second(measurement.at_us),
     }
     del data["at_us"]
