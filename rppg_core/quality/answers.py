@@ -8,8 +8,9 @@ import numpy as np
 
 from rppg_core.quality.calibration import CALIBRATION
 from rppg_core.quality.probability import clipped, interval, is_vague
-from rppg_core.results import VITALS, Quality, Vitals, Waveform
+from rppg_core.results import VITALS, HrvDetails, Quality, Vitals, Waveform
 from rppg_core.trace.sampling import frame_rate_hz
+from rppg_core.vital.details import SPECTRUM_NEEDS_S
 
 if TYPE_CHECKING:
     from rppg_core.quality.table import Calibration
@@ -35,6 +36,7 @@ class Answers:
         self.withheld: dict[str, str] = {}
         self.interval: dict[str, tuple[float, float]] = {}
         self.sdnn_ms: float | None = None
+        self.hrv_details: dict[str, float | None] = {}
 
     def put(
         self,
@@ -91,7 +93,15 @@ class Answers:
             guidance=guidance,
             frame_rate_hz=frame_rate_hz(trace.times_s),
             waveform=waveform,
+            hrv_details=self._details(),
         )
+
+    def _details(self) -> HrvDetails:
+        """What was put, while RMSSD is answered; else nothing, for the reason for which that is withheld."""
+        spectral = "WINDOW_TOO_SHORT" if self.span_s < SPECTRUM_NEEDS_S - SLACK_S else None
+        if self.values["hrv"] is None:
+            return HrvDetails.of({}, self.withheld.get("hrv", "NOT_MEASURED"), spectral)
+        return HrvDetails.of(self.hrv_details, "LOW_SIGNAL", spectral)
 
     def nothing(self, trace: Trace, reason: str, guidance: tuple[str, ...]) -> Vitals:
         """Put no vital at all in the result, each with its reason."""

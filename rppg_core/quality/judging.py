@@ -22,6 +22,7 @@ from rppg_core.quality.probability import (
     sparse_quality,
     variability_features,
 )
+from rppg_core.vital.details import hrv_details
 from rppg_core.vital.hrv import stress_index
 from rppg_core.vital.variability import variability
 
@@ -73,7 +74,7 @@ def why_no_pulse(evidence: Evidence | SparseEvidence, guidance: tuple[str, ...])
 
 
 def put_variability(answers: Answers, pulse: Pulse, sure: float, needs_s: float) -> None:
-    """Put RMSSD, SDNN and stress index in the answers; `sure` is the quality of the heart rate."""
+    """Put RMSSD, its details and stress index in the answers; `sure` is the quality of the heart rate."""
     beats, bits, table = pulse.beats, pulse.evidence.bits_a_pixel, answers.calibration
     found = variability(beats)
     features = variability_features(beats, found, bits, table)
@@ -84,6 +85,8 @@ def put_variability(answers: Answers, pulse: Pulse, sure: float, needs_s: float)
     range_ = None if found.rmssd_ms is None else rmssd_interval(found, bits, table)
     answers.put("hrv", found.rmssd_ms, quality, reason, range_=range_)
     answers.sdnn_ms = found.sdnn_ms
+    if range_ is not None:
+        answers.hrv_details = hrv_details(beats, found, range_, answers.span_s)
     _put_stress_index(answers, beats, features, sure, answers.withheld.get("hrv"))
 
 
