@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rppg_core.pulse.single import extractor_of
     from rppg_core.quality.extractors import EXTRACTORS, Extraction, extraction, extractor_names
     from rppg_core.quality.table import Calibration
-    from rppg_core.results import Quality, Vitals, Waveform
+    from rppg_core.results import HrvDetails, Quality, Vitals, Waveform
     from rppg_core.trace.traces import Sample, Trace
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "FaceReader",
     "FaceState",
     "Frame",
+    "HrvDetails",
     "InvalidImage",
     "InvalidTraces",
     "InvalidVideo",
@@ -102,7 +103,7 @@ _NAMES = {
     "pulse.single": ("extractor_of",),
     "quality.extractors": ("EXTRACTORS", "Extraction", "extraction", "extractor_names"),
     "quality.table": ("Calibration",),
-    "results": ("Quality", "Vitals", "Waveform"),
+    "results": ("HrvDetails", "Quality", "Vitals", "Waveform"),
     "trace.traces": ("Sample", "Trace"),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}

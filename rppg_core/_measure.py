@@ -18,7 +18,6 @@ from rppg_core.quality.judging import (
     put_oxygen,
     put_sparse_heart_rate,
     put_variability,
-    why_no_pulse,
 )
 from rppg_core.quality.probability import MIN_CONFIDENCE, confidence
 from rppg_core.results import Vitals, Waveform
@@ -83,7 +82,7 @@ def measure(
     quality, breath = put_heart_rate(answers, pulse, guidance), np.zeros(0)
     if confidence(quality) < MIN_CONFIDENCE:
         guidance = (*guidance, "NO_PULSE")
-        answers.withhold_rest(why_no_pulse(pulse.evidence, guidance))
+        answers.withhold_rest(answers.withheld["heart_rate"])
     else:
         put_variability(answers, pulse, quality, hrv_needs_s)
         breathing = breathe(pulse, pulse.rate_bpm / 60)

@@ -39,7 +39,7 @@ def advise(trace: Trace, paced_s: ArrayLike | None = None) -> tuple[str, ...]:
     """
     if not len(trace.times_s):
         return ()
-    codes = (*_place(trace), *_light(trace))
+    codes = (*_place(trace), *(("SEVERAL_FACES",) if trace.several_faces else ()), *_light(trace))
     if len(trace.times_s) > 2:
         codes += _motion(trace)
     return codes + _pace(trace.times_s if paced_s is None else np.asarray(paced_s, dtype=np.float64))

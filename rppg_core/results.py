@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VITALS = ("heart_rate", "hrv", "spo2", "stress_index", "respiration_rate")
+
+SPECTRAL_DETAILS = ("lf_ms2", "hf_ms2", "lf_hf")
+HRV_DETAILS = ("sdnn_ms", "pnn50_percent", "mean_nn_ms", "sd1_ms", "sd2_ms", *SPECTRAL_DETAILS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,21 @@ class Waveform:
     beats_s: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class HrvDetails:
+    """Measures of variability beside RMSSD, by the names of `HRV_DETAILS`: each a number, or None with its reason."""
+
+    values: Mapping[str, float | None]
+    withheld: Mapping[str, str]
+
+    @classmethod
+    def of(cls, values: Mapping[str, float | None], reason: str, spectral: str | None = None) -> HrvDetails:
+        """Those of `values`; what is missing or None there is withheld for `reason`, a spectrum's for `spectral`."""
+        whole = {name: values.get(name) for name in HRV_DETAILS}
+        reasons = {name: spectral or reason if name in SPECTRAL_DETAILS else reason for name in HRV_DETAILS}
+        return cls(whole, {name: reasons[name] for name, value in whole.items() if value is None})
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Vitals:
     """The answer to one window. A vital that the signal doesn't support is None, with its reason in `withheld`."""
@@ -57,3 +75,4 @@ class Vitals:
     guidance: tuple[str, ...]
     frame_rate_hz: float  # effective: frames over the window's span
     waveform: Waveform
+    hrv_details: HrvDetails = field(default_factory=lambda: HrvDetails.of({}, "NOT_MEASURED"))

@@ -79,3 +79,13 @@ def wall(size: tuple[int, int] = (480, 440), seed: int = 0) -> np.ndarray:
     return np.clip(np.stack([light + rough, light * 0.95 + rough, light * 0.85 + rough], axis=2), 0, 255).astype(
         np.uint8
     )
+
+
+def beside(image: np.ndarray, other: np.ndarray, share: float = 1.0) -> np.ndarray:
+    """A picture with a second person at its right, scaled to a share of their size."""
+    second = cv2.resize(other, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    height = max(len(image), len(second))
+    out = np.full((height, image.shape[1] + second.shape[1], 3), (120, 110, 100), np.uint8)
+    out[: len(image), : image.shape[1]] = image
+    out[height - len(second) :, image.shape[1] :] = second
+    return out

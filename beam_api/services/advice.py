@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ class Advice:
 
     def of_picture(self, sample: Sample, face: FaceState) -> tuple[str, ...]:
         """What to change in a single picture."""
-        return self._advise(_trace_of([(0, sample)], face.frame_size), None)
+        return self._advise(_trace_of([(0, sample)], face), None)
 
     def _codes(
         self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
@@ -59,7 +60,7 @@ class Advice:
         seen = _after_silence([(reading.time_us, reading.sample) for reading in read if reading.sample])
         recent_s = [(at - window.first_us) / 1e6 for at in window.recent_us]
         few = len(seen) <= 2 and bool(recent_s)  # too few to know a pace
-        advice = self._advise(_trace_of(seen, face.frame_size if face else (0, 0)), recent_s if few else None)
+        advice = self._advise(_trace_of(seen, face), recent_s if few else None)
         if "EVENLY_SLOW_FRAMES" in advice or (not few and is_evenly_slow(recent_s)):
             advice += ("EVENLY_SLOW_FRAMES",)
         elif mean_ms and pacing.follows(window.recent_hz, mean_ms):
@@ -71,6 +72,11 @@ class Advice:
         return tuple(dict.fromkeys(advice))
 
 
+def of_window(window: Sequence[str], request: Sequence[str]) -> tuple[str, ...]:
+    """What a whole window shows, and what its last request does, which can't say who was there all the time."""
+    return tuple(dict.fromkeys((*window, *(code for code in request if code != "SEVERAL_FACES"))))
+
+
 def _after_silence(samples: list[tuple[int, Sample]]) -> list[tuple[int, Sample]]:
     """The samples after the last silence that restarts a window, in the order of their times."""
     ordered = sorted(samples, key=lambda sample: sample[0])
@@ -78,7 +84,9 @@ def _after_silence(samples: list[tuple[int, Sample]]) -> list[tuple[int, Sample]
     return ordered[breaks[-1] :] if breaks else ordered
 
 
-def _trace_of(samples: Sequence[tuple[int, Sample]], frame_size: tuple[int, int]) -> Trace:
-    """Times from the first frame on: an epoch would cost digits."""
+def _trace_of(samples: Sequence[tuple[int, Sample]], face: FaceState | None) -> Trace:
+    """Times from the first frame on: an epoch would cost digits. `face` is the newest one."""
     start = min(at for at, _ in samples)
-    return Trace.of([(at - start) / 1e6 for at, _ in samples], [sample for _, sample in samples], frame_size)
+    times_s = [(at - start) / 1e6 for at, _ in samples]
+    trace = Trace.of(times_s, [sample for _, sample in samples], face.frame_size if face else (0, 0))
+    return replace(trace, several_faces=face is not None and face.company.now)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from beam_api.services import hrv_details
 from beam_api.services.rounding import rounded as _rounded
 from beam_api.services.rounding import score as _score
 from beam_api.services.rounding import whole as _whole
@@ -142,6 +143,7 @@ class Measurement:
     quality: Mapping[str, float | None]
     withheld: Mapping[str, str]
     interval: Mapping[str, tuple[float, ...]]
+    hrv_details: Mapping[str, float | None]
     guidance: tuple[str, ...]
     face: SeenFace | None
     raw: Raw | None
@@ -149,6 +151,7 @@ class Measurement:
     @classmethod
     def of(cls, vitals: Vitals, times_us: list[int], *, with_raw: bool, **about: Any) -> Measurement:
         """What the vitals of a window of these frames say; `about` are the fields that they don't."""
+        details, missing = hrv_details.written(vitals.hrv_details)
         return cls(
             frames=len(times_us),
             heart_rate=_whole(vitals.heart_rate_bpm),
@@ -160,8 +163,9 @@ class Measurement:
             duration_ms=round(span_us(times_us) / 1000),
             frame_rate=_rounded(vitals.frame_rate_hz, 3) or 0.0,
             quality=_quality(vitals.quality),
-            withheld=dict(vitals.withheld),
+            withheld={**vitals.withheld, **missing},
             interval={name: tuple(round(float(end), 1) for end in ends) for name, ends in vitals.interval.items()},
+            hrv_details=details,
             raw=Raw.of(vitals.waveform) if with_raw else None,
             **about,
         )
@@ -170,6 +174,7 @@ class Measurement:
     def nothing(cls, times_us: list[int], *, with_raw: bool, **about: Any) -> Measurement:
         """A window that could not be analysed: no vital, and every reason NOT_MEASURED."""
         span = span_us(times_us)
+        details, missing = hrv_details.not_measured()
         return cls(
             frames=len(times_us),
             heart_rate=None,
@@ -181,8 +186,9 @@ class Measurement:
             duration_ms=round(span / 1000),
             frame_rate=round(len(times_us) / span * 1e6, 3) if span else 0.0,
             quality={**dict.fromkeys(VITALS, 0.0), "snr_db": None},
-            withheld=dict.fromkeys(VITALS, "NOT_MEASURED"),
+            withheld={**dict.fromkeys(VITALS, "NOT_MEASURED"), **missing},
             interval={},
+            hrv_details=details,
             raw=Raw(0.0, (), (), ()) if with_raw else None,
             **about,
         )
@@ -194,7 +200,7 @@ class Measurement:
     @classmethod
     def from_json(cls, kept: bytes) -> Measurement:
         """Undo `to_json`."""
-        values = json.loads(kept)
+        values = hrv_details.completed(json.loads(kept))
         values["rejected"] = tuple(Rejected(**frame) for frame in values["rejected"])
         values["face"] = SeenFace(**values["face"]) if values["face"] else None
         values["raw"] = Raw(**values["raw"]) if values["raw"] else None

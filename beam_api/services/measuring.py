@@ -12,7 +12,7 @@ import structlog
 from beam_api.exceptions import NotFound
 from beam_api.monitoring import counters
 from beam_api.services import clocks, pacing
-from beam_api.services.advice import Advice
+from beam_api.services.advice import Advice, of_window
 from beam_api.services.measure_request import Post, ReadFrames
 from beam_api.services.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace
 from beam_api.services.rolling_rate import LOOK, running_rate
@@ -258,13 +258,14 @@ class Measuring:
         }
         if claim.token <= _ATTEMPTS:
             try:
+                several = state is not None and state.company.during(times[0], times[-1])
                 with self._at_work:
-                    vitals = self._analyse(_trace(claim.records, claim.frame_size))
+                    vitals = self._analyse(_trace(claim, several_faces=several))
                 return Measurement.of(
                     vitals,
                     times,
                     with_raw=claim.raw,
-                    guidance=tuple(dict.fromkeys((*vitals.guidance, *request.guidance))),
+                    guidance=of_window(vitals.guidance, request.guidance),
                     **about,
                 )
             except Exception:
@@ -297,9 +298,11 @@ def _times(first_us: int, count: int, fps: float | None) -> tuple[int, ...]:
     return tuple(first_us + round(i * 1e6 / fps) if fps else first_us for i in range(count))
 
 
-def _trace(records: list[tuple[int, bytes]], frame_size: tuple[int, int]) -> Trace:
-    start = records[0][0]
-    return Trace.of_packed([(at - start) / 1e6 for at, _ in records], [packed for _, packed in records], frame_size)
+def _trace(claim: Claim, *, several_faces: bool) -> Trace:
+    start = claim.records[0][0]
+    times_s = [(at - start) / 1e6 for at, _ in claim.records]
+    trace = Trace.of_packed(times_s, [packed for _, packed in claim.records], claim.frame_size)
+    return replace(trace, several_faces=several_faces)
 
 
 def _buffering(request: _Request, window: OpenWindow, now_us: int, *, restarted: bool = False) -> Buffering:

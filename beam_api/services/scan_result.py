@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from beam_api.services import hrv_details
 from beam_api.services.rounding import rounded, score, whole
 from beam_api.services.verdict import verdict
 from rppg_core.quality.regularity import regularity
@@ -45,6 +46,7 @@ class ScanVitals:
     withheld: Mapping[str, str]
     verdict: str
     interval: Mapping[str, tuple[float, ...]]
+    hrv_details: Mapping[str, float | None]
     guidance: tuple[str, ...]
     frames: int
     duration_ms: int
@@ -76,6 +78,7 @@ def scan_vitals(vitals: Vitals, *, frames: int, duration_ms: int, processing_tim
     """The vitals of a video; None if no heart rate could be measured, without which there is nothing to complete."""
     if vitals.heart_rate_bpm is None:
         return None
+    details, missing = hrv_details.written(vitals.hrv_details)
     regular = regularity(vitals.waveform, vitals.heart_rate_bpm)
     return ScanVitals(
         heart_rate=round(float(vitals.heart_rate_bpm), 1),
@@ -95,12 +98,13 @@ def scan_vitals(vitals: Vitals, *, frames: int, duration_ms: int, processing_tim
             _NAMES.get(name, name): score(getattr(vitals.quality, name))
             for name in ("heart_rate", "hrv", "spo2", "stress_index", "respiration_rate")
         },
-        withheld={_NAMES.get(name, name): reason for name, reason in vitals.withheld.items()},
-        verdict=verdict(score(vitals.confidence), vitals.withheld),
+        withheld={_NAMES.get(name, name): reason for name, reason in vitals.withheld.items()} | missing,
+        verdict=verdict(score(vitals.confidence), vitals.withheld, vitals.guidance),
         interval={
             _NAMES.get(name, name): tuple(round(float(end), 1) for end in ends)
             for name, ends in vitals.interval.items()
         },
+        hrv_details=details,
         guidance=tuple(vitals.guidance),
         frames=frames,
         duration_ms=duration_ms,

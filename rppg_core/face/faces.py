@@ -42,6 +42,9 @@ _CROP_MARGIN = 0.2
 _LAST_PLACE_MARGIN = 0.8
 _VERIFY_SCORE = -0.15  # on a small crop, where chance has little room, a turned or dark face may score below zero
 _SEARCH_SCORE = 0.0
+# Another face is looked for where one of half the followed one's size is as large as the detector's window, or as large
+# as that allows; and it must be plainer than a followed face, and lie beside it.
+_OTHER_PX, _OTHER_SIDE, _OTHER_SHARE, _OTHER_SCORE = 84.0, 640, 0.45, 0.2
 _REFINEMENTS = 2
 _SMALLEST_PART = 8
 # The predictor answers in whole pixels of what it is shown, so it is shown the face at a size where those are small.
@@ -122,6 +125,7 @@ class FaceFinder:
         # One for crops around a known face, and one for whole pictures, so that the quick check of a followed face
         # never waits for a search, which takes a hundred times as long.
         self._in_crops, self._in_pictures = _Detector(), _Detector()
+        self._for_others = _Detector()  # nor does that look wait for a search
         self._predictor, self.n_points = model or _load(landmarks)
 
     def beside(self) -> FaceFinder:
@@ -171,6 +175,17 @@ class FaceFinder:
         centre, side = found
         off = math.dist(centre, face.centre)
         return off <= 0.3 * face.side and 0.6 <= side / face.side <= 1.6
+
+    def sees_others(self, image: NDArray[np.uint8], face: Face) -> bool:
+        """Whether there is another face, at least half as large as this one. Costs as much as following it for long."""
+        scale = min(2 * _OTHER_PX / face.side, _OTHER_SIDE / max(image.shape[:2]))
+        for box in self._for_others.boxes(_grey(image, scale), _OTHER_SCORE):
+            centre, side = _unscaled(box, scale)
+            # The detector sees one face twice at times, at another size; two heads can't be as near as that.
+            beside = math.dist(centre, face.centre) > 0.5 * max(side, face.side) + 0.2 * min(side, face.side)
+            if beside and side >= _OTHER_SHARE * face.side:
+                return True
+        return False
 
     def _in_crop(self, image: NDArray[np.uint8], near: Face, margin: float, score: float) -> Face | None:
         found = self._detect_in_crop(image, near, margin, score)

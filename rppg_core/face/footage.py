@@ -5,6 +5,7 @@ Memory is bounded by one batch of pictures, however long the footage is.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rppg_core.errors import NoFaceDetected
@@ -66,7 +67,8 @@ def trace_of(
         on_time(batch[-1].time_us / 1e6)
     if state is None:
         raise failure or NoFaceDetected("No face was found in the video.")
-    return Trace.of(times, samples, state.frame_size)
+    several = state.company.during(round(1e6 * min(times)), state.time_us)
+    return replace(Trace.of(times, samples, state.frame_size), several_faces=several)
 
 
 class _Searched:

@@ -16,6 +16,7 @@ import numpy as np
 
 from rppg_core.errors import NoFaceDetected, RppgError, UnsupportedImage
 from rppg_core.face.colour import mean_colours
+from rppg_core.face.company import Company, is_due
 from rppg_core.face.faces import BoxRule, Face, FaceFinder
 from rppg_core.face.regions import fit
 from rppg_core.face.witnesses import witness
@@ -42,6 +43,7 @@ _TOGETHER_BYTES = 5_000_000  # pixels decoded together, and one image more at mo
 _GREY_SPREAD = 0.75  # levels between channels, below which a picture has no colour
 
 _STATE = struct.Struct("<qII16d")
+_SIZES = {_STATE.size, _STATE.size + len(Company().to_bytes())}  # without the company: of an older version
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +68,26 @@ class FaceState:
     time_us: int
     frame_size: tuple[int, int]  # width, height in pixels
     face: Face
+    company: Company = field(default_factory=Company)
 
     def to_bytes(self) -> bytes:
         """Pack losslessly, so that following goes on exactly in another process."""
         face = self.face
         rule = (face.rule.right, face.rule.down, face.rule.side)
-        return _STATE.pack(self.time_us, *self.frame_size, *face.landmarks.ravel(), *face.centre, face.side, *rule)
+        numbers = (*face.landmarks.ravel(), *face.centre, face.side, *rule)
+        return _STATE.pack(self.time_us, *self.frame_size, *numbers) + self.company.to_bytes()
 
     @classmethod
     def from_bytes(cls, packed: bytes) -> FaceState | None:
         """Undo `to_bytes`; None for anything else (soft state: what can't be read means a fresh search)."""
-        if len(packed) != _STATE.size:
+        if len(packed) not in _SIZES:
             return None
-        time_us, width, height, *numbers = _STATE.unpack(packed)
+        time_us, width, height, *numbers = _STATE.unpack_from(packed)
         values = np.array(numbers)
         if not np.all(np.isfinite(values)) or values[12] <= 0:
             return None
         face = Face(values[:10].reshape(5, 2), (numbers[10], numbers[11]), numbers[12], BoxRule(*numbers[13:]))
-        return cls(time_us, (width, height), face)
+        return cls(time_us, (width, height), face, Company.from_bytes(packed[_STATE.size :]))
 
     @property
     def landmarks(self) -> NDArray[np.float64]:
@@ -219,9 +223,16 @@ class FaceReader:
             walk.unverified.clear()
         else:
             walk.unverified.append(at)
-        walk.state = FaceState(time_us, size, face)
+        walk.state = FaceState(time_us, size, face, self._company(state, time_us, image, face))
         walk.last_colours = sample.colours
         walk.readings[at] = Reading(time_us, sample=sample, face=walk.state)
+
+    def _company(self, state: FaceState | None, time_us: int, image: NDArray[np.uint8], face: Face) -> Company:
+        """The looks for others up to this frame, with one in it if it is due; `state` is that of the frame before."""
+        company = state.company if state is not None else Company()
+        if not is_due(state.time_us if state is not None else None, time_us):
+            return company
+        return company.after_look(time_us, several=self._finder.sees_others(image, face))
 
     def _find(self, walk: _Walk, time_us: int, image: NDArray[np.uint8], near: Face | None) -> Face:
         if near is not None and (again := self._finder.find_near(image, near)) is not None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rppg_core.quality.calibration import CALIBRATION
-from rppg_core.quality.probability import interval
-from rppg_core.results import VITALS, Quality, Vitals, Waveform
+from rppg_core.quality.probability import clipped, interval, is_vague
+from rppg_core.results import VITALS, HrvDetails, Quality, Vitals, Waveform
 from rppg_core.trace.sampling import frame_rate_hz
+from rppg_core.vital.details import SPECTRUM_NEEDS_S
 
 if TYPE_CHECKING:
     from rppg_core.quality.table import Calibration
@@ -35,6 +36,7 @@ class Answers:
         self.withheld: dict[str, str] = {}
         self.interval: dict[str, tuple[float, float]] = {}
         self.sdnn_ms: float | None = None
+        self.hrv_details: dict[str, float | None] = {}
 
     def put(
         self,
@@ -45,14 +47,21 @@ class Answers:
         *,
         range_: tuple[float, float] | None = None,
     ) -> None:
-        """Keep a vital, or with a `reason` withhold it. `range_`: its 90 % range, where quality alone doesn't tell."""
+        """Keep a vital, or with a `reason` or for too wide a range withhold it.
+
+        `range_` is its 90 % range, where quality alone doesn't tell.
+        """
         self.quality[vital] = quality
         if reason is not None or value is None:
             self.withheld[vital] = reason or "LOW_SIGNAL"
             return
-        self.values[vital] = value
         if vital in _RANGED:
-            self.interval[vital] = range_ or interval(vital, value, quality, self.span_s, self.calibration)
+            range_ = range_ or interval(vital, value, quality, self.span_s, self.calibration)
+            if is_vague(vital, range_):
+                self.withheld[vital] = "LOW_SIGNAL"
+                return
+            self.interval[vital] = clipped(vital, range_)
+        self.values[vital] = value
 
     def withhold_rest(self, reason: str) -> None:
         """Withhold everything that was not put: for a window that is too short, else for `reason`."""
@@ -84,7 +93,15 @@ class Answers:
             guidance=guidance,
             frame_rate_hz=frame_rate_hz(trace.times_s),
             waveform=waveform,
+            hrv_details=self._details(),
         )
+
+    def _details(self) -> HrvDetails:
+        """What was put, while RMSSD is answered; else nothing, for the reason for which that is withheld."""
+        spectral = "WINDOW_TOO_SHORT" if self.span_s < SPECTRUM_NEEDS_S - SLACK_S else None
+        if self.values["hrv"] is None:
+            return HrvDetails.of({}, self.withheld.get("hrv", "NOT_MEASURED"), spectral)
+        return HrvDetails.of(self.hrv_details, "LOW_SIGNAL", spectral)
 
     def nothing(self, trace: Trace, reason: str, guidance: tuple[str, ...]) -> Vitals:
         """Put no vital at all in the result, each with its reason."""

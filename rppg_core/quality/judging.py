@@ -9,9 +9,12 @@ import numpy as np
 from rppg_core.quality.answers import NEEDS_S, SLACK_S, Answers
 from rppg_core.quality.probability import (
     MIN_CONFIDENCE,
+    VAGUE_QUALITY,
     breath_features,
     confidence,
     heart_rate_quality,
+    interval,
+    is_vague,
     oxygen_features,
     probability,
     rmssd_interval,
@@ -19,6 +22,7 @@ from rppg_core.quality.probability import (
     sparse_quality,
     variability_features,
 )
+from rppg_core.vital.details import hrv_details
 from rppg_core.vital.hrv import stress_index
 from rppg_core.vital.variability import variability
 
@@ -36,20 +40,28 @@ _NOTABLE_NOD = 0.003  # of the face's size: landmarks of a still picture jump by
 
 
 def put_heart_rate(answers: Answers, pulse: Pulse, guidance: tuple[str, ...]) -> float:
-    """Put the heart rate in the answers; its quality."""
+    """Put the heart rate in the answers; its quality, with which all else stands or falls."""
     quality = heart_rate_quality(pulse.evidence, answers.calibration)
-    sure = confidence(quality) >= MIN_CONFIDENCE
-    answers.put("heart_rate", pulse.rate_bpm, quality, None if sure else why_no_pulse(pulse.evidence, guidance))
-    return quality
+    range_ = interval("heart_rate", pulse.rate_bpm, quality, answers.span_s, answers.calibration)
+    return _put_rate(answers, pulse.rate_bpm, quality, range_, why_no_pulse(pulse.evidence, guidance))
 
 
 def put_sparse_heart_rate(answers: Answers, pulse: SparsePulse, guidance: tuple[str, ...]) -> float:
     """The same of a trace that is too sparse for an even grid."""
     quality = sparse_quality(pulse.evidence, answers.calibration)
-    sure = confidence(quality) >= MIN_CONFIDENCE
     range_ = sparse_interval(pulse.rate_bpm, pulse.sigma_bpm, quality, answers.calibration)
-    reason = None if sure else why_no_pulse(pulse.evidence, guidance)
-    answers.put("heart_rate", pulse.rate_bpm, quality, reason, range_=range_)
+    return _put_rate(answers, pulse.rate_bpm, quality, range_, why_no_pulse(pulse.evidence, guidance))
+
+
+def _put_rate(answers: Answers, rate_bpm: float, quality: float, range_: tuple[float, float], unsure: str) -> float:
+    """Withhold a rate as `unsure` for its confidence, or as LOW_SIGNAL for its range alone.
+
+    A withheld rate has a confidence below `MIN_CONFIDENCE`, whatever it is withheld for.
+    """
+    reason = None if confidence(quality) >= MIN_CONFIDENCE else unsure
+    if reason is None and is_vague("heart_rate", range_):
+        reason, quality = "LOW_SIGNAL", min(quality, VAGUE_QUALITY)
+    answers.put("heart_rate", rate_bpm, quality, reason, range_=range_)
     return quality
 
 
@@ -62,7 +74,7 @@ def why_no_pulse(evidence: Evidence | SparseEvidence, guidance: tuple[str, ...])
 
 
 def put_variability(answers: Answers, pulse: Pulse, sure: float, needs_s: float) -> None:
-    """Put RMSSD, SDNN and stress index in the answers; `sure` is the quality of the heart rate."""
+    """Put RMSSD, its details and stress index in the answers; `sure` is the quality of the heart rate."""
     beats, bits, table = pulse.beats, pulse.evidence.bits_a_pixel, answers.calibration
     found = variability(beats)
     features = variability_features(beats, found, bits, table)
@@ -73,7 +85,9 @@ def put_variability(answers: Answers, pulse: Pulse, sure: float, needs_s: float)
     range_ = None if found.rmssd_ms is None else rmssd_interval(found, bits, table)
     answers.put("hrv", found.rmssd_ms, quality, reason, range_=range_)
     answers.sdnn_ms = found.sdnn_ms
-    _put_stress_index(answers, beats, features, sure, reason)
+    if range_ is not None:
+        answers.hrv_details = hrv_details(beats, found, range_, answers.span_s)
+    _put_stress_index(answers, beats, features, sure, answers.withheld.get("hrv"))
 
 
 def _put_stress_index(

@@ -39,6 +39,15 @@ THIN_JITTER = 0.5  # by `benchmarks.variability --fit`: the logarithm of how muc
 
 _SINUS, _FIBRILLATION = 0.08, 0.05  # by which intervals in a row differ with a rhythm, and much more without, as shares
 
+BOUNDS = {"heart_rate": (30.0, 240.0), "respiration_rate": (3.0, 60.0), "hrv": (0.0, float("inf"))}
+"""No heart, breath or RMSSD is beyond these, in the vital's unit, so no range is."""
+
+MOST_WIDTH = {"heart_rate": 20.0, "respiration_rate": 8.0, "hrv": 40.0}
+"""A vital whose 90 % range is wider in all is withheld: it would say nothing that isn't known without a measurement."""
+
+VAGUE_QUALITY = 0.4
+"""At most this is the quality of a heart rate whose range is too wide: a confidence below `MIN_CONFIDENCE`."""
+
 _RECOIL = 0.006  # of the head with each beat, as a share of its size
 
 _BLOODLESS_HUE, _BLOODLESS_QUALITY = 0.7, 0.25
@@ -191,7 +200,7 @@ def sparse_interval(
     """Ninety per cent range of a sparse trace's heart rate: by the noise, and by what its aliases leave open."""
     by_noise, added, power = calibration.half_width["heart_rate_sparse"]
     half = by_noise * sigma_bpm + added * (1 - quality) ** power
-    return max(rate_bpm - half, 0.0), rate_bpm + half
+    return rate_bpm - half, rate_bpm + half
 
 
 def confidence(quality: float) -> float:
@@ -202,10 +211,21 @@ def confidence(quality: float) -> float:
 def interval(
     vital: str, value: float, quality: float, span_s: float, calibration: Calibration = CALIBRATION
 ) -> tuple[float, float]:
-    """Ninety per cent range of a vital, in its unit; no part of it below zero. A rate is the surer, the longer seen."""
+    """Ninety per cent range of a vital, in its unit, before `clipped`. A rate is the surer, the longer it is seen."""
     best, added, power = calibration.half_width[vital]
     half = range_unit(span_s) * (best + added * (1 - quality) ** power)
-    return max(value - half, 0.0), value + half
+    return value - half, value + half
+
+
+def is_vague(vital: str, range_: tuple[float, float]) -> bool:
+    """Whether a range, before `clipped`, is too wide for its vital to be answered."""
+    return not range_[1] - range_[0] <= MOST_WIDTH[vital]
+
+
+def clipped(vital: str, range_: tuple[float, float]) -> tuple[float, float]:
+    """As much of a range as lies within what is possible."""
+    low, high = BOUNDS[vital]
+    return max(range_[0], low), min(range_[1], high)
 
 
 def range_unit(span_s: float) -> float:

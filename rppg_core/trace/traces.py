@@ -138,6 +138,8 @@ class Trace:
         As named by `witnesses.WITNESSES`, NaN where nothing was seen; None if nothing ever was.
     bits_a_pixel : float, optional
         Of a video, how many bits its codec spent on each pixel of `frame_size` in the mean; None for frames.
+    several_faces : bool
+        Whether another face, at least half as large, was in the picture for a good part of the time.
     """
 
     times_s: NDArray[np.float64]
@@ -146,6 +148,7 @@ class Trace:
     frame_size: tuple[int, int]
     witness: NDArray[np.float64] | None = None
     bits_a_pixel: float | None = None
+    several_faces: bool = False
 
     def __post_init__(self) -> None:
         n = len(self.times_s)

@@ -87,6 +87,7 @@ RECORDINGS: Mapping[str, Callable[[], Trace]] = {
     "noisy": lambda: face(95.0, noise=0.004, amplitude=0.004, seed=5),
     "10 fps": lambda: face(81.0, fps=10.0),
     "15 fps, 60 s": lambda: face(58.0, 60.0, 15.0, seed=8),
+    "20 fps, 130 s": lambda: face(63.0, 130.0, 20.0, seed=16),
     "60 fps": lambda: face(76.0, 20.0, 59.94, seed=9),
     "lost frames and a gap": lambda: simulate_trace(
         person(66.0), capture_times(30, 30, jitter_s=0.006, dropped=0.08, gap_s=1.2, seed=3), seed=3
@@ -139,6 +140,7 @@ def plain(vitals: Vitals) -> dict[str, Any]:
         "quality": asdict(vitals.quality),
         "withheld": dict(vitals.withheld),
         "interval": {vital: list(range_) for vital, range_ in vitals.interval.items()},
+        "hrv_details": {**vitals.hrv_details.values, "withheld": dict(vitals.hrv_details.withheld)},
         "guidance": list(vitals.guidance),
         "waves": [wave.fs, float(np.abs(wave.ppg).sum()), float(np.abs(wave.respiration).sum())],
         "beats_s": wave.beats_s.tolist(),

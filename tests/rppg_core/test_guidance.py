@@ -1,5 +1,6 @@
 """Guidance names what is wrong with the picture, and nothing else; from the first frame on."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,12 @@ def advice_on(reader, image, n=1):
     assert all(reading.error is None for reading in readings)
     size = (image.shape[1], image.shape[0])
     return advise(Trace.of([r.time_us / 1e6 for r in readings], [r.sample for r in readings], size))
+
+
+def test_several_faces_are_told_of_whatever_else_is_seen():
+    trace = replace(trace_of(), several_faces=True)
+
+    assert advise(trace) == ("SEVERAL_FACES",)
 
 
 def lit(image, light):

@@ -13,6 +13,7 @@ from marshmallow import Schema, fields
 from beam_api.services.measure_result import Buffering, Checked, Measurement
 from beam_api.services.verdict import VERDICTS, verdict
 from beam_api.web.schemas.envelope import MetaSchema
+from beam_api.web.schemas.hrv_details import HrvDetailsSchema
 from rppg_core.results import VITALS, Vitals
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class MeasurementSchema(VitalsFieldsSchema):
     quality = fields.Nested(QualitySchema, required=True)
     withheld = fields.Dict(fields.String(), fields.String(), required=True)
     interval = fields.Dict(fields.String(), fields.List(fields.Float()), required=True)
+    hrv_details = fields.Nested(HrvDetailsSchema, required=True)
     verdict = fields.String(
         required=True,
         metadata={
@@ -227,7 +229,7 @@ def write_measurement(measurement: Measurement) -> dict[str, Any]:
     data = {
         "status": "complete",
         **asdict(measurement),
-        "verdict": verdict(measurement.confidence, measurement.withheld),
+        "verdict": verdict(measurement.confidence, measurement.withheld, measurement.guidance),
         "timestamp": _second(measurement.at_us),
     }
     del data["at_us"]

@@ -9,6 +9,7 @@ from marshmallow import Schema, ValidationError, fields
 
 from beam_api.exceptions import InvalidParameter, Unprocessable
 from beam_api.services.verdict import VERDICTS
+from beam_api.web.schemas.hrv_details import HrvDetailsSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +104,10 @@ class ScanVitalsSchema(Schema):
         fields.List(fields.Float()),
         required=True,
         metadata={"description": "90 % ranges."},
+    )
+    hrv_details = fields.Nested(
+        HrvDetailsSchema,
+        metadata={"description": "Measures of variability beside RMSSD. Missing in results of an older version."},
     )
     verdict = fields.String(
         metadata={

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flask import Response, g, request
+from flask import Response, g, jsonify, request
 from flask_smorest import Blueprint
 
 from beam_api.exceptions import NotFound
@@ -20,6 +20,7 @@ from beam_api.web import request_log
 from beam_api.web.auth import admit_with, admits_itself
 from beam_api.web.context import parts
 from beam_api.web.form import Limits, read_form
+from beam_api.web.schemas import fhir
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema, success
 from beam_api.web.schemas.measure import (
     BufferingAnswerSchema,
@@ -91,11 +92,28 @@ def check() -> Response:
 
 
 @bp.get("/measurements/<measurement_id>")
-@bp.alt_response(200, schema=MeasurementAnswerSchema, description="As it was first answered.")
+@bp.doc(
+    parameters=[{"in": "query", "name": "format", "schema": {"type": "string", "enum": list(fhir.FORMATS)}}],
+    responses={
+        "200": {
+            "description": "As it was first answered, or as HL7 FHIR R4.",
+            "content": {
+                "application/json": {"schema": MeasurementAnswerSchema},
+                fhir.MEDIA_TYPE: {"schema": fhir.SCHEMA},
+            },
+        }
+    },
+)
+@bp.alt_response(400, schema=ErrorEnvelopeSchema, description="There is no such format.")
 @bp.alt_response(404, schema=ErrorEnvelopeSchema, description="No such measurement of this key.")
 def measurement(measurement_id: str) -> Response:
-    """Give a measurement made with this key in the last 24 hours."""
+    """Give a measurement made with this key in the last 24 hours; with `format=fhir` as a Bundle of Observations."""
+    wanted = fhir.read_format(request.args.getlist("format"))
     found = parts().measuring.measurement(g.key.key_id, measurement_id)
+    if wanted == "fhir":
+        response = jsonify(fhir.write_bundle(found))
+        response.mimetype = fhir.MEDIA_TYPE
+        return response
     return success(write_measurement(found), **measurement_meta())
 
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beam_api.services.measure_result import Measurement, Raw, Rejected, Running, SeenFace, span_us
-from rppg_core.results import VITALS, Quality, Vitals, Waveform
+from beam_api.services.scan_result import scan_vitals
+from rppg_core.results import HRV_DETAILS, VITALS, HrvDetails, Quality, Vitals, Waveform
 from rppg_core.rolling import Partial
 
 NAN = float("nan")
@@ -33,6 +34,9 @@ GOOD = Vitals(
     guidance=("TOO_DARK",),
     frame_rate_hz=29.9704,
     waveform=WAVE,
+    hrv_details=HrvDetails(
+        {**dict.fromkeys(HRV_DETAILS, 12.3456), "sd2_ms": NAN, "lf_ms2": None, "lf_hf": 1.239}, {"lf_ms2": "LOW_SIGNAL"}
+    ),
 )
 ABOUT: dict[str, Any] = {
     "session_id": "anna",
@@ -51,6 +55,30 @@ def test_vitals_are_told_in_the_digits_of_the_contract():
     assert (made.frames, made.duration_ms, made.frame_rate) == (4, 170, 29.97)
     assert made.interval == {"heart_rate": (70.0, 73.2)}
     assert made.raw is None
+
+
+def test_each_detail_of_variability_is_a_number_or_has_its_reason():
+    made = Measurement.of(GOOD, TIMES, with_raw=False, **ABOUT)
+    given = {name: value for name, value in made.hrv_details.items() if value is not None}
+    assert given == dict.fromkeys(set(HRV_DETAILS) - {"sd2_ms", "lf_ms2", "lf_hf"}, 12.3) | {"lf_hf": 1.24}
+    assert made.withheld == {"hrv_details.sd2_ms": "LOW_SIGNAL", "hrv_details.lf_ms2": "LOW_SIGNAL"}
+    scan = scan_vitals(GOOD, frames=4, duration_ms=170, processing_time_ms=1)
+    assert scan
+    assert (scan.hrv_details, scan.withheld) == (made.hrv_details, made.withheld)
+
+
+def test_a_measurement_of_a_version_that_knew_no_details_is_read():
+    made = Measurement.of(GOOD, TIMES, with_raw=True, **ABOUT)
+    old = json.loads(made.to_json())
+    del old["hrv_details"]
+    old["withheld"] = {"spo2": "LOW_SIGNAL"}
+
+    back = Measurement.from_json(json.dumps(old).encode())
+
+    assert back.hrv_details == dict.fromkeys(HRV_DETAILS)
+    details = {f"hrv_details.{name}": "NOT_MEASURED" for name in HRV_DETAILS}
+    assert back.withheld == {"spo2": "LOW_SIGNAL"} | details
+    assert back.heart_rate == made.heart_rate
 
 
 def test_no_score_passes_a_threshold_by_rounding():
@@ -88,7 +116,7 @@ def test_a_measurement_is_kept_and_read_back_as_it_was(with_raw, face):
 def test_nothing_measured_is_no_vital_and_a_reason_for_each(times):
     made = Measurement.nothing(times, with_raw=True, **ABOUT)
     assert {getattr(made, name) for name in VITALS} == {None}
-    assert made.withheld == dict.fromkeys(VITALS, "NOT_MEASURED")
+    assert made.withheld == dict.fromkeys((*VITALS, *(f"hrv_details.{name}" for name in HRV_DETAILS)), "NOT_MEASURED")
     assert made.confidence == 0.0
     assert made.raw == Raw(0.0, (), (), ())
 

@@ -36,6 +36,13 @@ def test_a_small_face_is_no_error_and_says_what_to_change(client, key):
     assert "FACE_TOO_SMALL" in data["guidance"]
 
 
+def test_another_face_is_always_looked_for(client, key):
+    two = images.jpeg(images.beside(images.still_face(), images.still_face(mirror=True), 0.7))
+    data = check(client, key, two).get_json()["data"]
+    assert data["ok"] is False
+    assert "SEVERAL_FACES" in data["guidance"]
+
+
 def test_without_a_face_it_is_a_200_as_well(client, key):
     answer = check(client, key, images.jpeg(images.wall()))
     assert answer.status_code == 200

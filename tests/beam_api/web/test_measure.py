@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rppg_core.results import HRV_DETAILS
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 from tests import images
@@ -50,15 +51,17 @@ def test_a_face_is_measured_and_the_measurement_is_found_again(
     assert set(data) == {
         "status", "session_id", "measurement_id", "frames", "rejected", "heart_rate", "hrv", "spo2", "stress_index",
         "respiration_rate", "confidence", "duration_ms", "timestamp", "frame_rate", "quality", "withheld", "interval",
-        "guidance", "face", "raw", "verdict",
+        "guidance", "face", "raw", "verdict", "hrv_details",
     }  # fmt: skip
     assert abs(data["heart_rate"] - 72) <= 2
     assert data["frames"] == 150
     assert data["duration_ms"] == 10_000
     assert data["frame_rate"] == pytest.approx(15, abs=0.01)
+    assert set(data["hrv_details"]) == set(HRV_DETAILS)
+    details = [f"hrv_details.{name}" for name in HRV_DETAILS]
     assert data["withheld"] | {"spo2": ""} == {
         "hrv": "WINDOW_TOO_SHORT", "stress_index": "WINDOW_TOO_SHORT", "spo2": "",
-        "respiration_rate": "WINDOW_TOO_SHORT",
+        "respiration_rate": "WINDOW_TOO_SHORT", **dict.fromkeys(details, "WINDOW_TOO_SHORT"),
     }  # fmt: skip
     assert set(data["quality"]) == {"heart_rate", "hrv", "spo2", "stress_index", "respiration_rate", "snr_db"}
     assert set(data["raw"]) == {"sampling_rate", "ppg", "respiration", "beats_ms"}

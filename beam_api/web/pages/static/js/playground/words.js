@@ -12,6 +12,7 @@ const GUIDANCE = {
   NO_FACE: "No face in the picture: look into the camera.",
   FACE_TOO_SMALL: "Come closer to the camera.",
   FACE_OFF_CENTRE: "Move to the middle of the picture.",
+  SEVERAL_FACES: "Another face is in the picture: be alone before the camera.",
   TOO_DARK: "It is too dark: turn to a light.",
   TOO_BRIGHT: "It is too bright: move away from the light.",
   UNEVEN_LIGHT: "One side of the face is much brighter: face the light.",
