@@ -80,7 +80,8 @@ def test_a_measurement_to_take_again_is_preliminary():
 def test_what_is_withheld_is_not_in_it():
     short = measured(hrv=None, respiration_rate=None, withheld={"hrv": "WINDOW_TOO_SHORT"}, interval={})
     assert set(observations(write_bundle(short))) == {HEART_RATE}
-    nothing = replace(short, **dict.fromkeys(VITALS), withheld=dict.fromkeys(VITALS, "LOW_SIGNAL"))
+    none: dict[str, Any] = dict.fromkeys(VITALS)
+    nothing = replace(short, **none, withheld=dict.fromkeys(VITALS, "LOW_SIGNAL"))
     bundle = write_bundle(nothing)
     assert observations(bundle) == {}
     assert "entry" not in bundle
