@@ -28,7 +28,8 @@ class Post:
 
     `times_us` is None for frames without timestamps; several of those need `fps`. `allowance` is what the client may
     still send; with none, nothing is said of when to send the next frame. `marks` are digests of the frames, 8 bytes
-    each. `warnings` are about the form itself.
+    each. `warnings` are about the form itself. `feeder` names the connection, if others that feed the same window are
+    to be learnt of; `unnamed` says that the request names no person.
     """
 
     session: Session
@@ -41,6 +42,8 @@ class Post:
     marks: tuple[bytes, ...] = ()
     workload: Workload = field(init=False)
     warnings: tuple[str, ...] = ()
+    feeder: bytes = b""
+    unnamed: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "workload", Workload.of(self.frames))

@@ -13,6 +13,7 @@ from beam_api.exceptions import NotFound
 from beam_api.monitoring import counters
 from beam_api.services import clocks, pacing
 from beam_api.services.advice import Advice, of_window
+from beam_api.services.feeders import SHARED
 from beam_api.services.measure_request import Post, ReadFrames
 from beam_api.services.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace
 from beam_api.services.rolling_rate import LOOK, running_rate
@@ -93,6 +94,7 @@ class Measuring:
             digest=post.digest,
             untimed=0 if post.times_us else len(post.frames),
             interval_us=1e6 / post.fps if post.fps and len(post.frames) > 1 else 0.0,
+            feeder=post.feeder,
         )
 
     def post(self, post: Post, arrived: tuple[Arrival, int] | tuple[()] = ()) -> Buffering | Completed:
@@ -124,13 +126,16 @@ class Measuring:
         times = post.times_us or _times(arrival.first_us, len(post.frames), post.fps)
         read = self._read_once(post, times, arrival.face)
         appended = self._append(post, read)
+        shared = (SHARED,) if arrival.shared and post.unnamed and not appended.restarted else ()
         rejected = read.rejected(appended.twins)
         counters.count_frames(rejected.get(i) for i in range(len(times)))
         request = replace(
             request,
             rejected=tuple(Rejected(i, rejected[i]) for i in sorted(rejected)),
             guidance=self._advice.of(list(read.readings.values()), read.face, appended.window, mean_ms),
-            warnings=post.warnings + clocks.warnings(post.times_us or (), read.all_doubles(appended.twins), appended),
+            warnings=post.warnings
+            + shared
+            + clocks.warnings(post.times_us or (), read.all_doubles(appended.twins), appended),
             next_frame_in_ms=_next_frame_in_ms(post, times[0], appended.window, mean_ms),
         )
         answer = self._answer(request, self._settled(post, appended))

@@ -52,13 +52,15 @@ class Arrival:
     """What is known when a request has come in.
 
     `now_us` is the store's clock; `first_us` the time of the request's first frame if it has no timestamps;
-    `completed` says that this very request has completed a window before.
+    `completed` says that this very request has completed a window before; `shared` that another connection feeds the
+    open window too.
     """
 
     now_us: int
     first_us: int
     completed: bool
     face: LastFace | None
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,13 @@ class WindowStore:
         return arrived, count
 
     def arriving(
-        self, session: Session, *, digest: bytes = b"", untimed: int = 0, interval_us: float = 0.0
+        self,
+        session: Session,
+        *,
+        digest: bytes = b"",
+        untimed: int = 0,
+        interval_us: float = 0.0,
+        feeder: bytes = b"",
     ) -> tuple[Question[Arrival], Question[int]]:
         """What to ask when a request has come in whole: what is known, and how many sessions of its key are active.
 
@@ -64,13 +70,17 @@ class WindowStore:
             How many frames need a time. Times once given out are not given again.
         interval_us : float, optional
             From one of these frames to the next. Zero for a single frame: it takes its arrival time.
+        feeder : bytes, optional
+            Names the connection, to learn whether others feed the window; without it nothing is learnt or kept.
         """
         return (
             Question(
                 self._arrive,
-                keys=[session.name(kind) for kind in ("clock", "done", "face", "coming")],
-                args=[digest, untimed, repr(interval_us)],
-                read=lambda reply: Arrival(int(reply[0]), int(reply[1]), bool(reply[2]), _face(reply[3])),
+                keys=[session.name(kind) for kind in ("clock", "done", "face", "coming", "feeders", "window")],
+                args=[digest, untimed, repr(interval_us), feeder],
+                read=lambda reply: Arrival(
+                    int(reply[0]), int(reply[1]), bool(reply[2]), _face(reply[3]), shared=bool(reply[4])
+                ),
             ),
             Question(self._active, keys=[session.siblings], args=[session.session_id, ACTIVE_MS], read=int),
         )
@@ -176,7 +186,7 @@ class WindowStore:
     def forget(self, session: Session) -> list[str]:
         """Delete all of a session. Returns the ids of the measurements deleted, made or still to be made."""
         kinds = ("closed", "results", "result", "window", "index", "samples", "last", "seen", "seen-before", "done")
-        keys = [session.name(kind) for kind in (*kinds, "before", "face", "clock", "parked", "coming")]
+        keys = [session.name(kind) for kind in (*kinds, "before", "face", "clock", "parked", "coming", "feeders")]
         with store_errors():
             self._redis.zrem(session.siblings, session.session_id)
             return [text(i) for i in cast("list[Any]", self._forget(keys=keys))]

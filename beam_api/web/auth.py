@@ -99,7 +99,7 @@ def init_app(app: Flask) -> None:
 
 
 def _admit() -> None:
-    presented = _presented_keys()
+    presented = presented_keys()
     exists = request.routing_exception is None
     view = current_app.view_functions[request.endpoint or ""] if exists else None
     is_open = getattr(view, "is_public", False)
@@ -130,8 +130,8 @@ def _check(token: Token | None, *, presented: bool, cost: float = 0.0, also: Seq
     return answers
 
 
-def _presented_keys() -> set[str]:
-    """The distinct keys in the headers: none, one, or two that contradict each other."""
+def presented_keys() -> set[str]:
+    """The distinct keys in the headers of the request: none, one, or two that contradict each other."""
     keys = set(request.headers.getlist("X-API-Key"))
     for value in request.headers.getlist("Authorization"):
         scheme, _, credentials = value.strip().partition(" ")

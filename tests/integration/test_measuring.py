@@ -15,6 +15,7 @@ import httpx
 import pytest
 import simplejpeg
 
+from beam_api.services.feeders import SHARED
 from rppg_core.face.reader import Frame
 from rppg_core.media.video import read_video
 from rppg_core.simulation.faces import simulate_face
@@ -102,6 +103,19 @@ def test_a_real_face_has_the_heart_rate_of_its_contact_sensor(service: Service, 
     answers = [post(service, key, frames[at : at + 30], "face-1") for at in range(0, len(frames), 30)]
     (done,) = [answer.json()["data"] for answer in answers if answer.status_code == 200]
     assert abs(done["heart_rate"] - 75.7) <= 2
+
+
+def test_a_second_connection_to_one_window_is_told_so(service: Service, key: str, face: list[Frame]) -> None:
+    def send(client: httpx.Client, frame: Frame) -> list[str]:
+        files = {"frame": ("frame.jpg", frame.data, "image/jpeg")}
+        data = {"timestamp_ms": repr(frame.time_us / 1000)}
+        answer = client.post(f"{service.url}/api/rppg/measure", files=files, data=data, headers={"X-API-Key": key})
+        assert answer.status_code == 202
+        return answer.json()["meta"]["warnings"]
+
+    with httpx.Client(timeout=30) as one, httpx.Client(timeout=30) as other:
+        assert send(one, face[0]) == send(one, face[1]) == []
+        assert send(other, face[2]) == send(one, face[3]) == [SHARED]
 
 
 def test_two_people_of_one_key_do_not_mix(service: Service, key: str) -> None:

@@ -147,6 +147,7 @@ def measure_people(traffic: Traffic) -> None:
     windows.ask(*windows.arriving(Session(traffic.key_id, "leo"), digest=b"a digest"))
     assert traffic.frames("leo", 4, timestamp_ms=[str(START_MS + 40 * i) for i in range(4)]).status_code == 202
     assert traffic.frames("leo", 4, timestamp_ms=[str(START_MS + 60_000 + 40 * i) for i in range(4)]).status_code == 202
+    assert traffic.frames("default", 1).status_code == 202
     assert traffic.frames("otto", 1).status_code == 202  # the service's own clock
     assert traffic.frames("otto", 3, fps="2").status_code == 202
     for start in range(2):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from beam_api.web.form import Form
 
 MOST_FRAMES = 64
+DEFAULT_SESSION = "default"
 _MOST_MS = 9 * 10**12
 _NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{0,20})?([eE][+-]?\d{1,3})?", re.ASCII)
 
@@ -81,7 +82,7 @@ class MeasureFormSchema(Schema):
     )
     include_raw = FlagField(load_default=False, metadata={"description": "Add the signals to the result."})
     session_id = fields.String(
-        load_default="default",
+        load_default=DEFAULT_SESSION,
         validate=validate.Regexp(r"[A-Za-z0-9._-]{1,64}\Z", error="must be 1 to 64 of A-Z a-z 0-9 . _ -"),
         metadata={"description": "Which person is measured.", "pattern": "^[A-Za-z0-9._-]{1,64}$"},  # as others read it
     )
@@ -110,8 +111,10 @@ class PictureSchema(Schema):
 _FORM = MeasureFormSchema()
 
 
-def read_post(form: Form, key_id: str, query: Iterable[str] = ()) -> Post:
-    """Check a form, and read from it what a client with this key asks. `query` are the names in the query string.
+def read_post(form: Form, key_id: str, query: Iterable[str] = (), feeder: bytes = b"") -> Post:
+    """Check a form, and read from it what a client with this key asks.
+
+    `query` are the names in the query string, and `feeder` names the connection.
 
     Raises
     ------
@@ -151,6 +154,8 @@ def read_post(form: Form, key_id: str, query: Iterable[str] = ()) -> Post:
         duration_us=1000 * params["duration_ms"],
         include_raw=params["include_raw"],
         warnings=_warnings(form, query),
+        feeder=feeder if params["session_id"] == DEFAULT_SESSION else b"",
+        unnamed="session_id" not in sent,
     )
 
 
