@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rppg_core._measure_video import measure_video, trace_of_video
     from rppg_core.errors import (
         InvalidImage,
+        InvalidSample,
         InvalidTraces,
         InvalidVideo,
         ModelUnavailable,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         UnsupportedImage,
         UnusableVideo,
     )
+    from rppg_core.face.exchange import FaceOutline, TimedSample, read_samples, write_sample
     from rppg_core.face.footage import trace_of
     from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading
     from rppg_core.guidance import advise
@@ -42,10 +44,12 @@ __all__ = [
     "Calibration",
     "Extraction",
     "Extractor",
+    "FaceOutline",
     "FaceReader",
     "FaceState",
     "Frame",
     "InvalidImage",
+    "InvalidSample",
     "InvalidTraces",
     "InvalidVideo",
     "Method",
@@ -57,6 +61,7 @@ __all__ = [
     "RppgError",
     "Sample",
     "SignalTooShort",
+    "TimedSample",
     "Trace",
     "UnknownExtractor",
     "UnsupportedImage",
@@ -73,9 +78,11 @@ __all__ = [
     "measure_video",
     "methods",
     "probe",
+    "read_samples",
     "read_video",
     "trace_of",
     "trace_of_video",
+    "write_sample",
 ]
 
 _NAMES = {
@@ -83,6 +90,7 @@ _NAMES = {
     "_measure_video": ("measure_video", "trace_of_video"),
     "errors": (
         "InvalidImage",
+        "InvalidSample",
         "InvalidTraces",
         "InvalidVideo",
         "ModelUnavailable",
@@ -93,6 +101,7 @@ _NAMES = {
         "UnsupportedImage",
         "UnusableVideo",
     ),
+    "face.exchange": ("FaceOutline", "TimedSample", "read_samples", "write_sample"),
     "face.footage": ("trace_of",),
     "face.reader": ("FaceReader", "FaceState", "Frame", "Reading"),
     "guidance": ("advise",),

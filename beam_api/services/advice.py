@@ -27,7 +27,7 @@ class Advice:
         self._advise = advise
 
     def of(
-        self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
+        self, read: Sequence[Reading], frame_size: tuple[int, int] | None, window: OpenWindow, mean_ms: float | None
     ) -> tuple[str, ...]:
         """Return what to change, or nothing if that fails: the frames are buffered, so it must be no error.
 
@@ -35,15 +35,15 @@ class Advice:
         ----------
         read : sequence of Reading
             The request's frames.
-        face : FaceState, optional
-            The newest face among them.
+        frame_size : (int, int), optional
+            Width and height of the newest good one.
         window : OpenWindow
             The window with these frames.
         mean_ms : float, optional
             The pace that the service asked of the client, if it did.
         """
         try:
-            return self._codes(read, face, window, mean_ms)
+            return self._codes(read, frame_size or (0, 0), window, mean_ms)
         except Exception:
             structlog.get_logger().exception("advice failed")
             return ()
@@ -53,13 +53,13 @@ class Advice:
         return self._advise(_trace_of([(0, sample)], face.frame_size), None)
 
     def _codes(
-        self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
+        self, read: Sequence[Reading], frame_size: tuple[int, int], window: OpenWindow, mean_ms: float | None
     ) -> tuple[str, ...]:
         """What the accepted frames show, then what the rejected ones show."""
         seen = _after_silence([(reading.time_us, reading.sample) for reading in read if reading.sample])
         recent_s = [(at - window.first_us) / 1e6 for at in window.recent_us]
         few = len(seen) <= 2 and bool(recent_s)  # too few to know a pace
-        advice = self._advise(_trace_of(seen, face.frame_size if face else (0, 0)), recent_s if few else None)
+        advice = self._advise(_trace_of(seen, frame_size), recent_s if few else None)
         if "EVENLY_SLOW_FRAMES" in advice or (not few and is_evenly_slow(recent_s)):
             advice += ("EVENLY_SLOW_FRAMES",)
         elif mean_ms and pacing.follows(window.recent_hz, mean_ms):

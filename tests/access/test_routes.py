@@ -50,6 +50,7 @@ OWN = {
     ("POST", "/api/keys/me/webhook-secret/rotate"),
     ("POST", "/api/rppg/measure"),
     ("POST", "/api/rppg/check"),
+    ("POST", "/api/rppg/samples"),
     ("POST", "/api/v1/scan-session"),
     ("POST", "/v1/scan-session"),
 }

@@ -35,6 +35,8 @@ from beam_api.web.schemas.measure_form import PictureSchema, UploadSchema, read_
 
 if TYPE_CHECKING:
     from beam_api.services.measure_request import Post
+    from beam_api.services.measuring import Completed
+    from beam_api.store.window_values import Source
 
 bp = Blueprint("measure", __name__, url_prefix="/api/rppg", description="Frames of a face in, vital signs out.")
 
@@ -66,12 +68,18 @@ def measure() -> Response:
         lambda post: () if post.given_times else measuring.arriving(post),
         lambda post: post.workload.megapixels,
     )
-    answer = measuring.post(replace(post, allowance=_allowance()), tuple(arrived))
+    return answered(measuring.post(replace(post, allowance=allowance()), tuple(arrived)), post.source)
+
+
+def answered(answer: Buffering | Completed, source: Source) -> Response:
+    """The response to a request with frames or samples, `source` being which of them it held."""
+    warnings = list(answer.warnings)
     if isinstance(answer, Buffering):
         counters.count_window(restarted=answer.restarted)
-        return success(write_buffering(answer, request_log.elapsed_ms()), 202, warnings=list(answer.warnings))
-    counters.count_window(answer.measurement, replayed=answer.replayed)
-    response = success(write_measurement(answer.measurement), **measurement_meta(), warnings=list(answer.warnings))
+        return success(write_buffering(answer, request_log.elapsed_ms()), 202, warnings=warnings, source=source)
+    found = answer.measurement
+    counters.count_window(found, replayed=answer.replayed)
+    response = success(write_measurement(found), **measurement_meta(), warnings=warnings, source=found.source)
     if answer.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
@@ -96,7 +104,7 @@ def check() -> Response:
 def measurement(measurement_id: str) -> Response:
     """Give a measurement made with this key in the last 24 hours."""
     found = parts().measuring.measurement(g.key.key_id, measurement_id)
-    return success(write_measurement(found), **measurement_meta())
+    return success(write_measurement(found), **measurement_meta(), source=found.source)
 
 
 @bp.get("/sessions/<session_id>")
@@ -129,7 +137,7 @@ def _read_picture(_key_id: str) -> bytes:
     return frame
 
 
-def _allowance() -> Allowance:
+def allowance() -> Allowance:
     """What the key of this request may still send."""
     standing = g.admitted.standing
     free_in_ms = 1000 * (standing.reset_s - time.time())
