@@ -23,6 +23,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     exceptions.InvalidParameter: HTTPStatus.BAD_REQUEST,
     exceptions.MissingApiKey: HTTPStatus.UNAUTHORIZED,
     exceptions.InvalidApiKey: HTTPStatus.UNAUTHORIZED,
+    exceptions.TokenScope: HTTPStatus.FORBIDDEN,
     exceptions.SignupClosed: HTTPStatus.FORBIDDEN,
     exceptions.CrossSiteRequest: HTTPStatus.FORBIDDEN,
     exceptions.NotFound: HTTPStatus.NOT_FOUND,

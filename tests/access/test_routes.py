@@ -46,6 +46,7 @@ OWN = {
     ("GET", "/api/keys/me"),
     ("DELETE", "/api/keys/me"),
     ("POST", "/api/keys/me/rotate"),
+    ("POST", "/api/keys/me/tokens"),
     ("GET", "/api/keys/me/webhook-secret"),
     ("POST", "/api/keys/me/webhook-secret/rotate"),
     ("POST", "/api/rppg/measure"),

@@ -17,7 +17,7 @@ from beam_api.services.pacing import Allowance
 from beam_api.services.workload import Workload
 from beam_api.store.window_values import Session
 from beam_api.web import request_log
-from beam_api.web.auth import admit_with, admits_itself
+from beam_api.web.auth import admit_with, admits_itself, check_session, takes_tokens
 from beam_api.web.context import parts
 from beam_api.web.multipart import Limits, read_form
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema, success
@@ -54,7 +54,9 @@ LIMITS = Limits(file_bytes=8 * _MIB, files_bytes=32 * _MIB, body_bytes=33 * _MIB
 @bp.alt_response(415, schema=ErrorEnvelopeSchema, description="Not multipart/form-data.")
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
 @bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is unavailable.")
+@bp.alt_response(403, schema=ErrorEnvelopeSchema, description="Not the session of the token.")
 @admits_itself
+@takes_tokens
 def measure() -> Response:
     """Add frames to a person's window; the request that fills it is answered with the measurement.
 
@@ -92,6 +94,7 @@ def answered(answer: Buffering | Completed, source: Source) -> Response:
 @bp.alt_response(413, schema=ErrorEnvelopeSchema, description="The picture is too large.")
 @bp.alt_response(415, schema=ErrorEnvelopeSchema, description="Not multipart/form-data.")
 @admits_itself
+@takes_tokens
 def check() -> Response:
     """Look at one picture before measuring: is there a face, and what should change? Nothing is kept."""
     frame, _ = admit_with(_read_picture, lambda _frame: (), lambda frame: Workload.of((frame,)).megapixels)
@@ -127,6 +130,7 @@ def forget(session_id: str) -> Response:
 
 def _read(key_id: str) -> Post:
     post = read_post(read_form(request, LIMITS), key_id, request.args)
+    check_session(post.session.session_id)
     post.workload.check()
     return post
 

@@ -9,7 +9,7 @@ from flask import g, request
 from flask_smorest import Blueprint
 
 from beam_api.services.samples import MEGAPIXELS
-from beam_api.web.auth import admit_with, admits_itself
+from beam_api.web.auth import admit_with, admits_itself, check_session, takes_tokens
 from beam_api.web.context import parts
 from beam_api.web.json_body import read_object
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema
@@ -33,7 +33,9 @@ bp = Blueprint("samples", __name__, url_prefix="/api/rppg", description="Colours
 @bp.alt_response(415, schema=ErrorEnvelopeSchema, description="Not application/json, or compressed otherwise.")
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
 @bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is unavailable.")
+@bp.alt_response(403, schema=ErrorEnvelopeSchema, description="Not the session of the token.")
 @admits_itself
+@takes_tokens
 def samples() -> Response:
     """Add samples to a person's window, as `POST /api/rppg/measure` adds frames: no image leaves the device.
 
@@ -42,4 +44,5 @@ def samples() -> Response:
     # A few bytes may hold a megabyte to parse, so the key and its limit come first.
     admit_with(lambda _key_id: None, lambda _none: (), lambda _none: MEGAPIXELS)
     post = read_samples_post(read_object(request, MOST_BYTES, MOST_NESTED), g.key.key_id, request.args)
+    check_session(post.session.session_id)
     return answered(parts().measuring.post(replace(post, allowance=allowance())), post.source)
