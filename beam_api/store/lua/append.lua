@@ -152,17 +152,40 @@ local function open_window()
   opened = true
 end
 
-local function insert_record(k, t, mark, record)
-  table.insert(times, k, t)
-  table.insert(marks, k, mark)
+local function add_record(t, record)
   fresh[#fresh + 1] = record
   W.n = W.n + 1
   W.first = math.min(W.first or t, t)
   W.last = math.max(W.last or t, t)
 end
 
+local function insert_record(k, t, mark, record)
+  table.insert(times, k, t)
+  table.insert(marks, k, mark)
+  add_record(t, record)
+end
+
+local function record_of(i) return struct.pack('>I8', T[i]) .. ARGV[SAMPLE + i] end
+
 local function insert(i, k)
-  insert_record(k, T[i], D[i], struct.pack('>I8', T[i]) .. ARGV[SAMPLE + i])
+  insert_record(k, T[i], D[i], record_of(i))
+  if raw == '1' then W.raw = '1' end
+  changed = true
+end
+
+-- Put these frames in their places, in one pass: one by one, each would move all that comes after it.
+local function insert_all(chosen)
+  local k, place = #times, #times + #chosen
+  for c = #chosen, 1, -1 do
+    local i = chosen[c]
+    while k > 0 and times[k] > T[i] do
+      times[place], marks[place] = times[k], marks[k]
+      k, place = k - 1, place - 1
+    end
+    times[place], marks[place] = T[i], D[i]
+    place = place - 1
+  end
+  for _, i in ipairs(chosen) do add_record(T[i], record_of(i)) end
   if raw == '1' then W.raw = '1' end
   changed = true
 end
@@ -430,20 +453,22 @@ if #T > 0 and not repeated then
   if W.n == 0 or T[#T] >= W.last + NEAR then run, twin = 0, nil end   -- the clock goes on
 
   -- Late frames go to their places. Whether one is one too many only its neighbours can show.
-  local late, lowest = W.last, nil
+  local late, lowest, chosen, previous = W.last, nil, {}, nil
   for i = 1, #T do
     if W.n == 0 or T[i] > late then break end
     if not skip[i] then
       skip[i] = true
       local k = lower_bound(T[i])
       local gap = INTERVAL - JITTER
-      if not (W.thinned or (times[k] and times[k] - T[i] < gap) or (k > 1 and T[i] - times[k - 1] < gap)) then
-        insert(i, k)
-        lowest = math.min(lowest or k, k)
+      if k > 1 and (not previous or times[k - 1] > previous) then previous = times[k - 1] end
+      if not (W.thinned or (times[k] and times[k] - T[i] < gap) or (previous and T[i] - previous < gap)) then
+        chosen[#chosen + 1], previous = i, T[i]
+        lowest = lowest or k
       end
     end
   end
   if lowest then
+    insert_all(chosen)
     W.late = true
     if W.held then
       load_head()

@@ -243,3 +243,21 @@ def test_256_entries_are_taken_in_one_step(person: Person) -> None:
     frames = stream(9, fps=30)[:256]
     assert person.post(frames[::-1], source="samples").window.frames == 256
     assert person.post(frames, source="samples").window.frames == 256
+
+
+def test_many_late_frames_cost_little_more_than_a_few(person: Person) -> None:
+    """Counted in the server's own time for the script: each in its place, but all moved into it together."""
+    frames = stream(290, fps=59)
+    holes = frames[500:1012:2]
+    rest = [one for one in frames if one not in set(holes)]
+    for part in batches(rest, 256):
+        person.post(part, duration_us=300 * SECOND)
+    redis, costs = person.results._redis, []
+    cluster = as_cluster(redis)
+    node = {"target_nodes": cluster.get_node_from_key(ME.name("window"))} if cluster else {}
+    for late in (holes[:16], holes[16:]):
+        before = redis.info("commandstats", **node)["cmdstat_evalsha"]["usec"]
+        outcome = person.post(late, duration_us=300 * SECOND)
+        costs.append(redis.info("commandstats", **node)["cmdstat_evalsha"]["usec"] - before)
+    assert outcome.window.frames == len(frames)
+    assert costs[1] < 3 * costs[0]
