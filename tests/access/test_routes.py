@@ -59,7 +59,7 @@ OWN = {
 
 OPEN = {
     *("/", "/keys", "/docs", "/playground", "/openapi.json", "/health", "/api/health", "/ready", "/metrics"),
-    *("/api/keys", "/playground/key"),
+    *("/api/keys", "/playground/key", "/reader.json"),
 }
 """Routes that need no key, and tell nothing that belongs to one."""
 
