@@ -129,6 +129,9 @@ class ReadFrames:
     def entries(self) -> list[Entry]:
         """What to buffer of them."""
         seen = {key: reading.sample for key, reading in self.readings.items() if reading.sample}
+        if self.given is not None:
+            packed = dict(zip(self.keys, self.given.packed, strict=True))
+            return [Entry(*key, packed[key]) for key in seen]
         return [Entry(*key, sample) for key, sample in zip(seen, pack(list(seen.values())), strict=True)]
 
     def all_doubles(self, twins: Collection[int]) -> frozenset[int]:

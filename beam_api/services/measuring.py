@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from beam_api.store.results import ResultStore
     from beam_api.store.scripts import Question
+    from beam_api.store.window_values import Source
     from beam_api.store.windows import WindowStore
     from rppg_core.results import Vitals
 
@@ -64,6 +65,7 @@ class _Request:
     guidance: tuple[str, ...] = ()
     next_frame_in_ms: float | None = None
     warnings: tuple[str, ...] = ()
+    source: Source | None = None
 
 
 class Measuring:
@@ -117,7 +119,7 @@ class Measuring:
         """
         arrival, sessions = arrived or self._windows.ask(*self.arriving(post))
         mean_ms = post.paced(sessions)
-        request = _Request(post.session, next_frame_in_ms=mean_ms, warnings=post.warnings)
+        request = _Request(post.session, next_frame_in_ms=mean_ms, warnings=post.warnings, source=post.source)
         if arrival.completed:
             appended = self._windows.append(post.session, (), duration_us=post.duration_us, digest=post.digest)
             return self._answer(request, appended)
@@ -260,7 +262,7 @@ class Measuring:
             "measurement_id": claim.measurement_id,
             "rejected": request.rejected,
             "at_us": appended.now_us,
-            "face": seen_face(appended.window.face),
+            "face": seen_face(appended.window.face, claim.source),
             "source": claim.source,
         }
         if claim.token <= _ATTEMPTS:
@@ -320,7 +322,7 @@ def _buffering(request: _Request, window: OpenWindow, now_us: int, *, restarted:
         duration_ms=round(window.span_us / 1000),
         at_us=now_us,
         guidance=request.guidance,
-        face=seen_face(window.face),
+        face=seen_face(window.face, request.source),
         next_frame_in_ms=request.next_frame_in_ms,
         warnings=request.warnings,
     )

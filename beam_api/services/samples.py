@@ -17,6 +17,8 @@ from rppg_core.trace.traces import pack
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from beam_api.store.window_values import Source
+
 MOST_SAMPLES = 256
 MEGAPIXELS = 1.0
 """Work of a request of samples, against the key's budget: what reading 256 of them takes, and a few frames take."""
@@ -35,6 +37,7 @@ class GivenSamples:
     times_us: tuple[int, ...] = ()
     marks: tuple[bytes, ...] = ()
     readings: tuple[Reading, ...] = ()
+    packed: tuple[bytes, ...] = ()
     face: LastFace | None = None
 
     @classmethod
@@ -50,6 +53,7 @@ class GivenSamples:
             # What is hashed says that it is a sample, so that no image has the same digest.
             marks=tuple(hashlib.sha256(b"sample" + sample).digest()[:8] for sample in packed),
             readings=tuple(_reading(one) for one in given),
+            packed=tuple(packed),
             face=LastFace(newest[0], pack_outline(newest[1])) if newest else None,
         )
 
@@ -67,14 +71,13 @@ def unpack_outline(packed: bytes) -> FaceOutline | None:
     return FaceOutline((left, top, width, height), tuple(zip(points[::2], points[1::2], strict=True)))
 
 
-def seen_face(face: LastFace | None) -> SeenFace | None:
-    """A face of images or of samples as it is answered. What can't be read is none."""
-    if face is None:
-        return None
-    if state := FaceState.from_bytes(face.packed):
+def seen_face(face: LastFace | None, source: Source | None) -> SeenFace | None:
+    """A face as it is answered: of images, of samples, or of either if `source` is None. What can't be read is none."""
+    state = FaceState.from_bytes(face.packed) if face and source != "samples" else None
+    if state:
         return SeenFace.of(state)
-    outline = unpack_outline(face.packed)
-    return SeenFace.of_outline(outline, face.time_us) if outline else None
+    outline = unpack_outline(face.packed) if face and source != "images" else None
+    return SeenFace.of_outline(outline, face.time_us) if face and outline else None
 
 
 def _reading(given: TimedSample) -> Reading:

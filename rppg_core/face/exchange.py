@@ -12,6 +12,7 @@ import binascii
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from rppg_core.trace.traces import POSE, ROLL_RAD, SIZE_PX, YAW, Sample
 from rppg_core.trace.witnesses import COLOURS, CONTROLS, N_WITNESSES, WITNESSES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,7 +45,10 @@ _MOST_ANGLE, _MOST_YAW = 2 * math.pi, 10.0
 _LOG_STEPS, _LOG_SHIFT = 4096, 10.0
 _LOG_RANGE = (-10.0, 6.0)  # what a packed sample can hold
 _FRACTIONS = (-1.0, 2.0)  # a face that the edge cuts off reaches beyond the image
-_ENCODED = math.ceil(N_COLOURS * 3 * 2 / 3) * 4
+_LOW_POSE = (-MOST_PX, -MOST_PX, float(np.finfo(np.float32).tiny), -_MOST_ANGLE, -_MOST_YAW)
+_HIGH_POSE = (MOST_PX, MOST_PX, MOST_PX, _MOST_ANGLE, _MOST_YAW)
+_LOW_DETAIL = (*[_LOG_RANGE[0]] * (len(DETAIL) - 1), 0)
+_HIGH_DETAIL = (*[_LOG_RANGE[1]] * (len(DETAIL) - 1), MOST_LEVEL)
 _NAN3 = (math.nan, math.nan, math.nan)
 _NUMBERS = {int, float}
 SAMPLE_FIELDS = ("timestamp_ms", "pose", "colours", "detail", "face")
@@ -60,16 +64,15 @@ class FaceOutline:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimedSample:
-    """A sample that passed all checks, its capture time in whole microseconds, and its face if that was sent."""
+    """A sample that passed all checks, its capture time in whole microseconds, and its face if that was sent.
+
+    `shows_skin` says whether any skin region was seen.
+    """
 
     time_us: int
     sample: Sample
     face: FaceOutline | None
-
-    @property
-    def shows_skin(self) -> bool:
-        """Whether any skin region was seen."""
-        return bool(np.isfinite(self.sample.colours[:, 0]).any())
+    shows_skin: bool
 
 
 def write_sample(time_us: int, sample: Sample, face: FaceState | None = None) -> dict[str, Any]:
@@ -105,21 +108,24 @@ def read_samples(entries: Sequence[object], frame_size: tuple[int, int]) -> list
     """
     if not entries:
         return []
-    times, poses, details, faces = [], [], [], []
+    rows = []
     for index, entry in enumerate(entries):
         if not isinstance(entry, dict):
             raise InvalidSample(index, "it must be an object")
-        times.append(_time_us(index, entry.get("timestamp_ms")))
-        poses.append(_pose(index, entry.get("pose")))
-        details.append(_detail(index, entry.get("detail")))
-        faces.append(_face(index, entry.get("face"), frame_size))
-    colours = _colours([entry.get("colours") for entry in entries if isinstance(entry, dict)])
-    skin, controls = colours[:, :N_REGIONS], colours[:, N_REGIONS:]
-    pose = np.array(poses, np.float32)
-    witness = np.empty((len(entries), N_WITNESSES), np.float32)
-    witness[:, : len(DETAIL)] = details
-    witness[:, COLOURS] = controls.reshape(len(entries), -1)
-    return [TimedSample(time_us, Sample(skin[i], pose[i], witness[i]), faces[i]) for i, time_us in enumerate(times)]
+        rows.append(entry)
+    times = [_time_us(index, row.get("timestamp_ms")) for index, row in enumerate(rows)]
+    pose = _rows([row.get("pose") for row in rows], len(POSE), _LOW_POSE, _HIGH_POSE, _pose)
+    witness = np.empty((len(rows), N_WITNESSES), np.float32)
+    details = [row.get("detail") for row in rows]
+    witness[:, : len(DETAIL)] = _rows(details, len(DETAIL), _LOW_DETAIL, _HIGH_DETAIL, _detail)
+    colours = _colours([row.get("colours") for row in rows])
+    faces = [_face(index, row.get("face"), frame_size) for index, row in enumerate(rows)]
+    skin = colours[:, :N_REGIONS]
+    witness[:, COLOURS] = colours[:, N_REGIONS:].reshape(len(rows), -1)
+    seen: list[bool] = np.isfinite(skin[:, :, 0]).any(axis=1).tolist()  # type: ignore[assignment]
+    return [
+        TimedSample(time_us, Sample(skin[i], pose[i], witness[i]), faces[i], seen[i]) for i, time_us in enumerate(times)
+    ]
 
 
 def unknown_fields(entries: Sequence[object]) -> set[str]:
@@ -154,13 +160,31 @@ def _time_us(index: int, value: object) -> int:
         raise InvalidSample(index, "'timestamp_ms' is missing")
     if type(value) not in _NUMBERS or not isinstance(value, (int, float)) or not 0 <= value <= MOST_MS:
         raise InvalidSample(index, f"'timestamp_ms' must be milliseconds from 0 to {MOST_MS}")
-    return value * 1000 if isinstance(value, int) else round(Decimal(repr(value)) * 1000)
+    if isinstance(value, int):
+        return value * 1000
+    product = value * 1000
+    nearest = round(product)
+    # Where the product may be off by more than that, the decimal number decides, as it does in a form.
+    return nearest if abs(product - nearest) <= 0.2 and nearest < 2**51 else round(Decimal(repr(value)) * 1000)
+
+
+def _rows(
+    values: list[Any], count: int, low: Sequence[float], high: Sequence[float], one: Callable[[int, Any], list[float]]
+) -> NDArray[np.float32]:
+    """So many numbers of each sample: all at once if they are plain and in range, else one by one by `one`."""
+    if all(type(value) is list for value in values) and {len(value) for value in values} == {count}:
+        flat = list(chain.from_iterable(values))
+        if {type(value) for value in flat} == {float}:
+            table = np.array(flat, np.float64).reshape(-1, count)
+            if ((table >= low) & (table <= high)).all():
+                return table.astype(np.float32)
+    return np.array([one(index, value) for index, value in enumerate(values)], np.float32)
 
 
 def _pose(index: int, pose: Any) -> list[float]:
     if not _numbers(pose, len(POSE)):
         raise InvalidSample(index, f"'pose' must be {len(POSE)} numbers: {', '.join(POSE)}")
-    if not _within(pose[: SIZE_PX + 1], -MOST_PX, MOST_PX) or pose[SIZE_PX] <= 0:
+    if not _within(pose[: SIZE_PX + 1], -MOST_PX, MOST_PX) or pose[SIZE_PX] < _LOW_POSE[SIZE_PX]:
         raise InvalidSample(
             index, f"the first three numbers of 'pose' must be pixels within {MOST_PX} of zero, and the size above it"
         )

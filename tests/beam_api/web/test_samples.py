@@ -15,6 +15,7 @@ from tests.beam_api.web.sampling import Rows, read_rows, send
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
+    from redis import Redis
 
     from rppg_core.face.reader import FaceReader, Frame
 
@@ -125,6 +126,17 @@ def test_the_face_of_the_newest_sample_is_answered_and_none_is_made_up(
     assert with_box["timestamp_ms"] == flat[3]["timestamp_ms"]
     without = {**flat[3], "face": {"landmarks": flat[3]["face"]["landmarks"]}}
     assert send(client, enterprise_key, [without], session_id="c").get_json()["data"]["face"] == with_box
+
+
+def test_a_face_of_images_is_none_of_samples(
+    client: FlaskClient, post: Post, enterprise_key: str, face_frames: list[Frame], flat: Rows, redis: Redis
+) -> None:
+    assert post(face_frames[:3]).get_json()["data"]["face"]
+    (window,) = redis.scan_iter("*:default}:window")
+    redis.hset(window, "at", 0)  # it has been silent
+    bare = [{name: value for name, value in row.items() if name != "face"} for row in flat[3:6]]
+    answer = send(client, enterprise_key, bare).get_json()["data"]
+    assert (answer["frames"], answer["face"], answer["restarted"]) == (3, None, True)
 
 
 def test_a_single_sample_is_told_when_to_send_the_next(client: FlaskClient, api_key: str, flat: Rows) -> None:
