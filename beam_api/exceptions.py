@@ -62,6 +62,13 @@ class InvalidApiKey(BeamError):
     message = "The API key provided is invalid or has been revoked."
 
 
+class TokenScope(BeamError):
+    """A session token was used for something else than what it is for."""
+
+    code = "TOKEN_SCOPE"
+    message = "A session token can send frames and samples of its own session and nothing else."
+
+
 class SignupClosed(BeamError):
     """Keys are made by the operator alone."""
 

@@ -17,6 +17,7 @@ from beam_api.services.keys import Keys
 from beam_api.services.root_secret import secret_key
 from beam_api.services.scan_lifecycle import ScanLifecycle
 from beam_api.services.scanning import Scanning
+from beam_api.services.session_tokens import SessionTokens
 from beam_api.services.signup import Signup
 from beam_api.services.webhook_delivery import WebhookDelivery
 from beam_api.services.webhook_signing import WebhookSecrets
@@ -25,6 +26,7 @@ from beam_api.store.deliveries import DeliveryStore
 from beam_api.store.keys import KeyStore
 from beam_api.store.results import ResultStore
 from beam_api.store.scans import ScanStore
+from beam_api.store.session_tokens import SessionTokenStore
 from beam_api.store.usage import UsageStore
 from beam_api.store.webhook_secrets import SecretVersionStore
 from beam_api.store.windows import WindowStore
@@ -54,6 +56,7 @@ def build_parts(settings: Settings, *, redis: Redis | None = None, reader: FaceR
         reader=reader,
         keys=keys,
         signup=Signup.build(settings, keys, client),
+        session_tokens=SessionTokens(SessionTokenStore(client)),
         admission=Admission(client, address_limit=settings.address_limit),
         measuring=Measuring(
             WindowStore(client), ResultStore(client), reader, analyse=counters.timed(measure), advise=advise

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rppg_core._measure_video import measure_video, trace_of_video
     from rppg_core.errors import (
         InvalidImage,
+        InvalidSample,
         InvalidTraces,
         InvalidVideo,
         ModelUnavailable,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         UnsupportedImage,
         UnusableVideo,
     )
+    from rppg_core.face.exchange import FaceOutline, TimedSample, read_samples, write_sample
     from rppg_core.face.footage import trace_of
     from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading
     from rppg_core.guidance import advise
@@ -42,11 +44,13 @@ __all__ = [
     "Calibration",
     "Extraction",
     "Extractor",
+    "FaceOutline",
     "FaceReader",
     "FaceState",
     "Frame",
     "HrvDetails",
     "InvalidImage",
+    "InvalidSample",
     "InvalidTraces",
     "InvalidVideo",
     "Method",
@@ -58,6 +62,7 @@ __all__ = [
     "RppgError",
     "Sample",
     "SignalTooShort",
+    "TimedSample",
     "Trace",
     "UnknownExtractor",
     "UnsupportedImage",
@@ -74,9 +79,11 @@ __all__ = [
     "measure_video",
     "methods",
     "probe",
+    "read_samples",
     "read_video",
     "trace_of",
     "trace_of_video",
+    "write_sample",
 ]
 
 _NAMES = {
@@ -84,6 +91,7 @@ _NAMES = {
     "_measure_video": ("measure_video", "trace_of_video"),
     "errors": (
         "InvalidImage",
+        "InvalidSample",
         "InvalidTraces",
         "InvalidVideo",
         "ModelUnavailable",
@@ -94,6 +102,7 @@ _NAMES = {
         "UnsupportedImage",
         "UnusableVideo",
     ),
+    "face.exchange": ("FaceOutline", "TimedSample", "read_samples", "write_sample"),
     "face.footage": ("trace_of",),
     "face.reader": ("FaceReader", "FaceState", "Frame", "Reading"),
     "guidance": ("advise",),

@@ -53,6 +53,16 @@ class InvalidTraces(RppgError, ValueError):
     code = "INVALID_PARAMETER"
 
 
+class InvalidSample(RppgError, ValueError):
+    """A sample that another reader made is not of the format: wrong counts, not finite, or out of range."""
+
+    code = "INVALID_SAMPLE"
+
+    def __init__(self, index: int, problem: str) -> None:
+        super().__init__(f"Sample {index} can't be used: {problem}.")
+        self.index, self.problem = index, problem
+
+
 class SignalTooShort(RppgError):
     """Good traces, but fewer than the method needs."""
 

@@ -10,8 +10,10 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, cast
 
 import click
+import httpx
 import simplejpeg
 
+from beam_api.cli.colours import measure_by_colours
 from beam_api.cli.common import failures_as_messages, json_option, print_json, read_settings
 from beam_api.cli.plot import plot_option, save_plot
 from beam_api.cli.show import progress_bar, show_vitals
@@ -58,6 +60,11 @@ _SHORTEST_MS = round(1000 * SHORTEST_S)
     "one that another package brings.",
 )
 @click.option("--seconds", type=click.IntRange(10, 300), default=30, show_default=True, help="Length of the window.")
+@click.option(
+    "--colours",
+    is_flag=True,
+    help="Read the face here and send the service (--url) colours alone: no image leaves this machine.",
+)
 @plot_option
 @json_option
 def measure(
@@ -68,6 +75,7 @@ def measure(
     pace: str,
     method: str | None,
     seconds: int,
+    colours: bool,
     plot: Path | None,
     as_json: bool,
 ) -> None:
@@ -78,6 +86,8 @@ def measure(
     """
     if url and not key:
         raise click.UsageError("--url needs --key.")
+    if colours and (not url or pace == "single"):
+        raise click.UsageError("--colours needs --url, and is for all frames (--pace batch).")
     if url and method:
         raise click.UsageError("--method is for measurements in this process; a service has its own.")
     try:
@@ -85,7 +95,9 @@ def measure(
         found = open_source(source)
         window_s = found.seconds(seconds)
         how = cast("Pace", pace)
-        if url and key:
+        if url and key and colours:
+            data = _by_colours(url, key, found, window_s, with_raw=plot is not None)
+        elif url and key:
             data = _through(url, key, found, window_s, how, with_raw=plot is not None)
         else:
             data = _here(found, window_s, how, chosen)
@@ -129,6 +141,16 @@ def _through(
                 data: dict[str, Any] = answer["data"]
                 return data
     raise ServiceRefused("The frames ended before the window was full.")
+
+
+def _by_colours(url: str, key: str, source: VideoFile | Camera, window_s: float, *, with_raw: bool) -> dict[str, Any]:
+    with failures_as_messages():
+        reader = FaceReader(read_settings().landmarks)
+    http = httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=60.0)
+    with http, progress_bar("Measuring") as advance:
+        return measure_by_colours(
+            http, source.frames(), reader, duration_ms=_whole_ms(window_s), with_raw=with_raw, advance=advance
+        )
 
 
 def _whole_ms(seconds: float) -> int:

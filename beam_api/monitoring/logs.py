@@ -10,7 +10,7 @@ from typing import Any, TextIO, cast
 
 import structlog
 
-_SECRET = re.compile(r"(?:beam_sk_|rppg_live_|whsec_)\w+")
+_SECRET = re.compile(r"(?:beam_sk_|beam_tk_|rppg_live_|whsec_)\w+")
 
 # Tracebacks come without local variables, which may hold keys.
 _PROCESSORS: list[structlog.typing.Processor] = [

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam_api.exceptions import RateLimited, StoreUnavailable
 from beam_api.services.keys import SELF_MADE, Token, digest_of
+from beam_api.store.client import text
 from beam_api.store.keys import FIELDS, KeyRecord, read, record_name
 from beam_api.store.limits import WINDOW_S, Bucket, Limiter, Standing, moving_window, this_tick
 from beam_api.store.scripts import Question, ask, ask_each, load_script
+from beam_api.store.session_tokens import SessionTokenStore, token_name
 from beam_api.store.usage import KEEP_S, day_field, month_name, today
 from beam_api.store.work import LUA, Work, work_name
 
@@ -28,6 +30,13 @@ if TYPE_CHECKING:
 REMEMBERED = 4096  # keys of which a process knows that they were good
 
 
+class _Known(NamedTuple):
+    """What a process remembers of a key or session token that was good: neither changes."""
+
+    self_made: bool
+    session_id: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """The key of a request, if it holds a valid one, and the bucket it counts in: the key's, else the address's."""
@@ -37,6 +46,9 @@ class Admitted:
     work: Work | None = None
     of_address: Standing | None = None
     """The bucket of the address, where the key was made without an operator."""
+    session_id: str | None = None
+    """The one session that may be measured, if a session token was sent."""
+    token: Token | None = None
 
     @property
     def refusal(self) -> RateLimited | None:
@@ -68,11 +80,17 @@ class Admission:
         self._charge = load_script(client, "charge", before=LUA)
         # Whether a key was made without an operator, by the digest of its secret: who knows only its public id is not
         # known.
-        self._good: OrderedDict[str, bool] = OrderedDict()
+        self._good: OrderedDict[str, _Known] = OrderedDict()
+        self._tokens = SessionTokenStore(client)
 
     def knows(self, token: Token) -> bool:
         """Whether the key was good when this process saw it last."""
         return token.digest in self._good
+
+    def session_of(self, token: Token) -> str | None:
+        """The session of a token that `knows` knows; None for a key."""
+        known = self._good.get(token.digest)
+        return known.session_id if known else None
 
     def admit(
         self,
@@ -111,21 +129,22 @@ class Admission:
         if token is None:
             return Admitted(None, self._limiter.hit(Bucket.of_address(address))), []
         bucket = Bucket.of_self_made(address, self._address_limit)
-        counted = bool(self._address_limit) and self._good.get(token.digest, False)
+        known = self._good.get(token.digest)
+        counted = bool(self._address_limit) and known is not None and known.self_made
         of_address = [self._limiter.question(bucket)] if counted else []
         replies = ask_each(self._redis, self._question(token, visitor, cost), *of_address, *also)
         admission, answers = replies[0], replies[1 + len(of_address) :]
         if isinstance(admission, StoreUnavailable):
             self._undo(replies[1:2] if of_address else [])
             raise admission
-        record, standing, work = admission
+        record, standing, work, session_id = admission
         if record is None or standing is None:
             self._undo(replies[1:2] if of_address else [])
             self._good.pop(token.digest, None)
             return Admitted(None, self._limiter.hit(Bucket.of_address(address))), []
         self_made = record.owner in SELF_MADE and bool(record.expires_at)
-        self._remember(token.digest, self_made)
-        admitted = Admitted(record, standing, work)
+        self._remember(token.digest, _Known(self_made, session_id))
+        admitted = Admitted(record, standing, work, session_id=session_id, token=token)
         if self_made and self._address_limit:
             admitted = self._in_address(admitted, replies[1] if of_address else None, bucket)
         for answer in answers:
@@ -139,6 +158,8 @@ class Admission:
         self._undo([admitted.standing, admitted.of_address])
         if admitted.work and admitted.work.fits and admitted.work.cost and admitted.standing.taken:
             self._unspend(admitted.work)
+        if admitted.session_id is not None and admitted.token and admitted.standing.taken:
+            self._tokens.give_back(admitted.token.key_id, admitted.token.digest)
 
     def charge(self, admitted: Admitted, cost: float) -> Admitted:
         """Charge the work of a request that was admitted before it was known. Raises StoreUnavailable."""
@@ -186,30 +207,39 @@ class Admission:
 
     def _question(
         self, token: Token, visitor: str | None, cost: float
-    ) -> Question[tuple[KeyRecord | None, Standing | None, Work | None]]:
+    ) -> Question[tuple[KeyRecord | None, Standing | None, Work | None, str | None]]:
         """The record that the token proves to own, and its bucket after this request."""
         key_id, now_s, day = token.key_id, this_tick(), today()
         cookie = digest_of(visitor) if visitor else ""
         before_limit, after_limit = Bucket.name_around_limit(key_id)
 
-        def meaning(reply: list[Any]) -> tuple[KeyRecord | None, Standing | None, Work | None]:
+        def meaning(reply: list[Any]) -> tuple[KeyRecord | None, Standing | None, Work | None, str | None]:
             record, *limits = read(reply[0]), *reply[1:]
-            # The script counts; the secret is compared here, in constant time.
-            if not token.proves(record, visitor) or record is None or not limits:
-                return None, None, None
-            standing, work = limits
+            # The script counts; the secret is compared here, in constant time. A token's was found by its digest.
+            proved = token.proves(record, visitor) or token.of_session
+            if not proved or record is None or not limits:
+                return None, None, None, None
+            standing, work, session = limits
             bucket = Bucket.of_key(key_id, record.limit_per_minute)
-            return record, Standing.of(bucket, standing, now_s, day), Work.of(key_id, work, cost, now_s)
+            session_id = text(session) if token.of_session else None
+            return record, Standing.of(bucket, standing, now_s, day), Work.of(key_id, work, cost, now_s), session_id
 
         return Question(
             self._admit,
-            keys=[record_name(key_id), before_limit, month_name(key_id, day), work_name(key_id)],
-            args=[token.digest, cookie, now_s, WINDOW_S, after_limit, day_field(day), KEEP_S, cost, *FIELDS],
+            keys=[
+                *(record_name(key_id), before_limit, month_name(key_id, day), work_name(key_id)),
+                token_name(key_id, token.digest),
+            ],
+            args=[
+                *(token.digest, cookie, now_s, WINDOW_S, after_limit, day_field(day), KEEP_S, cost),
+                int(token.of_session),
+                *FIELDS,
+            ],
             read=meaning,
         )
 
-    def _remember(self, digest: str, self_made: bool) -> None:
+    def _remember(self, digest: str, known: _Known) -> None:
         self._good.pop(digest, None)  # to the end; each step stands alone, as another thread may come between
-        self._good[digest] = self_made
+        self._good[digest] = known
         while len(self._good) > REMEMBERED:
             self._good.popitem(last=False)

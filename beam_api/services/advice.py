@@ -28,7 +28,13 @@ class Advice:
         self._advise = advise
 
     def of(
-        self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
+        self,
+        read: Sequence[Reading],
+        frame_size: tuple[int, int] | None,
+        window: OpenWindow,
+        mean_ms: float | None,
+        *,
+        several_faces: bool = False,
     ) -> tuple[str, ...]:
         """Return what to change, or nothing if that fails: the frames are buffered, so it must be no error.
 
@@ -36,31 +42,34 @@ class Advice:
         ----------
         read : sequence of Reading
             The request's frames.
-        face : FaceState, optional
-            The newest face among them.
+        frame_size : (int, int), optional
+            Width and height of the newest good one.
         window : OpenWindow
             The window with these frames.
         mean_ms : float, optional
             The pace that the service asked of the client, if it did.
+        several_faces : bool, optional
+            Whether others were in the picture when they were last looked for.
         """
         try:
-            return self._codes(read, face, window, mean_ms)
+            seen = [(reading.time_us, reading.sample) for reading in read if reading.sample]
+            trace = _trace_of(_after_silence(seen), frame_size or (0, 0), several_faces)
+            return self._codes(read, trace, window, mean_ms)
         except Exception:
             structlog.get_logger().exception("advice failed")
             return ()
 
     def of_picture(self, sample: Sample, face: FaceState) -> tuple[str, ...]:
         """What to change in a single picture."""
-        return self._advise(_trace_of([(0, sample)], face), None)
+        return self._advise(_trace_of([(0, sample)], face.frame_size, face.company.now), None)
 
     def _codes(
-        self, read: Sequence[Reading], face: FaceState | None, window: OpenWindow, mean_ms: float | None
+        self, read: Sequence[Reading], seen: Trace, window: OpenWindow, mean_ms: float | None
     ) -> tuple[str, ...]:
         """What the accepted frames show, then what the rejected ones show."""
-        seen = _after_silence([(reading.time_us, reading.sample) for reading in read if reading.sample])
         recent_s = [(at - window.first_us) / 1e6 for at in window.recent_us]
-        few = len(seen) <= 2 and bool(recent_s)  # too few to know a pace
-        advice = self._advise(_trace_of(seen, face), recent_s if few else None)
+        few = len(seen.times_s) <= 2 and bool(recent_s)  # too few to know a pace
+        advice = self._advise(seen, recent_s if few else None)
         if "EVENLY_SLOW_FRAMES" in advice or (not few and is_evenly_slow(recent_s)):
             advice += ("EVENLY_SLOW_FRAMES",)
         elif mean_ms and pacing.follows(window.recent_hz, mean_ms):
@@ -84,9 +93,9 @@ def _after_silence(samples: list[tuple[int, Sample]]) -> list[tuple[int, Sample]
     return ordered[breaks[-1] :] if breaks else ordered
 
 
-def _trace_of(samples: Sequence[tuple[int, Sample]], face: FaceState | None) -> Trace:
-    """Times from the first frame on: an epoch would cost digits. `face` is the newest one."""
+def _trace_of(samples: Sequence[tuple[int, Sample]], frame_size: tuple[int, int], several_faces: bool) -> Trace:
+    """Times from the first frame on: an epoch would cost digits."""
     start = min(at for at, _ in samples)
     times_s = [(at - start) / 1e6 for at, _ in samples]
-    trace = Trace.of(times_s, [sample for _, sample in samples], face.frame_size if face else (0, 0))
-    return replace(trace, several_faces=face is not None and face.company.now)
+    trace = Trace.of(times_s, [sample for _, sample in samples], frame_size)
+    return replace(trace, several_faces=several_faces)

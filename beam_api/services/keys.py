@@ -35,6 +35,7 @@ TEXT_LIMIT = 200  # characters of an owner or a name
 
 MEASURE_PREFIX = "beam_sk_"
 SCAN_PREFIX = "rppg_live_"
+TOKEN_PREFIX = "beam_tk_"  # noqa: S105 - what a session token begins with
 
 TIERS = {"sandbox": 100, "starter": 1000, "enterprise": 10000, "scan": 60}
 """Requests a minute. An enterprise key may have its own figure."""
@@ -51,18 +52,19 @@ _NO_DIGEST = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A key as presented, taken apart: the id it claims, and the digest of its secret."""
+    """A key or a session token as presented, taken apart: the key's id that it claims, and the digest of its secret."""
 
     key_id: str
     digest: str
+    of_session: bool = False
 
     @classmethod
     def parse(cls, presented: str) -> Token | None:
-        """Parse a key; None if it is malformed."""
-        for prefix in (MEASURE_PREFIX, SCAN_PREFIX):
+        """Parse a key or a session token; None if it is malformed."""
+        for prefix in (MEASURE_PREFIX, SCAN_PREFIX, TOKEN_PREFIX):
             body = presented.removeprefix(prefix)
             if body != presented and len(body) == ID_LENGTH + SECRET_LENGTH and body.isascii() and body.isalnum():
-                return cls(body[:ID_LENGTH], digest_of(presented))
+                return cls(body[:ID_LENGTH], digest_of(presented), prefix == TOKEN_PREFIX)
         return None
 
     def proves(self, record: KeyRecord | None, visitor: str | None = None) -> bool:
@@ -73,7 +75,7 @@ class Token:
         same = hmac.compare_digest(self.digest, record.digest if record else _NO_DIGEST)
         bound = record.visitor if record else ""
         known = not bound or (visitor is not None and hmac.compare_digest(digest_of(visitor), bound))
-        return same & known & bool(record and record.active)
+        return same & known & bool(record and record.active) & (not self.of_session)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from beam_api.services import clocks, pacing
 from beam_api.services.workload import Workload
-from beam_api.store.window_values import Entry, Session
+from beam_api.store.window_values import Entry, LastFace, Session
 from rppg_core.trace.traces import pack
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from beam_api.services.pacing import Allowance
+    from beam_api.services.samples import GivenSamples
+    from beam_api.store.window_values import Source
     from rppg_core.errors import RppgError
     from rppg_core.face.reader import FaceState, Reading
 
@@ -28,8 +30,9 @@ class Post:
 
     `times_us` is None for frames without timestamps; several of those need `fps`. `allowance` is what the client may
     still send; with none, nothing is said of when to send the next frame. `marks` are digests of the frames, 8 bytes
-    each. `warnings` are about the form itself. `feeder` names the connection, if others that feed the same window are
-    to be learnt of; `unnamed` says that the request names no person.
+    each. `warnings` are about the form itself. A request of samples has these in `given`, and no frames. `feeder` names
+    the connection, if others that feed the same window are to be learnt of; `unnamed` says that the request names no
+    person.
     """
 
     session: Session
@@ -44,10 +47,13 @@ class Post:
     warnings: tuple[str, ...] = ()
     feeder: bytes = b""
     unnamed: bool = False
+    given: GivenSamples | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "workload", Workload.of(self.frames))
-        if not self.marks:
+        if self.given is not None:
+            object.__setattr__(self, "marks", self.given.marks)
+        elif not self.marks:
             object.__setattr__(self, "marks", tuple(hashlib.sha256(data).digest()[:8] for data in self.frames))
 
     @property
@@ -59,13 +65,23 @@ class Post:
         return hashlib.sha256(b"".join(b"%d:%b" % frame for frame in frames)).digest()[:8]
 
     @property
+    def count(self) -> int:
+        """How many frames or samples there are."""
+        return len(self.marks)
+
+    @property
+    def source(self) -> Source:
+        """What the client sent."""
+        return "images" if self.given is None else "samples"
+
+    @property
     def given_times(self) -> bool:
         """Whether several frames take their times from the store: to ask for them is to take them."""
-        return self.times_us is None and len(self.frames) > 1
+        return self.times_us is None and self.count > 1
 
     def paced(self, sessions: int) -> float | None:
         """Mean interval in ms between frames that are sent alone, if this one is and this many sessions share a key."""
-        if self.allowance is None or len(self.frames) > 1:
+        if self.allowance is None or self.count > 1:
             return None
         return pacing.mean_interval_ms(self.allowance.limit_per_minute, sessions)
 
@@ -80,6 +96,7 @@ class ReadFrames:
     keys: tuple[Key, ...]
     doubles: frozenset[int]
     readings: Mapping[Key, Reading]
+    given: GivenSamples | None = None
 
     @property
     def failed(self) -> dict[int, str]:
@@ -99,9 +116,26 @@ class ReadFrames:
         faces = (reading.face for reading in self.readings.values() if reading.face)
         return max(faces, key=lambda face: face.time_us, default=None)
 
+    @property
+    def frame_size(self) -> tuple[int, int] | None:
+        """Width and height of the newest good frame."""
+        if self.given is not None:
+            return self.given.frame_size
+        return self.face.frame_size if self.face else None
+
+    @property
+    def last_face(self) -> LastFace | None:
+        """The newest face as it is kept."""
+        if self.given is not None:
+            return self.given.face
+        return LastFace(self.face.time_us, self.face.to_bytes()) if self.face else None
+
     def entries(self) -> list[Entry]:
         """What to buffer of them."""
         seen = {key: reading.sample for key, reading in self.readings.items() if reading.sample}
+        if self.given is not None:
+            packed = dict(zip(self.keys, self.given.packed, strict=True))
+            return [Entry(*key, packed[key]) for key in seen]
         return [Entry(*key, sample) for key, sample in zip(seen, pack(list(seen.values())), strict=True)]
 
     def all_doubles(self, twins: Collection[int]) -> frozenset[int]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from beam_api.store.window_values import Source
+    from rppg_core.face.exchange import FaceOutline
     from rppg_core.face.reader import FaceState
     from rppg_core.rolling import Partial
 
@@ -49,6 +51,15 @@ class SeenFace:
             box=tuple(round(float(side), 4) for side in state.box),
             landmarks=tuple(tuple(round(float(x), 4) for x in point) for point in state.landmarks),
             timestamp_ms=state.time_us / 1000,
+        )
+
+    @classmethod
+    def of_outline(cls, outline: FaceOutline, time_us: int) -> SeenFace:
+        """A face that the client has seen."""
+        return cls(
+            box=tuple(round(side, 4) for side in outline.box),
+            landmarks=tuple(tuple(round(x, 4) for x in point) for point in outline.landmarks),
+            timestamp_ms=time_us / 1000,
         )
 
 
@@ -147,6 +158,7 @@ class Measurement:
     guidance: tuple[str, ...]
     face: SeenFace | None
     raw: Raw | None
+    source: Source = "images"
 
     @classmethod
     def of(cls, vitals: Vitals, times_us: list[int], *, with_raw: bool, **about: Any) -> Measurement:

@@ -14,11 +14,12 @@ from beam_api.monitoring import counters
 from beam_api.services import clocks, pacing
 from beam_api.services.advice import Advice, of_window
 from beam_api.services.feeders import SHARED
-from beam_api.services.measure_request import Post, ReadFrames
+from beam_api.services.measure_request import Key, Post, ReadFrames
 from beam_api.services.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace
 from beam_api.services.rolling_rate import LOOK, running_rate
+from beam_api.services.samples import seen_face
 from beam_api.services.workload import LargeLane, Workload
-from beam_api.store.window_values import Appended, Arrival, Claim, LastFace, Look, OpenWindow, Session
+from beam_api.store.window_values import Appended, Arrival, Claim, LastFace, Look, OpenWindow, Session, Source
 from rppg_core.errors import NoFaceDetected
 from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading
 from rppg_core.trace.traces import Trace
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from beam_api.store.results import ResultStore
     from beam_api.store.scripts import Question
+    from beam_api.store.window_values import Source
     from beam_api.store.windows import WindowStore
     from rppg_core.results import Vitals
 
@@ -64,6 +66,7 @@ class _Request:
     guidance: tuple[str, ...] = ()
     next_frame_in_ms: float | None = None
     warnings: tuple[str, ...] = ()
+    source: Source | None = None
 
 
 class Measuring:
@@ -92,8 +95,8 @@ class Measuring:
         return self._windows.arriving(
             post.session,
             digest=post.digest,
-            untimed=0 if post.times_us else len(post.frames),
-            interval_us=1e6 / post.fps if post.fps and len(post.frames) > 1 else 0.0,
+            untimed=0 if post.times_us else post.count,
+            interval_us=1e6 / post.fps if post.fps and post.count > 1 else 0.0,
             feeder=post.feeder,
         )
 
@@ -118,12 +121,12 @@ class Measuring:
         """
         arrival, sessions = arrived or self._windows.ask(*self.arriving(post))
         mean_ms = post.paced(sessions)
-        request = _Request(post.session, next_frame_in_ms=mean_ms, warnings=post.warnings)
+        request = _Request(post.session, next_frame_in_ms=mean_ms, warnings=post.warnings, source=post.source)
         if arrival.completed:
             appended = self._windows.append(post.session, (), duration_us=post.duration_us, digest=post.digest)
             return self._answer(request, appended)
 
-        times = post.times_us or _times(arrival.first_us, len(post.frames), post.fps)
+        times = post.times_us or _times(arrival.first_us, post.count, post.fps)
         read = self._read_once(post, times, arrival.face)
         appended = self._append(post, read)
         shared = (SHARED,) if arrival.shared and post.unnamed and not appended.restarted else ()
@@ -132,7 +135,13 @@ class Measuring:
         request = replace(
             request,
             rejected=tuple(Rejected(i, rejected[i]) for i in sorted(rejected)),
-            guidance=self._advice.of(list(read.readings.values()), read.face, appended.window, mean_ms),
+            guidance=self._advice.of(
+                list(read.readings.values()),
+                read.frame_size,
+                appended.window,
+                mean_ms,
+                several_faces=read.face is not None and read.face.company.now,
+            ),
             warnings=post.warnings
             + shared
             + clocks.warnings(post.times_us or (), read.all_doubles(appended.twins), appended),
@@ -181,10 +190,9 @@ class Measuring:
         """Read the frames of a request; one that is sent twice is read once. Raises the first failure if all fail."""
         doubles = clocks.doubles(times, post.marks) if post.times_us else frozenset()
         keys = tuple(zip(times, post.marks, strict=True))
-        unique = {key: data for i, (key, data) in enumerate(zip(keys, post.frames, strict=True)) if i not in doubles}
-        last = FaceState.from_bytes(near.packed) if near else None
-        readings = self._read([Frame(at, data) for (at, _), data in unique.items()], last, post.workload)
-        read = ReadFrames(keys, doubles, dict(zip(unique, readings, strict=True)))
+        unique = {key: i for i, key in enumerate(keys) if i not in doubles}
+        readings = self._readings(post, unique, near)
+        read = ReadFrames(keys, doubles, dict(zip(unique, readings, strict=True)), post.given)
         if failure := read.failure:
             counters.count_frames(read.failed.values())
             try:
@@ -194,18 +202,25 @@ class Measuring:
                 del failure, read, readings
         return read
 
+    def _readings(self, post: Post, unique: dict[Key, int], near: LastFace | None) -> list[Reading]:
+        """The readings of the frames at these places of the request. Samples have been read by the client."""
+        if post.given is not None:
+            return [post.given.readings[i] for i in unique.values()]
+        last = FaceState.from_bytes(near.packed) if near else None
+        return self._read([Frame(at, post.frames[i]) for (at, _), i in unique.items()], last, post.workload)
+
     def _append(self, post: Post, read: ReadFrames) -> Appended:
-        face = read.face
         return self._windows.append(
             post.session,
             read.entries(),
             duration_us=post.duration_us,
             digest=post.digest,
             raw=post.include_raw,
-            frame_size=face.frame_size if face else None,
-            face=LastFace(face.time_us, face.to_bytes()) if face else None,
+            frame_size=read.frame_size,
+            face=read.last_face,
             look=self._look,
             patient=True,
+            source=post.source,
         )
 
     def _read(self, frames: list[Frame], last: FaceState | None, workload: Workload) -> list[Reading]:
@@ -253,17 +268,17 @@ class Measuring:
 
     def _measure(self, request: _Request, appended: Appended, claim: Claim) -> Measurement:
         times = [at for at, _ in claim.records]
-        state = FaceState.from_bytes(appended.window.face.packed) if appended.window.face else None
         about = {
             "session_id": request.session.session_id,
             "measurement_id": claim.measurement_id,
             "rejected": request.rejected,
             "at_us": appended.now_us,
-            "face": SeenFace.of(state) if state else None,
+            "face": seen_face(appended.window.face, claim.source),
+            "source": claim.source,
         }
         if claim.token <= _ATTEMPTS:
             try:
-                several = state is not None and state.company.during(times[0], times[-1])
+                several = _had_company(appended.window.face, claim.source, times)
                 with self._at_work:
                     vitals = self._analyse(_trace(claim, several_faces=several))
                 return Measurement.of(
@@ -290,6 +305,12 @@ class Measuring:
             time.sleep(_POLL_S)
 
 
+def _had_company(face: LastFace | None, source: Source | None, times_us: list[int]) -> bool:
+    """Whether another face was in the picture for a good part of the window; of samples nothing is known."""
+    state = FaceState.from_bytes(face.packed) if face and source != "samples" else None
+    return state is not None and state.company.during(times_us[0], times_us[-1])
+
+
 def _next_frame_in_ms(post: Post, time_us: int, window: OpenWindow, mean_ms: float | None) -> float | None:
     """When to take the next frame: at the moment that the plan has for it if the newest frame is this request's."""
     if mean_ms is None or post.allowance is None:
@@ -311,7 +332,6 @@ def _trace(claim: Claim, *, several_faces: bool) -> Trace:
 
 
 def _buffering(request: _Request, window: OpenWindow, now_us: int, *, restarted: bool = False) -> Buffering:
-    state = FaceState.from_bytes(window.face.packed) if window.face else None
     return Buffering(
         session_id=request.session.session_id,
         # 1.0 says that a full window is being analysed, so an open one stays below it.
@@ -322,7 +342,7 @@ def _buffering(request: _Request, window: OpenWindow, now_us: int, *, restarted:
         duration_ms=round(window.span_us / 1000),
         at_us=now_us,
         guidance=request.guidance,
-        face=SeenFace.of(state) if state else None,
+        face=seen_face(window.face, request.source),
         next_frame_in_ms=request.next_frame_in_ms,
         warnings=request.warnings,
     )

@@ -12,6 +12,9 @@ from beam_api.store.client import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Source = Literal["images", "samples"]
+"""What a window was fed with: images that the service read, or samples that the client made of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -124,6 +127,7 @@ class Claim:
     raw: bool
     frame_size: tuple[int, int]
     records: list[tuple[int, bytes]]  # capture time in us and packed sample, sorted by time
+    source: Source = "images"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
     import redis
 
+    from beam_api.store.window_values import Source
+
 _TIME = struct.Struct(">Q")
 _ENTRY = struct.Struct(">Q8s")
 _RECORD = struct.Struct(">HQ")  # length of time and sample together, time
 _RECENT = 32  # entries from which the median interval of an open window is taken; the script decides on all of them
+
+_STAMPED, _UNSTAMPED, _SAMPLES = "s", "u", "c"  # what a window holds: images with timestamps or without, or colours
 
 ACTIVE_MS = 15_000
 """For this long after its last request a session has its share of the key's limit."""
@@ -97,6 +101,7 @@ class WindowStore:
         face: LastFace | None = None,
         look: Look | None = None,
         patient: bool = False,
+        source: Source = "images",
     ) -> Appended:
         """Add the frames of one request, all or none; close the window if it is full; claim one that is due.
 
@@ -105,7 +110,7 @@ class WindowStore:
         session : Session
             Whose frames these are.
         entries : sequence of Entry
-            At most 64, in any order, with times at least 1 ms apart. None to ask what became of a completed window.
+            At most 256, in any order, with times at least 1 ms apart. None to ask what became of a completed window.
         duration_us : int
             Length of the window, if this request opens one.
         digest : bytes, optional
@@ -121,18 +126,21 @@ class WindowStore:
         patient : bool, optional
             Whether to allow for frames on their way: what a jump in capture time drops is put aside for a while, and a
             full window with an open gap may wait a little.
+        source : Source
+            What the entries come from. Samples have timestamps.
 
         Raises
         ------
         InvalidParameter
-            If frames with and without timestamps would share a window. What is buffered is untouched.
+            If frames with and without timestamps, or images and samples, would share a window. What is buffered is
+            untouched.
         StoreUnavailable
             If Redis is unavailable or full; then nothing, or all of it, was done, and it may be tried again.
         """
         entries = sorted(entries, key=lambda entry: entry.time_us)
         args: list[bytes | str | int] = [
             digest,
-            "s" if digest else "u",
+            _SAMPLES if source == "samples" else _STAMPED if digest else _UNSTAMPED,
             duration_us,
             int(raw),
             "{}x{}".format(*frame_size) if frame_size else "",
@@ -145,7 +153,7 @@ class WindowStore:
         with store_errors():
             reply = cast("list[Any]", self._append(keys=[session.name(kind) for kind in _APPENDED_TO], args=args))
         if text(reply[0]) == "mixed":
-            raise InvalidParameter("timestamp_ms", "must be given for all frames of a window, or for none")
+            raise _mixed(text(reply[1]), source)
         return _appended(_Reply._make([*reply[:14], reply[14:]]))
 
     def save(self, session: Session, claim: Claim, result: bytes) -> Saved:
@@ -230,6 +238,16 @@ def _appended(reply: _Reply) -> Appended:
     )
 
 
+def _mixed(mode: str, source: Source) -> InvalidParameter:
+    """Why a request does not fit into a window of this mode."""
+    if source == "images" and mode != _SAMPLES:
+        return InvalidParameter("timestamp_ms", "must be given for all frames of a window, or for none")
+    sent, holds = ("samples", "images") if source == "samples" else ("frame", "samples")
+    return InvalidParameter(
+        sent, f"can't be taken into a window that holds {holds}: use another session_id, or wait for 5 s"
+    )
+
+
 def _times(tail: bytes) -> tuple[int, ...]:
     return tuple(time_us for time_us, _ in _ENTRY.iter_unpack(tail))
 
@@ -239,11 +257,12 @@ def _face(stored: bytes | None) -> LastFace | None:
 
 
 def _claim(measurement_id: str, reply: list[Any]) -> Claim:
-    token, cut, raw, size, records = reply
+    token, cut, raw, size, records, mode = reply
     width, _, height = text(size).partition("x")
     # Records after the cut were late when the window closed; they went on into the next one.
     kept = sorted(record for record in _records(records) if record[0] <= int(cut))
-    return Claim(measurement_id, int(token), text(raw) == "1", (int(width or 0), int(height or 0)), kept)
+    source: Source = "samples" if text(mode) == _SAMPLES else "images"
+    return Claim(measurement_id, int(token), text(raw) == "1", (int(width or 0), int(height or 0)), kept, source)
 
 
 def _records(packed: bytes) -> list[tuple[int, bytes]]:

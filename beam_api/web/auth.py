@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, Response, current_app, g, request
 
-from beam_api.exceptions import InvalidApiKey, MissingApiKey, RateLimited, StoreUnavailable
+from beam_api.exceptions import InvalidApiKey, MissingApiKey, RateLimited, StoreUnavailable, TokenScope
 from beam_api.services.keys import Token
 from beam_api.web.context import parts
 
@@ -48,6 +48,19 @@ def admits_itself(view: View) -> View:
     """Mark a view that calls `admit_with`."""
     view.admits_itself = True  # type: ignore[attr-defined]
     return view
+
+
+def takes_tokens(view: View) -> View:
+    """Mark a view that session tokens may call; it calls `check_session` where it is about a session."""
+    view.takes_tokens = True  # type: ignore[attr-defined]
+    return view
+
+
+def check_session(session_id: str) -> None:
+    """Refuse a session that is not that of the token in the current request. Raises TokenScope."""
+    bound = g.admitted.session_id if g.get("admitted") else parts().admission.session_of(g.token)
+    if bound is not None and bound != session_id:
+        raise TokenScope(f"This token can send for the session '{bound}' alone.")
 
 
 def admit_with(
@@ -106,7 +119,9 @@ def _admit() -> None:
     if getattr(view, "is_keyless", False) or (not presented and (is_open or not exists)):
         return
     token = Token.parse(next(iter(presented))) if len(presented) == 1 else None
-    if token and getattr(view, "admits_itself", False) and parts().admission.knows(token):
+    open_to_tokens = getattr(view, "takes_tokens", False) or is_open or not exists
+    suits = open_to_tokens or not (token and token.of_session)
+    if token and suits and getattr(view, "admits_itself", False) and parts().admission.knows(token):
         g.token = token
         return
     try:
@@ -115,6 +130,9 @@ def _admit() -> None:
         # /health must answer whatever key is sent along, and while Redis is unavailable.
         if not is_open:
             raise
+        return
+    if not suits:
+        raise TokenScope
 
 
 def _check(token: Token | None, *, presented: bool, cost: float = 0.0, also: Sequence[Question[Any]] = ()) -> list[Any]:
@@ -124,6 +142,8 @@ def _check(token: Token | None, *, presented: bool, cost: float = 0.0, also: Seq
     if refusal := admitted.refusal:
         raise refusal
     if admitted.record is None:
+        if token and token.of_session:
+            raise InvalidApiKey("The session token is unknown, expired or used up, or its key has been revoked.")
         raise InvalidApiKey if presented else MissingApiKey
     record = admitted.record
     g.key = RequestKey(record.key_id, record.owner, record.tier, record.limit_per_minute)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from beam_api.services.keys import Keys
     from beam_api.services.measuring import Measuring
     from beam_api.services.scanning import Scanning
+    from beam_api.services.session_tokens import SessionTokens
     from beam_api.services.signup import Signup
     from beam_api.services.webhook_signing import WebhookSecrets
     from rppg_core.face.reader import FaceReader
@@ -33,6 +34,7 @@ class Parts:
     reader: FaceReader
     keys: Keys
     signup: Signup
+    session_tokens: SessionTokens
     admission: Admission
     measuring: Measuring
     scanning: Scanning

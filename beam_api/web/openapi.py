@@ -11,7 +11,12 @@ from beam_api.web.auth import public
 from beam_api.web.error_responses import DETAIL_PATHS
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema
 
-_OF_EVERY_KEY = {"401": "No valid key.", "429": "Too many requests.", "503": "The store is unavailable."}
+_OF_EVERY_KEY = {
+    "401": "No valid key.",
+    "403": "A session token can't be used for this.",
+    "429": "Too many requests.",
+    "503": "The store is unavailable.",
+}
 
 
 class BeamApi(Api):  # type: ignore[misc]

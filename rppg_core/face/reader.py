@@ -97,12 +97,17 @@ class FaceState:
     @property
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, width, height of the face, brow to chin, as fractions of the upright image."""
-        place = fit(self.face.landmarks)
-        half = np.array([1.15, 1.5]) * float(place.pose[2])
-        centre = place.matrix @ (0.0, 0.5, 1.0)
-        left, top = np.clip((centre - half) / self.frame_size, 0, 1)
-        right, bottom = np.clip((centre + half) / self.frame_size, 0, 1)
-        return float(left), float(top), float(right - left), float(bottom - top)
+        return box_of(self.face.landmarks, self.frame_size)
+
+
+def box_of(landmarks: NDArray[np.float64], frame_size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Box of the face with these landmarks, shape (5, 2) in pixels, as `FaceState.box`."""
+    place = fit(landmarks)
+    half = np.array([1.15, 1.5]) * float(place.pose[2])
+    centre = place.matrix @ (0.0, 0.5, 1.0)
+    left, top = np.clip((centre - half) / frame_size, 0, 1)
+    right, bottom = np.clip((centre + half) / frame_size, 0, 1)
+    return float(left), float(top), float(right - left), float(bottom - top)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from rppg_core.face.regions import Fit
 
-_FACE = (0.0, 0.45, 1.0, 1.0)  # middle and half sides in the canonical frame
-_PATCHES = ((-2.25, 0.0, 0.5, 1.2), (2.25, 0.0, 0.5, 1.2), (0.0, -1.75, 0.9, 0.3), (-1.6, 2.6, 0.5, 0.4))
-_FACE_PX, _PATCH_PX, _CENTRE_PX = (80, 80), ((32, 80), (32, 80), (32, 32), (32, 32)), (48, 48)
-_LEAST_PX = 6
-_FLOOR = 0.05  # levels of detail that a flat picture is granted
+FACE = (0.0, 0.45, 1.0, 1.0)  # middle and half sides in the canonical frame
+PATCHES = ((-2.25, 0.0, 0.5, 1.2), (2.25, 0.0, 0.5, 1.2), (0.0, -1.75, 0.9, 0.3), (-1.6, 2.6, 0.5, 0.4))
+FACE_PX, PATCH_PX, CENTRE_PX = (80, 80), ((32, 80), (32, 80), (32, 32), (32, 32)), (48, 48)
+LEAST_PX = 6
+FLOOR = 0.05  # levels of detail that a flat picture is granted
 
 
 def witness(image: NDArray[np.uint8], place: Fit) -> NDArray[np.float32]:
@@ -42,9 +42,9 @@ def witness(image: NDArray[np.uint8], place: Fit) -> NDArray[np.float32]:
         u, v, half_u, half_v = where
         return _part(image, (x + u * size, y + v * size), (2 * half_u * size, 2 * half_v * size), most)
 
-    patches = [part(where, most) for where, most in zip(_PATCHES, _PATCH_PX, strict=True)]
+    patches = [part(where, most) for where, most in zip(PATCHES, PATCH_PX, strict=True)]
     colours = [_mean(patch) for patch in patches]
-    face, centre = part(_FACE, _FACE_PX), _part(image, (width / 2, height / 2), (width, height), _CENTRE_PX)
+    face, centre = part(FACE, FACE_PX), _part(image, (width / 2, height / 2), (width, height), CENTRE_PX)
     level = _mean(centre)
     seen = [
         *_detail([face], [_mean(face)]),
@@ -64,7 +64,7 @@ def _part(
     wide, high = min(round(size[0]), most[0]), min(round(size[1]), most[1])
     left, top = round(middle[0] - wide / 2), round(middle[1] - high / 2)
     part = image[max(top, 0) : max(top + high, 0), max(left, 0) : max(left + wide, 0)]
-    return part if min(part.shape[:2]) >= _LEAST_PX else None
+    return part if min(part.shape[:2]) >= LEAST_PX else None
 
 
 def _mean(part: NDArray[np.uint8] | None) -> list[float]:
@@ -89,4 +89,4 @@ def _detail(parts: list[NDArray[np.uint8] | None], colours: list[list[float]]) -
     if not count:
         return math.nan, math.nan
     level = light / count + 1
-    return math.log((size / count + _FLOOR) / level), math.log((math.sqrt(power / count) + _FLOOR) / level)
+    return math.log((size / count + FLOOR) / level), math.log((math.sqrt(power / count) + FLOOR) / level)

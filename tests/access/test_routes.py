@@ -46,10 +46,12 @@ OWN = {
     ("GET", "/api/keys/me"),
     ("DELETE", "/api/keys/me"),
     ("POST", "/api/keys/me/rotate"),
+    ("POST", "/api/keys/me/tokens"),
     ("GET", "/api/keys/me/webhook-secret"),
     ("POST", "/api/keys/me/webhook-secret/rotate"),
     ("POST", "/api/rppg/measure"),
     ("POST", "/api/rppg/check"),
+    ("POST", "/api/rppg/samples"),
     ("POST", "/api/v1/scan-session"),
     ("POST", "/v1/scan-session"),
 }
@@ -57,7 +59,7 @@ OWN = {
 
 OPEN = {
     *("/", "/keys", "/docs", "/playground", "/openapi.json", "/health", "/api/health", "/ready", "/metrics"),
-    *("/api/keys", "/playground/key"),
+    *("/api/keys", "/playground/key", "/reader.json"),
 }
 """Routes that need no key, and tell nothing that belongs to one."""
 

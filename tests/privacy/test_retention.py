@@ -38,6 +38,7 @@ PLACES = {
     "MESSAGE": r"msg_[0-9a-f]{24}",
     "MONTH": r"\d{4}-\d{2}",
     "ORIGIN": r"[0-9a-f]{32}",
+    "DIGEST": r"[0-9a-f]{64}",
     "ADDRESS": r"[0-9a-f.:]+|none",
     "JOB": r"(?:sess_\d{14}_[a-z0-9]{16}|msg_[0-9a-f]{24})_\d+",
     "NUMBER": r"\d+",
@@ -167,6 +168,13 @@ def manage_keys(traffic: Traffic) -> None:
     httpx.get(f"{url}/api/rppg/sessions/default", headers=headers)
     traffic.ask("GET", "/api/keys/me", headers={"X-API-Key": "wrong"})
     traffic.ask("POST", "/api/keys/me/webhook-secret/rotate")
+    wish = {"session_id": "ida", "ttl_s": 900, "requests": 2000}
+    token = traffic.ask("POST", "/api/keys/me/tokens", json=wish).json()["data"]["token"]
+    sample = {"timestamp_ms": 1000, "pose": [240, 220, 60, 0, 0], "colours": [[180, 120, 90]] * 34}
+    sample["face"] = {"landmarks": [[0.5, 0.5]] * 5}
+    body = {"session_id": "ida", "sample_version": 1, "frame_size": [480, 440], "samples": [sample]}
+    sent = traffic.ask("POST", "/api/rppg/samples", json=body, headers={"Authorization": f"Bearer {token}"})
+    assert sent.status_code == 202
 
 
 def scan_videos(traffic: Traffic) -> None:

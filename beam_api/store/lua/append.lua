@@ -12,13 +12,15 @@
 --       8 closed (list of ids; prefix of the closed windows)  9 face (string)  10 prefix of results
 --       11 index of the last window that was closed (string)  12 parked (list of digest, time, sample: frames that a
 --       jump in capture time put aside)  13 coming (zset: digests of requests that are being read, by arrival in us)
--- ARGV  1 request digest, '' if unstamped  2 mode, s or u: stamped or not  3 duration in us  4 raw asked, 0 or 1
+-- ARGV  1 request digest, '' if unstamped  2 mode: s or u for images with timestamps or without, c for samples (they
+--       always have timestamps)  3 duration in us  4 raw asked, 0 or 1
 --       5 frame size  6 face or ''  7 when the newest samples are wanted too: '' for never, or numbers as `Look` has
 --       8 1 if what a jump drops is put aside, and a full window with an open gap waits for late frames; else 0
 --       9 entries: (time, digest) of each frame, sorted by time, 16 bytes each  10... their samples
 -- Reply { what, now, n, first, duration, restarted, last 32 entries, face, id, newest samples, twins, held, anew, jump, claim... },
 --       what
---       being one of open, taken (this request already completed a window, see id), claimed, or the error mixed.
+--       being one of open, taken (this request already completed a window, see id), claimed, or the error mixed,
+--       after which comes the window's mode.
 --       Held is 1 if a full window waits for late frames and this request is to see to it that it is closed. Anew
 --       counts the requests in a row that began a window after a jump, the last of them by `jump` us.
 --       Twins are the times of this request's frames that lie within 1 ms of another frame that is buffered.
@@ -150,17 +152,40 @@ local function open_window()
   opened = true
 end
 
-local function insert_record(k, t, mark, record)
-  table.insert(times, k, t)
-  table.insert(marks, k, mark)
+local function add_record(t, record)
   fresh[#fresh + 1] = record
   W.n = W.n + 1
   W.first = math.min(W.first or t, t)
   W.last = math.max(W.last or t, t)
 end
 
+local function insert_record(k, t, mark, record)
+  table.insert(times, k, t)
+  table.insert(marks, k, mark)
+  add_record(t, record)
+end
+
+local function record_of(i) return struct.pack('>I8', T[i]) .. ARGV[SAMPLE + i] end
+
 local function insert(i, k)
-  insert_record(k, T[i], D[i], struct.pack('>I8', T[i]) .. ARGV[SAMPLE + i])
+  insert_record(k, T[i], D[i], record_of(i))
+  if raw == '1' then W.raw = '1' end
+  changed = true
+end
+
+-- Put these frames in their places, in one pass: one by one, each would move all that comes after it.
+local function insert_all(chosen)
+  local k, place = #times, #times + #chosen
+  for c = #chosen, 1, -1 do
+    local i = chosen[c]
+    while k > 0 and times[k] > T[i] do
+      times[place], marks[place] = times[k], marks[k]
+      k, place = k - 1, place - 1
+    end
+    times[place], marks[place] = T[i], D[i]
+    place = place - 1
+  end
+  for _, i in ipairs(chosen) do add_record(T[i], record_of(i)) end
   if raw == '1' then W.raw = '1' end
   changed = true
 end
@@ -194,7 +219,7 @@ end
 -- on their way. What the jump drops is put aside for a while; if it turns out to join the window, it goes back.
 local function park_window()
   flush_samples()
-  if patient and mode == 's' and W.n <= PARK_MOST then
+  if patient and mode ~= 'u' and W.n <= PARK_MOST then
     load_head()
     local mark_of, records = {}, {}
     for i = 1, #times do mark_of[times[i]] = marks[i] end
@@ -254,7 +279,7 @@ end
 
 -- Whether a full window should wait for frames that may be on their way.
 local function should_wait(gapped)
-  if not patient or mode ~= 's' or W.n >= MOST then return false end
+  if not patient or mode == 'u' or W.n >= MOST then return false end
   if #T == 0 and now - W.at >= QUIET or W.held and now - W.held >= HOLD then return false end
   return gapped and W.jumped and now - W.jumped < RECENT or W.late and now - W.opened < RECENT
     or redis.call('EXISTS', PARKED) == 1
@@ -287,7 +312,7 @@ local function close(m)
   if redis.call('EXISTS', RESULT .. ':' .. id) == 0 and redis.call('EXISTS', aside) == 0 then
     redis.call('RENAME', SMP, aside .. ':samples')
     redis.call('HSET', aside, 'cut', digits(cut), 'n', m, 'raw', W.raw, 'size', W.size, 'duration', digits(W.duration),
-               'attempts', 0, 'lease', 0)
+               'mode', W.mode, 'attempts', 0, 'lease', 0)
     redis.call('RPUSH', CLOSED, id)
     redis.call('PEXPIRE', aside, KEEP_TTL)
     redis.call('PEXPIRE', aside .. ':samples', KEEP_TTL)
@@ -376,9 +401,10 @@ if #T > 0 and not repeated then
   local anew, jump = 0, 0
   if W.n > 0 and W.mode ~= mode then
     -- The two clocks can't be compared; only the server's one can measure silence.
-    if now - W.at <= SILENCE then return { 'mixed' } end
+    if now - W.at <= SILENCE then return { 'mixed', W.mode } end
     restart()
   end
+  if last[2] and last[2] ~= mode then redis.call('DEL', PARKED) end   -- frames of another kind don't join these
 
   -- What is not new: judged before anything is changed, so that an error leaves the window as it was.
   local back = false                           -- whether it is earlier than the window, but not than the last one
@@ -399,7 +425,7 @@ if #T > 0 and not repeated then
       local k = lower_bound(t)
       if times[k] == t and (marks[k] == D[i] or mode == 'u') then
         skip[i] = true                         -- counts once
-      elseif mode == 's' then
+      elseif mode ~= 'u' then
         local other = times[k] and times[k] - t < NEAR and times[k] or k > 1 and t - times[k - 1] < NEAR and times[k - 1]
         if other then
           skip[i] = true
@@ -427,20 +453,22 @@ if #T > 0 and not repeated then
   if W.n == 0 or T[#T] >= W.last + NEAR then run, twin = 0, nil end   -- the clock goes on
 
   -- Late frames go to their places. Whether one is one too many only its neighbours can show.
-  local late, lowest = W.last, nil
+  local late, lowest, chosen, previous = W.last, nil, {}, nil
   for i = 1, #T do
     if W.n == 0 or T[i] > late then break end
     if not skip[i] then
       skip[i] = true
       local k = lower_bound(T[i])
       local gap = INTERVAL - JITTER
-      if not (W.thinned or (times[k] and times[k] - T[i] < gap) or (k > 1 and T[i] - times[k - 1] < gap)) then
-        insert(i, k)
-        lowest = math.min(lowest or k, k)
+      if k > 1 and (not previous or times[k - 1] > previous) then previous = times[k - 1] end
+      if not (W.thinned or (times[k] and times[k] - T[i] < gap) or (previous and T[i] - previous < gap)) then
+        chosen[#chosen + 1], previous = i, T[i]
+        lowest = lowest or k
       end
     end
   end
   if lowest then
+    insert_all(chosen)
     W.late = true
     if W.held then
       load_head()
@@ -601,10 +629,10 @@ if claim then
   redis.call('PEXPIRE', aside, KEEP_TTL)
   redis.call('PEXPIRE', aside .. ':samples', KEEP_TTL)
   redis.call('PEXPIRE', CLOSED, KEEP_TTL)
-  local kept = redis.call('HMGET', aside, 'cut', 'n', 'raw', 'size')
+  local kept = redis.call('HMGET', aside, 'cut', 'n', 'raw', 'size', 'mode')
   reply[1], reply[9] = 'claimed', claim
   reply[15], reply[16], reply[17], reply[18] = token, kept[1], kept[3], kept[4]
-  reply[19] = joined(redis.call('LRANGE', aside .. ':samples', 0, -1))
+  reply[19], reply[20] = joined(redis.call('LRANGE', aside .. ':samples', 0, -1)), kept[5] or ''
 elseif what == 'open' and look ~= '' and added_newest() then
   reply[10] = newest_samples(tail)
 end

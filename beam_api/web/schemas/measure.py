@@ -151,6 +151,13 @@ class MeasureMetaSchema(MetaSchema):
         fields.String(),
         metadata={"description": "Sentences on what is odd about the request; empty as a rule. On POST alone."},
     )
+    source = fields.String(
+        metadata={
+            "enum": ["images", "samples"],
+            "description": "What the window was fed with. Of samples the service can't say that there was a face. Not "
+            "on a check.",
+        }
+    )
 
 
 class MeasurementMetaSchema(MeasureMetaSchema):
@@ -232,7 +239,7 @@ def write_measurement(measurement: Measurement) -> dict[str, Any]:
         "verdict": verdict(measurement.confidence, measurement.withheld, measurement.guidance),
         "timestamp": _second(measurement.at_us),
     }
-    del data["at_us"]
+    del data["at_us"], data["source"]
     if measurement.raw is None:
         del data["raw"]
     return data

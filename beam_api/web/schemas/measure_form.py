@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,11 @@ from beam_api.services import clocks
 from beam_api.services.measure_request import Post
 from beam_api.store.window_values import Session
 from beam_api.web.multipart import shown
+from beam_api.web.schemas.names import meant as _meant
+from beam_api.web.schemas.names import short as _short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from beam_api.web.form import Form
 
@@ -128,10 +129,7 @@ def read_post(form: Form, key_id: str, query: Iterable[str] = (), feeder: bytes 
     try:
         params = _FORM.load({n: values if n == "timestamp_ms" else _only(n, values) for n, values in sent.items()})
     except ValidationError as error:
-        name, problem = next(iter(error.messages_dict.items()))
-        while isinstance(problem, (dict, list)):
-            problem = next(iter(problem.values() if isinstance(problem, dict) else problem))
-        raise InvalidParameter(str(name), str(problem)) from error
+        raise first_problem(error) from error
     frames = tuple(form.files.get("frame", ()))
     times = params["timestamp_ms"]
     if not any(frames):  # a form without a chosen file sends an empty one
@@ -142,21 +140,41 @@ def read_post(form: Form, key_id: str, query: Iterable[str] = (), feeder: bytes 
         raise InvalidParameter("timestamp_ms", f"must be given once per frame: {len(times)} for {len(frames)} frames")
     if not times and len(frames) > 1 and params["fps"] is None:
         raise MissingTimestamps
-    if clocks.look_like_seconds(times):
-        raise InvalidParameter(
-            "timestamp_ms", "must be in milliseconds; these are less than 1 ms apart, as seconds would be"
-        )
+    check_unit(times)
     return Post(
-        session=Session(key_id, params["session_id"]),
         frames=frames,
         times_us=tuple(times) or None,
         fps=params["fps"],
-        duration_us=1000 * params["duration_ms"],
-        include_raw=params["include_raw"],
         warnings=_warnings(form, query),
         feeder=feeder if params["session_id"] == DEFAULT_SESSION else b"",
         unnamed="session_id" not in sent,
+        **asked(params, key_id),
     )
+
+
+def asked(params: dict[str, Any], key_id: str) -> dict[str, Any]:
+    """What the fields that images and samples have in common say in a `Post`."""
+    return {
+        "session": Session(key_id, params["session_id"]),
+        "duration_us": 1000 * params["duration_ms"],
+        "include_raw": params["include_raw"],
+    }
+
+
+def check_unit(times_us: Sequence[int]) -> None:
+    """Refuse times in seconds. Raises InvalidParameter."""
+    if clocks.look_like_seconds(times_us):
+        raise InvalidParameter(
+            "timestamp_ms", "must be in milliseconds; these are less than 1 ms apart, as seconds would be"
+        )
+
+
+def first_problem(error: ValidationError) -> InvalidParameter:
+    """The first of what a schema found wrong."""
+    name, problem = next(iter(error.messages_dict.items()))
+    while isinstance(problem, (dict, list)):
+        problem = next(iter(problem.values() if isinstance(problem, dict) else problem))
+    return InvalidParameter(str(name), str(problem))
 
 
 def read_picture(form: Form) -> bytes:
@@ -211,14 +229,3 @@ def _warnings(form: Form, query: Iterable[str]) -> tuple[str, ...]:
     ]
     most = 16
     return (*found[:most], *([f"{len(found) - most} more fields were ignored."] if len(found) > most else []))
-
-
-def _meant(name: str, known: list[str]) -> str:
-    plain = re.sub(r"[^a-z0-9]", "_", name[:64].lower())
-    plain = {"timestamp": "timestamp_ms", "time": "timestamp_ms", "duration": "duration_ms"}.get(plain, plain)
-    close = difflib.get_close_matches(plain, known, n=1, cutoff=0.7)
-    return f" Did you mean `{close[0]}`?" if close else ""
-
-
-def _short(name: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in name[:64])

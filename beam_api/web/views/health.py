@@ -1,4 +1,4 @@
-"""Whether the process is alive, and whether it can work."""
+"""Whether the process is alive, whether it can work, and what its reader does."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from beam_api.store.client import ping
 from beam_api.web.auth import public
 from beam_api.web.context import parts
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema, success
-from beam_api.web.schemas.health import HealthSchema, ReadySchema
+from beam_api.web.schemas.health import HealthSchema, ReaderSchema, ReadySchema
+from rppg_core.face.description import reader_description
 
-bp = Blueprint("health", __name__, description="Liveness and readiness. No key needed.")
+bp = Blueprint("health", __name__, description="Liveness, readiness, and what the reader does. No key needed.")
 
 
 @bp.get("/health")
@@ -25,6 +26,15 @@ def health() -> Response:
     """Say that the process answers, whatever the state of what it depends on."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return jsonify({"status": "ok", "timestamp": now, "service": "rppg-backend"})
+
+
+@bp.get("/reader.json")
+@bp.doc(security=[])
+@bp.alt_response(200, schema=ReaderSchema, description="Constants of the reader.")
+@public
+def reader() -> Response:
+    """Describe the reader: the format of a sample, and where its colours come from, for a reader on another device."""
+    return jsonify(reader_description())
 
 
 @bp.get("/ready")

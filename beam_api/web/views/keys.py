@@ -7,6 +7,7 @@ from flask_smorest import Blueprint
 
 from beam_api.web.auth import public
 from beam_api.web.context import parts
+from beam_api.web.json_body import read_object
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema, success
 from beam_api.web.schemas.keys import (
     KeyAnswerSchema,
@@ -15,6 +16,14 @@ from beam_api.web.schemas.keys import (
     read_signup,
     write_key,
     write_new_key,
+)
+from beam_api.web.schemas.session_tokens import (
+    MOST_BYTES,
+    MOST_NESTED,
+    NewSessionTokenAnswerSchema,
+    SessionTokenSchema,
+    read_token_wish,
+    write_new_token,
 )
 
 bp = Blueprint("keys", __name__, url_prefix="/api/keys", description="API keys. A secret is shown once.")
@@ -53,6 +62,22 @@ def rotate() -> Response:
     The old one is refused from its next request on. Windows, results, usage and limit stay with the key.
     """
     return success(write_new_key(parts().keys.rotate(g.admitted.record)), 201)
+
+
+@bp.post("/me/tokens")
+@bp.doc(requestBody={"required": True, "content": {"application/json": {"schema": SessionTokenSchema}}})
+@bp.alt_response(201, schema=NewSessionTokenAnswerSchema, description="A token. It is shown only here.")
+@bp.alt_response(400, schema=ErrorEnvelopeSchema, description="A field won't do, or the body is no JSON object.")
+@bp.alt_response(413, schema=ErrorEnvelopeSchema, description="The body is larger than any wish.")
+@bp.alt_response(415, schema=ErrorEnvelopeSchema, description="The body is not JSON.")
+def make_token() -> Response:
+    """Make a session token: for a browser or a phone, which must not hold a key.
+
+    It can send frames and samples of one session and nothing else. What it sends counts against the key. It ends with
+    its time, with its requests, and when the key is revoked or rotated.
+    """
+    wish = read_token_wish(read_object(request, MOST_BYTES, MOST_NESTED))
+    return success(write_new_token(parts().session_tokens.create(g.admitted.record, **wish)), 201)
 
 
 @bp.delete("/me")

@@ -17,7 +17,7 @@ from beam_api.services.pacing import Allowance
 from beam_api.services.workload import Workload
 from beam_api.store.window_values import Session
 from beam_api.web import request_log
-from beam_api.web.auth import admit_with, admits_itself
+from beam_api.web.auth import admit_with, admits_itself, check_session, takes_tokens
 from beam_api.web.connection import connection
 from beam_api.web.context import parts
 from beam_api.web.form import Limits, read_form
@@ -37,6 +37,8 @@ from beam_api.web.schemas.measure_form import PictureSchema, UploadSchema, read_
 
 if TYPE_CHECKING:
     from beam_api.services.measure_request import Post
+    from beam_api.services.measuring import Completed
+    from beam_api.store.window_values import Source
 
 bp = Blueprint("measure", __name__, url_prefix="/api/rppg", description="Frames of a face in, vital signs out.")
 
@@ -54,7 +56,9 @@ LIMITS = Limits(file_bytes=8 * _MIB, files_bytes=32 * _MIB, body_bytes=33 * _MIB
 @bp.alt_response(415, schema=ErrorEnvelopeSchema, description="Not multipart/form-data.")
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
 @bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is unavailable.")
+@bp.alt_response(403, schema=ErrorEnvelopeSchema, description="Not the session of the token.")
 @admits_itself
+@takes_tokens
 def measure() -> Response:
     """Add frames to a person's window; the request that fills it is answered with the measurement.
 
@@ -68,12 +72,18 @@ def measure() -> Response:
         lambda post: () if post.given_times else measuring.arriving(post),
         lambda post: post.workload.megapixels,
     )
-    answer = measuring.post(replace(post, allowance=_allowance()), tuple(arrived))
+    return answered(measuring.post(replace(post, allowance=allowance()), tuple(arrived)), post.source)
+
+
+def answered(answer: Buffering | Completed, source: Source) -> Response:
+    """The response to a request with frames or samples, `source` being which of them it held."""
+    warnings = list(answer.warnings)
     if isinstance(answer, Buffering):
         counters.count_window(restarted=answer.restarted)
-        return success(write_buffering(answer, request_log.elapsed_ms()), 202, warnings=list(answer.warnings))
-    counters.count_window(answer.measurement, replayed=answer.replayed)
-    response = success(write_measurement(answer.measurement), **measurement_meta(), warnings=list(answer.warnings))
+        return success(write_buffering(answer, request_log.elapsed_ms()), 202, warnings=warnings, source=source)
+    found = answer.measurement
+    counters.count_window(found, replayed=answer.replayed)
+    response = success(write_measurement(found), **measurement_meta(), warnings=warnings, source=found.source)
     if answer.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
@@ -86,6 +96,7 @@ def measure() -> Response:
 @bp.alt_response(413, schema=ErrorEnvelopeSchema, description="The picture is too large.")
 @bp.alt_response(415, schema=ErrorEnvelopeSchema, description="Not multipart/form-data.")
 @admits_itself
+@takes_tokens
 def check() -> Response:
     """Look at one picture before measuring: is there a face, and what should change? Nothing is kept."""
     frame, _ = admit_with(_read_picture, lambda _frame: (), lambda frame: Workload.of((frame,)).megapixels)
@@ -115,7 +126,7 @@ def measurement(measurement_id: str) -> Response:
         response = jsonify(fhir.write_bundle(found))
         response.mimetype = fhir.MEDIA_TYPE
         return response
-    return success(write_measurement(found), **measurement_meta())
+    return success(write_measurement(found), **measurement_meta(), source=found.source)
 
 
 @bp.get("/sessions/<session_id>")
@@ -138,6 +149,7 @@ def forget(session_id: str) -> Response:
 
 def _read(key_id: str) -> Post:
     post = read_post(read_form(request, LIMITS), key_id, request.args, connection())
+    check_session(post.session.session_id)
     post.workload.check()
     return post
 
@@ -148,7 +160,7 @@ def _read_picture(_key_id: str) -> bytes:
     return frame
 
 
-def _allowance() -> Allowance:
+def allowance() -> Allowance:
     """What the key of this request may still send."""
     standing = g.admitted.standing
     free_in_ms = 1000 * (standing.reset_s - time.time())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from beam_api.exceptions import InvalidParameter
 from beam_api.store.cluster import as_cluster
 from beam_api.store.window_values import Entry, LastFace, Session
 from beam_api.store.windows import WindowStore
@@ -201,3 +202,62 @@ def test_a_request_costs_the_same_however_full_the_window_is(person: Person) -> 
     early, late = sorted(costs[5:65])[30], sorted(costs[-65:-5])[30]
     assert person.post([frame(frames[-1][0] + 17_000)]).window.frames == len(frames) + 1
     assert late < 2 * early
+
+
+# --- images and samples
+
+
+def test_a_window_of_samples_has_every_rule_of_stamped_frames_and_says_what_it_holds(person: Person) -> None:
+    frames = stream(12)
+    outcomes = [person.post(part, source="samples") for part in batches(frames, 64)]
+    assert person.windows == [[at for at, _ in frames[:100]]]
+    assert [claim.source for claim in person.completed] == ["samples"]
+    twin = person.post([frame(frames[-1][0] + 300, "other")], source="samples")
+    assert twin.twins == {frames[-1][0] + 300}
+    assert outcomes[-1].window.frames == twin.window.frames == 20
+
+
+@pytest.mark.parametrize(("first", "second"), [("images", "samples"), ("samples", "images")])
+def test_images_and_samples_share_no_window(person: Person, redis: Redis, first: str, second: str) -> None:
+    frames = stream(4)
+    person.post(frames[:20], source=first)
+    with pytest.raises(InvalidParameter, match=f"holds {first}"):
+        person.post(frames[20:30], source=second)
+    assert person.store.peek(ME)[1].frames == 20
+    redis.hset(ME.name("window"), "at", 0)  # it has been silent
+    anew = person.post(frames[20:30], source=second)
+    assert (anew.window.frames, anew.restarted) == (10, True)
+
+
+def test_parked_frames_never_join_a_window_of_another_kind(person: Person, redis: Redis) -> None:
+    frames = stream(30)
+    person.post(frames[:20], patient=True)
+    person.post(frames[80:100], patient=True)  # a jump: the first ones are put aside
+    assert person.post(frames[100:180]).claim
+    assert redis.exists(ME.name("parked")) == 1
+    joined = person.post([frame(frames[40][0], "sample")], source="samples", patient=True)
+    assert joined.window.frames == 1
+
+
+def test_256_entries_are_taken_in_one_step(person: Person) -> None:
+    frames = stream(9, fps=30)[:256]
+    assert person.post(frames[::-1], source="samples").window.frames == 256
+    assert person.post(frames, source="samples").window.frames == 256
+
+
+def test_many_late_frames_cost_little_more_than_a_few(person: Person) -> None:
+    """Counted in the server's own time for the script: each in its place, but all moved into it together."""
+    frames = stream(290, fps=59)
+    holes = frames[500:1012:2]
+    rest = [one for one in frames if one not in set(holes)]
+    for part in batches(rest, 256):
+        person.post(part, duration_us=300 * SECOND)
+    redis, costs = person.results._redis, []
+    cluster = as_cluster(redis)
+    node = {"target_nodes": cluster.get_node_from_key(ME.name("window"))} if cluster else {}
+    for late in (holes[:16], holes[16:]):
+        before = redis.info("commandstats", **node)["cmdstat_evalsha"]["usec"]
+        outcome = person.post(late, duration_us=300 * SECOND)
+        costs.append(redis.info("commandstats", **node)["cmdstat_evalsha"]["usec"] - before)
+    assert outcome.window.frames == len(frames)
+    assert costs[1] < 3 * costs[0]

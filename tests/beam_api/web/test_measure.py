@@ -37,7 +37,7 @@ def test_a_face_is_measured_and_the_measurement_is_found_again(
                 "partial", "next_frame_in_ms",
             }  # fmt: skip
             assert body["data"]["heart_rate"] is None
-            assert set(body["meta"]) == {"api_version", "processing_ms", "request_id", "warnings"}
+            assert set(body["meta"]) == {"api_version", "processing_ms", "request_id", "warnings", "source"}
             assert len(body["data"]["face"]["landmarks"]) == 5
             assert body["data"]["face"]["timestamp_ms"] == pytest.approx(part[-1].time_us / 1000)
             progress.append(body["data"]["progress"])
@@ -75,6 +75,7 @@ def test_a_face_is_measured_and_the_measurement_is_found_again(
         "notice",
         "estimates",
         "warnings",
+        "source",
     }
     assert done["meta"]["estimates"] == {"spo2": "uncalibrated ratio of ratios"}
 
