@@ -1,0 +1,47 @@
+"""Address, key and patience of a client: its arguments, else the environment, else the defaults."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from beam_client._exchange import Manners
+from beam_client.errors import MissingKey
+
+DEFAULT_URL = "http://localhost:8000"
+_CONNECT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the service is, and how to talk to it."""
+
+    url: str
+    key: str
+    timeout_s: float
+    manners: Manners
+
+    @classmethod
+    def of(cls, url: str | None, key: str | None, timeout_ms: float, retries: int, max_wait_ms: float) -> Settings:
+        """Complete arguments by BEAM_URL and BEAM_API_KEY.
+
+        Raises
+        ------
+        ValueError
+            If the address has no scheme, or the key can't be in a header.
+        """
+        address = (url or os.environ.get("BEAM_URL") or DEFAULT_URL).strip().rstrip("/")
+        if not address.startswith(("http://", "https://")):
+            raise ValueError(f"The url {address!r} has to begin with http:// or https://.")
+        secret = (key or os.environ.get("BEAM_API_KEY") or "").strip()
+        if not (secret.isascii() and secret.isprintable()):
+            raise ValueError("The key holds a character that no API key has.")
+        return cls(address, secret, timeout_ms / 1000, Manners(address, retries, max_wait_ms / 1000))
+
+    def require_key(self) -> str:
+        """Return the key. Raises MissingKey."""
+        if not self.key:
+            raise MissingKey(
+                f"No API key. Pass key=... or set BEAM_API_KEY. Get one at {self.url}/keys, or with `beam keys create`."
+            )
+        return self.key
