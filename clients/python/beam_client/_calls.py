@@ -9,9 +9,9 @@ from urllib.parse import quote
 from beam_client import _measuring, _watching, results
 from beam_client._exchange import Manners, ask, exchange, read
 from beam_client._http import Call, Flow, Request
-from beam_client._images import Image, as_bytes
 from beam_client._sources import Measurable, open_source
 from beam_client.errors import NotFound
+from beam_client.images import Image, as_bytes
 
 if TYPE_CHECKING:
     from beam_client.results import Check, Measurement, Progress

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from beam_client._http import Flow, Request
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+_OURS = {"data", "session_id"}  # one of them is in every good answer
 _BUSY = (429, 502, 503, 504)
 
 
@@ -39,7 +40,7 @@ def exchange(request: Request, manners: Manners) -> Flow[Answer]:
     ServiceError
         If the service asks to wait longer than `manners` allow.
     """
-    lost, waited_s = 0, 0.0
+    lost, busy, waited_s = 0, 0, 0.0
     while True:
         answer = yield Send(request)
         if isinstance(answer, Lost):
@@ -51,11 +52,12 @@ def exchange(request: Request, manners: Manners) -> Flow[Answer]:
         if answer.status not in _BUSY:
             found: Answer = answer
             return found
-        pause_s = _retry_after_s(answer) or _backoff_s(lost)
+        pause_s = _retry_after_s(answer) or _backoff_s(busy)
         if waited_s + pause_s > manners.max_wait_s:
             raise _refused(answer, manners.url)
         yield Pause(pause_s)
         waited_s += pause_s
+        busy += 1
 
 
 def ask(request: Request, manners: Manners) -> Flow[dict[str, Any]]:
@@ -76,7 +78,7 @@ def read(answer: Answer, url: str) -> dict[str, Any]:
     if not 200 <= answer.status < 300:
         raise _refused(answer, url)
     body = answer.body()
-    if body is None:
+    if body is None or not _OURS & body.keys():
         raise UnexpectedAnswer(f"No Beam answers at {url} (status {answer.status}). Check the address.")
     return body
 
@@ -98,8 +100,8 @@ def _refused(answer: Answer, url: str) -> ServiceError | UnexpectedAnswer:
 
 def _unreachable(url: str, lost: Lost) -> NoReturn:
     raise ServiceUnreachable(
-        f"The service at {url} can't be reached ({lost.reason}). Start it with `beam serve`, or pass url=... or set "
-        "BEAM_URL."
+        f"The service at {url} can't be reached ({lost.reason}). Start it with `beam serve`, or give its address "
+        "(url=... or BEAM_URL)."
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from beam_client import results
 from beam_client._exchange import Manners, exchange, read
 from beam_client._http import END, Call, Pause, Request, Send, Take
-from beam_client._images import as_bytes
 from beam_client.errors import FramesEnded, NoFace
+from beam_client.images import as_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +155,8 @@ class _Window:
         try:
             return (yield from send(frames))
         finally:
-            getattr(frames, "close", lambda: None)()
+            with suppress(ValueError):  # a cancelled task may have left a thread in it
+                getattr(frames, "close", lambda: None)()
 
     def _in_batches(self, frames: Any) -> Flow[Measurement | None]:
         batch: list[_Pair] = []

@@ -13,8 +13,8 @@ from typing import Any, Union
 
 from beam_client import camera
 from beam_client._ahead import read_ahead
-from beam_client._images import Image, as_bytes, is_picture
 from beam_client.errors import SourceError
+from beam_client.images import Image, as_bytes, is_picture
 
 Frame = tuple[float, Image]
 """Capture time in milliseconds, and picture."""
@@ -77,7 +77,8 @@ def _length_ms(frames: Any, fps: float | None) -> float | None:
 def _file(path: Path) -> Source:
     """A video file. What is missing or is no video is found now, not in the middle of a measurement."""
     if not path.is_file():
-        raise SourceError(f"{path} is {'a folder, not a video' if path.is_dir() else 'not there'}.")
+        camera_hint = f" For a camera pass its number: measure({path})." if path.name.isdecimal() else ""
+        raise SourceError(f"{path} is {'a folder, not a video' if path.is_dir() else 'not there'}.{camera_hint}")
     try:
         with path.open("rb") as file:
             head = file.read(64)

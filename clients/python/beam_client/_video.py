@@ -8,8 +8,8 @@ from fractions import Fraction
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from beam_client._images import exif_orientation, with_orientation
 from beam_client.errors import MissingDependency, SourceError
+from beam_client.images import exif_orientation, with_orientation
 
 try:
     import av

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from beam_client._images import Image
     from beam_client._measuring import Pace
     from beam_client._sources import Measurable
+    from beam_client.images import Image
     from beam_client.results import Check, Measurement, Progress, ScanJob
 
 

@@ -6,12 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from beam_client import Beam
 
 from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
+from beam_client import Beam
 from tests import images, videos
 from tests.integration.conftest import services
 

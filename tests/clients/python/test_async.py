@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
-from beam_client import AsyncBeam, Beam, InvalidKey, Measurement
 
+from beam_client import AsyncBeam, Beam, InvalidKey, Measurement
 from tests import videos
 
 if TYPE_CHECKING:
@@ -56,6 +57,29 @@ def test_the_other_calls_answer_too(
                 await client.check(frames[0][1])
 
     asyncio.run(calls())
+
+
+def test_a_measurement_can_be_cancelled(
+    service: Service, make_key: Callable[..., str], frames: list[tuple[float, bytes]]
+) -> None:
+    sent: list[float] = []
+
+    def slowly():
+        for frame in frames:
+            time.sleep(0.02)
+            yield frame
+
+    async def cancelled() -> None:
+        async with AsyncBeam(service.url, make_key()) as client:
+            task = asyncio.create_task(client.measure(slowly(), progress=lambda progress: sent.append(progress.share)))
+            while not sent:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(cancelled())
+    assert len(sent) == 1
 
 
 def test_both_clients_have_the_same_calls() -> None:

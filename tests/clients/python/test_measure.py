@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import beam_client
 import numpy as np
 import pytest
-from beam_client import Beam, FramesEnded, MissingKey, NoFace, ServiceUnreachable, SourceError
 from PIL import Image
 
+import beam_client
+from beam_client import Beam, FramesEnded, MissingKey, NoFace, ServiceUnreachable, SourceError
 from tests import images, videos
 
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ def test_what_is_no_video_is_named(tmp_path: Path, content: bytes | None, said: 
         path.write_bytes(content)
     with pytest.raises(SourceError, match=said):
         Beam("http://127.0.0.1:9", "key").measure(path)
+    with pytest.raises(SourceError, match=r"measure\(0\)"):
+        Beam("http://127.0.0.1:9", "key").measure("0")
 
 
 def test_a_picture_says_what_to_do_instead(tmp_path: Path, frames: list[tuple[float, bytes]]) -> None:

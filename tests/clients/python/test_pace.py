@@ -9,12 +9,12 @@ import httpx
 import numpy as np
 import pytest
 import simplejpeg
+
 from beam_client import Beam, FramesEnded, Measurement, NoFace, camera
 from beam_client._exchange import Manners
 from beam_client._http import Blocking
 from beam_client._measuring import Wanted, measure
 from beam_client._sources import Frame, Source, open_source
-
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.film import film
 from rppg_core.simulation.scenes import Scene

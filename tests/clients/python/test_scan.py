@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from beam_client import Beam, Measurement, Progress, ScanFailed, SourceError, TimedOut, UnusableVideo
 
+from beam_client import Beam, Measurement, Progress, ScanFailed, SourceError, TimedOut, UnusableVideo
 from tests import videos
 from tests.faults.proxy import proxied
 

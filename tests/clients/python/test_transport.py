@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+
 from beam_client import (
     Beam,
     BeamError,
@@ -21,7 +22,6 @@ from beam_client import (
     TooLarge,
     UnexpectedAnswer,
 )
-
 from tests import videos
 from tests.faults.proxy import proxied
 
@@ -123,7 +123,7 @@ def test_something_else_at_the_address_is_named() -> None:
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(b"<html>Welcome</html>")
+            self.wfile.write(b'{"a": 1}' if self.path.endswith("/json") else b"<html>Welcome</html>")
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -131,6 +131,8 @@ def test_something_else_at_the_address_is_named() -> None:
     with serving(Other) as url, Beam(url, "key") as client:
         with pytest.raises(UnexpectedAnswer, match="No Beam answers at"):
             client.session("a")
+        with pytest.raises(UnexpectedAnswer, match="No Beam answers at"):
+            client.session("json")
         with pytest.raises(UnexpectedAnswer, match="status 501"):
             client.check(b"picture")
 
