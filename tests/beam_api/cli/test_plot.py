@@ -88,7 +88,7 @@ def test_the_picture_of_a_pulse_has_its_wave_beats_rate_and_the_notice(tmp_path:
     raw, smooth, beats = wave.lines
     np.testing.assert_allclose(np.asarray(raw.get_ydata()), data["raw"]["ppg"])
     assert (raw.get_color(), smooth.get_color()) == ("#b5b5b5", "#1f5fa8")
-    assert len(beats.get_xdata()) == len(data["raw"]["beats_ms"])
+    assert len(np.asarray(beats.get_xdata())) == len(data["raw"]["beats_ms"])
     np.testing.assert_allclose(np.asarray(breath.lines[0].get_ydata()), data["raw"]["respiration"])
     assert breath.lines[0].get_label() == f"breathing, {data['respiration_rate']} a minute"
     assert np.asarray(below.lines[1].get_xdata()).tolist() == [data["heart_rate"]] * 2
