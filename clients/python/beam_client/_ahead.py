@@ -83,5 +83,7 @@ class _Reader(threading.Thread):
 
     def stop(self) -> None:
         """End the thread; one that waits for a frame that does not come is left behind."""
-        self._ended = True
+        with self._arrived:
+            self._ended = True
+            self._arrived.notify()
         self.join(timeout=1.0)

@@ -29,7 +29,7 @@ Pace = Literal["batch", "single"]
 
 DEFAULT_MS, SHORTEST_MS = 30_000, 10_000
 _BATCH, _MOST_FRAMES, _MOST_BYTES = 30, 60, 24 * 1024 * 1024  # within the service's 64 frames and 32 MB
-_BATCH_MS = 1000.0
+_BATCH_MS, _ROUNDING_MS = 1000.0, 1.0
 _ATTEMPTS, _STEP_MS = 4, 40  # at a window that a recording fills; how much shorter each is than what was filled
 _PROGRESS_STEP = 1e-4  # how exactly an answer says how full the window is
 _APART_MS = 6000.0  # a gap in the times of frames that begins a new window
@@ -178,8 +178,8 @@ class _Window:
             return True
         span_ms = following.time_ms - batch[0].time_ms
         if self._source.live:
-            return span_ms >= max(_BATCH_MS, 60_000 / (_SHARE * self._limit))
-        return len(batch) >= _BATCH and span_ms >= _BATCH_MS - 50
+            return span_ms >= max(_BATCH_MS, 60_000 / (_SHARE * self._limit)) - _ROUNDING_MS
+        return len(batch) >= _BATCH and span_ms >= _BATCH_MS - _ROUNDING_MS
 
     def _one_by_one(self, frames: Any) -> Flow[Measurement | None]:
         due_ms, left_out = 0.0, None

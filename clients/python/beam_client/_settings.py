@@ -38,6 +38,11 @@ class Settings:
             raise ValueError("The key holds a character that no API key has.")
         return cls(address, secret, timeout_ms / 1000, Manners(address, retries, max_wait_ms / 1000))
 
+    @property
+    def timeouts_s(self) -> dict[str, float]:
+        """Timeouts as httpx takes them: a service that does not even take connections is found out sooner."""
+        return {"timeout": self.timeout_s, "connect": min(_CONNECT_S, self.timeout_s)}
+
     def require_key(self) -> str:
         """Return the key. Raises MissingKey."""
         if not self.key:

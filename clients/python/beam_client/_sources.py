@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from statistics import median
 from typing import Any, Union
 
 from beam_client import camera
@@ -67,6 +66,8 @@ def open_source(
 
 def _length_ms(frames: Any, fps: float | None) -> float | None:
     """How long frames in memory last: from the first to the last, and one typical interval for the last."""
+    from statistics import median  # it takes a tenth of this package's import
+
     if len(frames) and _has_time(frames[0]):
         times = sorted(float(frame[0]) for frame in frames)
         steps = [later - earlier for earlier, later in zip(times, times[1:])]

@@ -159,5 +159,5 @@ class AsyncBeam:
         if self._own is None:
             import httpx
 
-            self._own = httpx.AsyncClient(timeout=self._settings.timeout_s)
+            self._own = httpx.AsyncClient(timeout=httpx.Timeout(**self._settings.timeouts_s))
         return self._own

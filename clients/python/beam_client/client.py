@@ -230,6 +230,6 @@ class Beam:
         if self._own is None:
             import httpx
 
-            self._own = httpx.Client(timeout=self._settings.timeout_s)
+            self._own = httpx.Client(timeout=httpx.Timeout(**self._settings.timeouts_s))
             weakref.finalize(self, self._own.close)  # for who ends neither it nor a `with`
         return self._own

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +16,6 @@ from PIL import Image
 import beam_client
 from beam_client import Beam, FramesEnded, MissingKey, NoFace, ServiceUnreachable, SourceError
 from tests import images, videos
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.integration
 
@@ -144,6 +146,49 @@ def test_a_picture_says_what_to_do_instead(tmp_path: Path, frames: list[tuple[fl
         Beam("http://127.0.0.1:9", "key").measure(frames[0][1])
     with pytest.raises(SourceError, match="at least 10 s"):
         Beam("http://127.0.0.1:9", "key").measure(str(path))
+
+
+@pytest.mark.parametrize(
+    ("absent", "call", "command"),
+    [
+        (["av"], "measure('face.mp4')", "pip install 'beam-rppg-client[video]'"),
+        (["av", "cv2"], "measure(0)", "pip install 'beam-rppg-client[video]'"),
+        (["av", "cv2", "PIL", "simplejpeg"], "check(pixels)", "pip install pillow"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_with_the_command(
+    clip: Path, absent: list[str], call: str, command: str
+) -> None:
+    """A process in which importing them fails as it does where they are absent."""
+    program = (
+        f"import sys, numpy; sys.modules.update(dict.fromkeys({absent}))\n"
+        "from beam_client import Beam, MissingDependency\n"
+        "pixels = numpy.zeros((8, 8, 3), 'uint8')\n"
+        f"try: Beam('http://127.0.0.1:9', 'key').{call}\n"
+        "except MissingDependency as error: print(error)"
+    )
+    env = os.environ | {"PYTHONPATH": str(Path(beam_client.__file__).parents[1])}
+    ran = subprocess.run([sys.executable, "-c", program], cwd=clip.parent, env=env, capture_output=True, check=True)
+    assert command in ran.stdout.decode(), ran.stderr
+
+
+def test_frames_that_are_being_taken_are_measured_as_they_come(beam: Beam, frames: list[tuple[float, bytes]]) -> None:
+    """In real time: a second of them in each request, and none is lost while an answer is awaited."""
+    start_s = time.monotonic()
+    epoch_ms = time.time() * 1000
+
+    def taking():
+        for time_ms, jpeg in frames:
+            time.sleep(max(0.0, start_s + time_ms / 1000 - time.monotonic()))
+            yield epoch_ms + time_ms, jpeg
+
+    counts: list[int] = []
+    result = beam.measure(
+        taking(), live=True, duration_ms=10_000, progress=lambda progress: counts.append(progress.frames)
+    )
+    assert is_right(result)
+    assert result.frames == 150
+    assert [later - earlier for earlier, later in pairwise(counts)] == [15] * (len(counts) - 1)
 
 
 def test_a_short_video_is_named_with_its_length(tmp_path: Path) -> None:
