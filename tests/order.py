@@ -11,6 +11,7 @@ SECONDS = {
     "integration/test_races.py": 38,
     "rppg_core/face/test_reader.py": 32,
     "clients/python/test_measure.py": 35,
+    "clients/python/test_video.py": 30,
     "clients/python/test_readme.py": 30,
     "clients/python/test_scan.py": 20,
     "clients/python/test_pace.py": 20,

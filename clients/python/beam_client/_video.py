@@ -25,6 +25,7 @@ MOST_FPS = 30.0
 _LONGEST_SIDE = 1920
 _WIDEST_PIXEL = 4.0
 _AHEAD = 0.2  # of a frame's interval: how much too early a frame may be and still count as on time
+_CLOSE = 0.6  # of it: a last frame so soon after the one before takes its place
 _DISTINCT_S = 0.0005
 _MOST_BAD_PACKETS = 500
 _FINE = 2  # the encoder's quantiser, 1-31
@@ -160,19 +161,22 @@ def _timed(file: Any, decoded: Iterable[Any]) -> Iterator[tuple[float, Any]]:
 def _paced(timed: Iterable[tuple[float, Any]]) -> Iterator[tuple[float, Any]]:
     """At most `MOST_FPS` frames a second, evenly where the video is even, and the last: a length counts to it."""
     step_s = 1.0 / MOST_FPS
-    last_s, due_s = None, 0.0
-    skipped = None
+    due_s = 0.0
+    taken: tuple[float, Any] | None = None
+    skipped: tuple[float, Any] | None = None
     for time_s, frame in timed:
-        if last_s is not None and time_s < last_s + _DISTINCT_S:
+        if taken and time_s < taken[0] + _DISTINCT_S:
             continue
-        if last_s is None:
-            due_s = time_s
-        elif time_s < due_s - _AHEAD * step_s:
+        if taken and time_s < due_s - _AHEAD * step_s:
             skipped = (time_s, frame)
             continue
-        due_s = max(due_s, time_s - step_s) + step_s
-        last_s, skipped = time_s, None
-        yield time_s, frame
+        # Frames that came late are made up for, but no more than one.
+        due_s = max(due_s, time_s - step_s) + step_s if taken else time_s + step_s
+        if taken:
+            yield taken
+        taken, skipped = (time_s, frame), None
+    if taken and not (skipped and skipped[0] - taken[0] < _CLOSE * step_s):
+        yield taken
     if skipped:
         yield skipped
 
