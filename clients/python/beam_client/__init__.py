@@ -31,7 +31,7 @@ from beam_client.errors import (
     UnexpectedAnswer,
     UnusableVideo,
 )
-from beam_client.results import Check, Face, Measurement, Progress, Raw, Rejected, ScanJob, Vital
+from beam_client.results import Check, Face, KeyInfo, Measurement, NewKey, Progress, Raw, Rejected, ScanJob, Vital
 
 __all__ = [
     "AsyncBeam",
@@ -44,9 +44,11 @@ __all__ = [
     "InvalidImage",
     "InvalidKey",
     "InvalidRequest",
+    "KeyInfo",
     "Measurement",
     "MissingDependency",
     "MissingKey",
+    "NewKey",
     "NoFace",
     "NotFound",
     "Progress",

@@ -14,7 +14,7 @@ from beam_client.errors import NotFound
 from beam_client.images import Image, as_bytes
 
 if TYPE_CHECKING:
-    from beam_client.results import Check, Measurement, Progress
+    from beam_client.results import Check, KeyInfo, Measurement, NewKey, Progress
 
 
 def measure(
@@ -47,6 +47,16 @@ def check(image: Image, manners: Manners) -> Flow[Check]:
     content = yield Call(partial(as_bytes, image))
     request = Request("POST", "/api/rppg/check", files=(("frame", "frame", content),))
     return results.check((yield from ask(request, manners)))
+
+
+def create_key(name: str, manners: Manners) -> Flow[NewKey]:
+    """Ask for a key."""
+    return results.new_key((yield from ask(Request("POST", "/api/keys", json={"name": name}), manners)))
+
+
+def key_info(manners: Manners) -> Flow[KeyInfo]:
+    """Look at the key itself."""
+    return results.key_info((yield from ask(Request("GET", "/api/keys/me"), manners)))
 
 
 def measurement(measurement_id: str, manners: Manners) -> Flow[Measurement]:

@@ -99,7 +99,7 @@ class Blocking:
     def __init__(self, client: httpx.Client, base: str, key: str) -> None:
         self._client = client
         self._base = base
-        self._headers = {"X-API-Key": key}
+        self._headers = {"X-API-Key": key} if key else {}
 
     def run(self, flow: Flow[T]) -> T:
         """Return what a flow returns."""
@@ -157,7 +157,7 @@ class Asynchronous:
     def __init__(self, client: httpx.AsyncClient, base: str, key: str) -> None:
         self._client = client
         self._base = base
-        self._headers = {"X-API-Key": key}
+        self._headers = {"X-API-Key": key} if key else {}
 
     async def run(self, flow: Flow[T]) -> T:
         """Return what a flow returns."""

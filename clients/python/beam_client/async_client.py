@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from beam_client._measuring import Pace
     from beam_client._sources import Measurable
     from beam_client.images import Image
-    from beam_client.results import Check, Measurement, Progress, ScanJob
+    from beam_client.results import Check, KeyInfo, Measurement, NewKey, Progress, ScanJob
 
 
 class AsyncBeam:
@@ -138,6 +138,15 @@ class AsyncBeam:
     async def check(self, image: Image) -> Check:
         """As `Beam.check`."""
         return await self._asynchronous().run(_calls.check(image, self._settings.manners))
+
+    async def create_key(self, name: str = "") -> NewKey:
+        """As `Beam.create_key`."""
+        http = Asynchronous(self._given or self._opened(), self._settings.url, "")
+        return await http.run(_calls.create_key(name, self._settings.manners))
+
+    async def key_info(self) -> KeyInfo:
+        """As `Beam.key_info`."""
+        return await self._asynchronous().run(_calls.key_info(self._settings.manners))
 
     async def measurement(self, measurement_id: str) -> Measurement:
         """As `Beam.measurement`."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from beam_client._measuring import Pace
     from beam_client._sources import Measurable
     from beam_client.images import Image
-    from beam_client.results import Check, Measurement, Progress, ScanJob
+    from beam_client.results import Check, KeyInfo, Measurement, NewKey, Progress, ScanJob
 
 
 class Beam:
@@ -209,6 +209,18 @@ class Beam:
     def check(self, image: Image) -> Check:
         """Look at one picture before a measurement, for a face and for what should change."""
         return self._blocking().run(_calls.check(image, self._settings.manners))
+
+    def create_key(self, name: str = "") -> NewKey:
+        """Ask the service for a free key, without having one. `name` says what it is for.
+
+        Raises ServiceError if the service gives none to the public.
+        """
+        http = Blocking(self._given or self._opened(), self._settings.url, "")
+        return http.run(_calls.create_key(name, self._settings.manners))
+
+    def key_info(self) -> KeyInfo:
+        """Return the key's tier, limit and usage."""
+        return self._blocking().run(_calls.key_info(self._settings.manners))
 
     def measurement(self, measurement_id: str) -> Measurement:
         """Return a measurement of the last 24 hours. Raises NotFound."""

@@ -149,6 +149,43 @@ class ScanJob:
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
+@dataclass(frozen=True)
+class NewKey:
+    """An API key that was just made. The service shows `key` this once, and does not store it."""
+
+    key: str = field(repr=False)
+    key_id: str
+    tier: str
+    expires_at: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class KeyInfo:
+    """What a key may do, and has done: requests that counted today and this month, in UTC."""
+
+    key_id: str
+    tier: str
+    limit_per_minute: int
+    requests_today: int
+    requests_this_month: int
+    expires_at: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def new_key(body: Mapping[str, Any]) -> NewKey:
+    """Return what `POST /api/keys` answers."""
+    data = body["data"]
+    return NewKey(data["key"], data["key_id"], data["tier"], data.get("expires_at"), data)
+
+
+def key_info(body: Mapping[str, Any]) -> KeyInfo:
+    """Return what `GET /api/keys/me` answers."""
+    data, usage = body["data"], body["data"]["usage"]
+    limit = data["limit_per_minute"]
+    return KeyInfo(data["key_id"], data["tier"], limit, usage["today"], usage["month"], data.get("expires_at"), data)
+
+
 def measurement(body: Mapping[str, Any], *, replayed: bool = False) -> Measurement:
     """Return the measurement in an answer of the measure API."""
     data, meta = body["data"], body.get("meta") or _EMPTY

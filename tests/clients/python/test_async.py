@@ -45,6 +45,8 @@ def test_the_other_calls_answer_too(
     async def calls() -> None:
         async with AsyncBeam(service.url, make_key()) as client:
             assert (await client.check(frames[0][1])).face
+            assert (await client.key_info()).tier == "starter"
+            assert (await client.create_key()).key
             result = await client.measure(frames, session_id="dora")
             assert await client.measurement(result.measurement_id) == result
             states = [state async for state in client.watch("dora", every_ms=50, timeout_ms=300)]

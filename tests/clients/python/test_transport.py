@@ -148,6 +148,21 @@ def test_a_wrong_key_names_the_next_step(service: Service, frames: list[tuple[fl
         Beam(service.url, "schlüssel")
 
 
+def test_a_key_is_made_without_one_and_says_what_it_has_done(
+    service: Service, frames: list[tuple[float, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BEAM_API_KEY", raising=False)
+    made = Beam(service.url).create_key("a test")
+    assert made.key.startswith("beam_sk_")
+    assert made.key not in repr(made)
+    with Beam(service.url, made.key) as client:
+        client.check(frames[0][1])
+        info = client.key_info()
+    assert (info.key_id, info.tier, info.limit_per_minute) == (made.key_id, "sandbox", 100)
+    assert info.requests_today >= 1
+    assert info.data["name"] == "a test"
+
+
 def test_every_refusal_has_its_class(beam: Beam, frames: list[tuple[float, bytes]]) -> None:
     with pytest.raises(InvalidRequest) as caught:
         beam.measure(frames, duration_ms=1)
