@@ -11,6 +11,7 @@ from beam_client.async_client import AsyncBeam
 from beam_client.client import Beam
 from beam_client.errors import (
     BeamError,
+    ConfigurationError,
     Conflict,
     FramesEnded,
     InvalidImage,
@@ -38,6 +39,7 @@ __all__ = [
     "Beam",
     "BeamError",
     "Check",
+    "ConfigurationError",
     "Conflict",
     "Face",
     "FramesEnded",

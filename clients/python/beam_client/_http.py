@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, Union
 
+from beam_client.errors import ConfigurationError
+
 if TYPE_CHECKING:
     import httpx
 
@@ -148,6 +150,8 @@ class Blocking:
             response = self._client.request(**_arguments(request, self._base, self._headers))
         except httpx.TransportError as error:
             return Lost(_reason(error))
+        except httpx.InvalidURL as error:
+            raise ConfigurationError(f"The url is none: {error}.") from error
         return _answer(response)
 
 
@@ -215,6 +219,8 @@ class Asynchronous:
             response = await self._client.request(**_arguments(request, self._base, self._headers))
         except httpx.TransportError as error:
             return Lost(_reason(error))
+        except httpx.InvalidURL as error:
+            raise ConfigurationError(f"The url is none: {error}.") from error
         return _answer(response)
 
 

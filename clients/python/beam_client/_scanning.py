@@ -10,6 +10,7 @@ from beam_client import results
 from beam_client._exchange import Manners, ask
 from beam_client._http import Pause, Request
 from beam_client.errors import Conflict, ScanFailed, SourceError, TimedOut
+from beam_client.images import refuse_picture
 from beam_client.results import Measurement, Progress, ScanJob
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class ScanWanted:
 def open_video(path: Path) -> BinaryIO:
     """Open a file to upload. Raises SourceError."""
     try:
+        with path.open("rb") as file:
+            refuse_picture(path, file.read(64))
         return path.open("rb")
     except OSError as error:
         raise SourceError(f"{path} can't be read: {error.strerror or error}.") from error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from beam_client._exchange import Manners
-from beam_client.errors import MissingKey
+from beam_client.errors import ConfigurationError, MissingKey
 
 DEFAULT_URL = "http://localhost:8000"
 _CONNECT_S = 10.0
@@ -16,8 +17,8 @@ _CONNECT_S = 10.0
 class Settings:
     """Where the service is, and how to talk to it."""
 
-    url: str
-    key: str
+    url: str = field(repr=False)  # with a password, maybe
+    key: str = field(repr=False)
     timeout_s: float
     manners: Manners
 
@@ -27,16 +28,15 @@ class Settings:
 
         Raises
         ------
-        ValueError
-            If the address has no scheme, or the key can't be in a header.
+        ConfigurationError
+            If the address is none, or the key can't be in a header.
         """
         address = (url or os.environ.get("BEAM_URL") or DEFAULT_URL).strip().rstrip("/")
-        if not address.startswith(("http://", "https://")):
-            raise ValueError(f"The url {address!r} has to begin with http:// or https://.")
+        shown = _shown(address)
         secret = (key or os.environ.get("BEAM_API_KEY") or "").strip()
         if not (secret.isascii() and secret.isprintable()):
-            raise ValueError("The key holds a character that no API key has.")
-        return cls(address, secret, timeout_ms / 1000, Manners(address, retries, max_wait_ms / 1000))
+            raise ConfigurationError("The key holds a character that no API key has.")
+        return cls(address, secret, timeout_ms / 1000, Manners(shown, retries, max_wait_ms / 1000))
 
     @property
     def timeouts_s(self) -> dict[str, float]:
@@ -47,6 +47,20 @@ class Settings:
         """Return the key. Raises MissingKey."""
         if not self.key:
             raise MissingKey(
-                f"No API key. Pass key=... or set BEAM_API_KEY. Get one at {self.url}/keys, or with `beam keys create`."
+                f"No API key. Pass key=... or set BEAM_API_KEY. Get one at {self.manners.url}/keys, or with "
+                "`beam keys create`."
             )
         return self.key
+
+
+def _shown(address: str) -> str:
+    """Return an address as messages may hold it: without a user's name and password. Raises ConfigurationError."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"The url is none: {error}.") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"The url {address!r} has to begin with http:// or https://, and to name a host.")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{parts.path}"

@@ -13,7 +13,7 @@ from typing import Any, Union
 from beam_client import camera
 from beam_client._ahead import read_ahead
 from beam_client.errors import SourceError
-from beam_client.images import Image, as_bytes, is_picture
+from beam_client.images import Image, as_bytes, refuse_picture
 
 Frame = tuple[float, Image]
 """Capture time in milliseconds, and picture."""
@@ -85,10 +85,7 @@ def _file(path: Path) -> Source:
             head = file.read(64)
     except OSError as error:
         raise SourceError(f"{path} can't be read: {error.strerror or error}.") from error
-    if is_picture(head):
-        raise SourceError(
-            f"{path} is a picture. A pulse needs a video of at least 10 s; check() looks at a single picture."
-        )
+    refuse_picture(path, head)
     from beam_client import _video
 
     return Source(lambda: _video.frames(path), replayable=True, length_ms=_video.length_ms(path))

@@ -49,7 +49,7 @@ class AsyncBeam:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"AsyncBeam({self._settings.url!r})"
+        return f"AsyncBeam({self._settings.manners.url!r})"
 
     async def aclose(self) -> None:
         """Close the connections. They are opened again when they are needed."""

@@ -63,7 +63,7 @@ class Beam:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Beam({self._settings.url!r})"
+        return f"Beam({self._settings.manners.url!r})"
 
     def close(self) -> None:
         """Close the connections. They are opened again when they are needed."""

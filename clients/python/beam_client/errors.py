@@ -1,25 +1,28 @@
 """Every failure that this package raises on purpose.
 
-BeamError
-├── MissingKey             no API key was given
-├── SourceError            what should be measured can't be read
-│   └── MissingDependency  a package that reads it is not installed
-├── ServiceUnreachable     no connection, or no answer in time
-├── UnexpectedAnswer       something other than Beam answers at this address
-├── FramesEnded            the frames ended before the window was full
-├── ScanFailed             the video was analysed, without a result
-├── TimedOut               a scan took longer than the caller wanted to wait
-└── ServiceError           the service refused a request
-├── InvalidKey         401
-├── RateLimited        429, with `retry_after`
-├── NoFace             no frame shows a face, with `guidance`
-├── InvalidImage       not a JPEG or PNG, or a broken one
-├── InvalidRequest     any other 400, with the `field` if one is named
-├── NotFound           404
-├── Conflict           409
-├── TooLarge           413
-├── UnusableVideo      422
-└── ServiceUnavailable 503, with `retry_after`
+As a tree::
+
+    BeamError
+    ├── ConfigurationError     an address or a key that can't be one (a ValueError too)
+    ├── MissingKey             no API key was given
+    ├── SourceError            what should be measured can't be read
+    │   └── MissingDependency  a package that reads it is not installed
+    ├── ServiceUnreachable     no connection, or no answer in time
+    ├── UnexpectedAnswer       something other than Beam answers at this address
+    ├── FramesEnded            the frames ended before the window was full
+    ├── ScanFailed             the video was analysed, without a result
+    ├── TimedOut               a scan took longer than the caller wanted to wait
+    └── ServiceError           the service refused a request
+    ├── InvalidKey         401
+    ├── RateLimited        429, with `retry_after`
+    ├── NoFace             no frame shows a face, with `guidance`
+    ├── InvalidImage       not a JPEG or PNG, or a broken one
+    ├── InvalidRequest     any other 400, with the `field` if one is named
+    ├── NotFound           404
+    ├── Conflict           409
+    ├── TooLarge           413
+    ├── UnusableVideo      422
+    └── ServiceUnavailable 503, with `retry_after`
 """
 
 from __future__ import annotations
@@ -36,6 +39,10 @@ _NO_ADVICE: tuple[str, ...] = ()
 
 class BeamError(Exception):
     """Base of every failure that this package raises on purpose."""
+
+
+class ConfigurationError(BeamError, ValueError):
+    """An address or a key that can't be one."""
 
 
 class MissingKey(BeamError):

@@ -63,6 +63,14 @@ def is_picture(head: bytes) -> bool:
     return head.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*"))
 
 
+def refuse_picture(path: Path, head: bytes) -> None:
+    """Raise SourceError if a file in the place of a video is a picture, by its first 64 bytes."""
+    if is_picture(head):
+        raise SourceError(
+            f"{path} is a picture. A pulse needs a video of at least 10 s; check() looks at a single picture."
+        )
+
+
 def exif_orientation(*, transposed: bool, mirrored: bool, upside_down: bool) -> int:
     """EXIF's number for a picture that is to be transposed first, then mirrored, then turned upside down."""
     return _ORIENTATIONS[transposed, mirrored, upside_down]

@@ -79,6 +79,14 @@ def test_a_missing_key_and_a_service_that_is_down_name_the_next_step(
         assert "`beam serve`" in down.stderr
 
 
+def test_an_address_or_a_key_that_is_none_is_one_line(clip: Path) -> None:
+    for options in (("--url", "localhost:8000", "--key", "k"), ("--url", "http://localhost", "--key", "schlüssel")):
+        result = beam("measure", clip, *options)
+        assert result.exit_code == 1
+        assert len(result.stderr.splitlines()) == 1
+        assert result.stderr.startswith("Error: The ")
+
+
 def test_several_files_are_measured_and_those_that_cannot_be_are_named(clip: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_text("no video")

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import beam_client
-from beam_client import Beam, FramesEnded, MissingKey, NoFace, ServiceUnreachable, SourceError
+from beam_client import Beam, ConfigurationError, FramesEnded, MissingKey, NoFace, ServiceUnreachable, SourceError
 from tests import images, videos
 
 pytestmark = pytest.mark.integration
@@ -142,6 +142,8 @@ def test_a_picture_says_what_to_do_instead(tmp_path: Path, frames: list[tuple[fl
     path.write_bytes(frames[0][1])
     with pytest.raises(SourceError, match=r"at least 10 s; check\(\)"):
         Beam("http://127.0.0.1:9", "key").measure(path)
+    with pytest.raises(SourceError, match="is a picture"):
+        Beam("http://127.0.0.1:9", "key").scan(path)
     with pytest.raises(SourceError, match="one picture at most"):
         Beam("http://127.0.0.1:9", "key").measure(frames[0][1])
     with pytest.raises(SourceError, match="at least 10 s"):
@@ -217,7 +219,17 @@ def test_address_and_key_come_from_the_environment(
         assert client.check(frames[0][1]).face
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost"])
-def test_an_address_without_a_scheme_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="begin with http"):
-        Beam(url, "key")
+@pytest.mark.parametrize(
+    "url", ["localhost:8000", "ftp://localhost", "http://", "http://a:99999", "http://[::1", "http://a\0b"]
+)
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"[Tt]he url"):
+        Beam(url, "key").check(b"picture")
+
+
+def test_a_password_in_the_address_is_in_no_message() -> None:
+    client = Beam("http://me:secret@127.0.0.1:9/beam/", "key", retries=0)
+    with pytest.raises(ServiceUnreachable) as caught:
+        client.check(b"picture")
+    assert "http://127.0.0.1:9/beam can't be reached" in str(caught.value)
+    assert "secret" not in str(caught.value) + repr(client)
