@@ -13,6 +13,7 @@ RUN /opt/beam/bin/pip install --require-hashes --only-binary=:all: --no-deps -r 
 COPY pyproject.toml README.md LICENSE ./
 COPY rppg_core rppg_core
 COPY beam_api beam_api
+COPY clients/python/beam_client clients/python/beam_client
 # setuptools, which builds it, is in the lock.
 RUN /opt/beam/bin/pip install --no-deps --no-build-isolation --no-index . \
     && /opt/beam/bin/pip check \

@@ -12,8 +12,7 @@ _FREE = {"beam_api.exceptions", "rppg_core"}  # everything in the service may im
 _INNER = {"beam_api.store", "beam_api.adapters", "beam_api.monitoring", "beam_api.host", "beam_api.config"}
 MAY_IMPORT = {
     "beam_api": {"beam_api.config", "beam_api.web"},
-    "beam_api.cli": {*_INNER, "beam_api.client", "beam_api.server", "beam_api.services", "beam_api.video_worker"}
-    | {"beam_api.web"},
+    "beam_api.cli": {*_INNER, "beam_api.server", "beam_api.services", "beam_api.video_worker"} | {"beam_api.web"},
     "beam_api.web": {*_INNER, "beam_api.services", "beam_api.wiring"},
     "beam_api.wiring": {*_INNER, "beam_api.services", "beam_api.server", "beam_api.web"},
     "beam_api.video_worker": {*_INNER, "beam_api.services", "beam_api.wiring", "beam_api.web"},
@@ -23,7 +22,6 @@ MAY_IMPORT = {
     "beam_api.adapters": {"beam_api.store", "beam_api.host"},
     "beam_api.store": {"beam_api.monitoring"},
     "beam_api.monitoring": {"beam_api.services"},  # for types alone
-    "beam_api.client": set(),
     "beam_api.host": set(),
     "beam_api.exceptions": set(),
 }
@@ -41,6 +39,7 @@ CORE_MAY_IMPORT = {
 
 FOREIGN = {
     "flask": {"beam_api.web", "beam_api.server", "beam_api.video_worker"},
+    "beam_client": {"beam_api.cli"},
     "redis": {"beam_api.store", "beam_api.adapters", "beam_api.monitoring", "beam_api.server", "beam_api.wiring"}
     | {"beam_api.cli", "beam_api.services", "beam_api.web", "beam_api.video_worker"},
 }
@@ -93,6 +92,16 @@ def test_the_core_imports_neither_the_service_nor_outer_rooms(module, path):
         if imported.startswith("rppg_core.") and room in CORE_MAY_IMPORT and other != room:
             allowed = CORE_MAY_IMPORT[room] | {"numerics"}
             assert other.removeprefix("rppg_core.") in allowed, f"{module} imports {imported}"
+
+
+CLIENT = sorted((ROOT / "clients" / "python" / "beam_client").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", CLIENT, ids=[path.stem for path in CLIENT])
+def test_the_client_imports_nothing_of_the_service_and_is_python_3_9(path):
+    for imported in _imports(path):
+        assert imported.partition(".")[0] not in {"beam_api", "rppg_core"}, imported
+    ast.parse(path.read_text(), feature_version=(3, 9))
 
 
 def test_every_room_states_its_rule():

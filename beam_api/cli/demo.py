@@ -19,12 +19,13 @@ import httpx
 
 from beam_api.cli.common import json_option, print_json, write_key
 from beam_api.cli.show import progress_bar, show_vitals
-from beam_api.client.measure import BeamClient, ServiceRefused
 from beam_api.host.process import die_with_parent
 from beam_api.server.embedded_redis import RedisNotRunning, running_url
 from beam_api.services.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
+from beam_client import Beam
+from beam_client import BeamError as ClientError
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 
@@ -47,7 +48,7 @@ def demo(port: int, once: bool, as_json: bool) -> None:
             click.echo(f"Posting {_SCENE.duration_s:.0f} s of a simulated face to {url}")
         try:
             data = _measure(url, key)
-        except ServiceRefused as error:
+        except ClientError as error:
             raise click.ClickException(str(error)) from error
         truth = simulate_face(_SCENE).person.truth(0.0, data["duration_ms"] / 1000)
         if as_json:
@@ -74,16 +75,15 @@ def _say_where(url: str, key: str, path: Path, *, err: bool) -> None:
 
 
 def _measure(url: str, key: str) -> dict[str, Any]:
-    face, start_us = simulate_face(_SCENE), time.time_ns() // 1000
-    with BeamClient(url, key) as client, progress_bar("Measuring") as advance:
-        answer = client.measure(
-            ((start_us + round(at * 1e6), face.jpeg(i)) for i, at in enumerate(face.times_s)),
+    face, start_ms = simulate_face(_SCENE), time.time_ns() / 1e6
+    with Beam(url, key) as client, progress_bar("Measuring") as advance:
+        result = client.measure(
+            ((start_ms + 1000 * at, face.jpeg(i)) for i, at in enumerate(face.times_s)),
             session_id="demo",
             duration_ms=30_000,
-            on_progress=advance,
+            progress=lambda progress: advance(progress.share),
         )
-    data: dict[str, Any] = answer["data"]
-    return data
+    return dict(result.data)
 
 
 @contextmanager

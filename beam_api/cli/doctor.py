@@ -1,11 +1,14 @@
-"""`beam doctor`: what the service needs, whether it is there, and what to mend."""
+"""`beam doctor`: what the service needs, whether it is there, and what to mend. It leaves everything as it finds it."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,17 +17,19 @@ from rich.table import Table
 
 from beam_api.adapters.job_queue import ScanQueue, connect_queue
 from beam_api.adapters.spool import Spool
-from beam_api.cli.common import failures_as_messages, json_option, open_store, print_json, read_settings
+from beam_api.cli.common import failures_as_messages, json_option, print_json, read_settings
 from beam_api.exceptions import StoreUnavailable
 from beam_api.host.process import raise_open_files
 from beam_api.host.resources import SERVICE_BYTES, WORKER_BYTES, cores, memory_limit_bytes
 from beam_api.monitoring import slots
 from beam_api.server.capacity import MOST_CONNECTIONS, RESERVED_FILES, connections_within
-from beam_api.server.embedded_redis import RedisNotRunning, find_binary
-from beam_api.store.client import ping, servers, store_errors, text
+from beam_api.server.embedded_redis import EmbeddedRedis, RedisNotRunning, find_binary, running_url
+from beam_api.store.client import connect, ping, servers, store_errors, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from redis import Redis
 
     from beam_api.config import Settings
 
@@ -47,7 +52,10 @@ class Finding:
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Check models, Redis, decoders and limits, and say what to mend. Exits 1 if something must be."""
+    """Check models, Redis, decoders and limits, and say what to mend. Exits 1 if something must be.
+
+    It changes nothing: no folder is created, and no data is opened that a service has left.
+    """
     with failures_as_messages():
         settings = read_settings()
     findings = [_look(what, check, settings) for what, check in CHECKS.items()]
@@ -70,9 +78,26 @@ def _look(what: str, check: Callable[[Settings], tuple[str, str]], settings: Set
     return Finding(what, not mend, found, mend)
 
 
+@contextmanager
+def _store(settings: Settings) -> Iterator[Redis]:
+    """The Redis that is set or runs; else the one that would be started, for a moment and on an empty folder."""
+    try:
+        url = settings.redis_url or running_url(settings.data_dir)
+    except RedisNotRunning:
+        with tempfile.TemporaryDirectory(prefix="beam-doctor-") as folder:
+            server = EmbeddedRedis(Path(folder), announce=False)
+            server.start()
+            try:
+                yield connect(server.url)
+            finally:
+                server.stop()
+        return
+    yield connect(url)
+
+
 def _redis(settings: Settings) -> tuple[str, str]:
     try:
-        with open_store(settings) as client:
+        with _store(settings) as client:
             ping(client)
             with store_errors():
                 infos = servers(client)
@@ -97,7 +122,7 @@ def _one_redis(info: dict[str, Any], where: str) -> tuple[str, str]:
 def _clock(settings: Settings) -> tuple[str, str]:
     """Limits go by the clocks of web machines, windows by that of Redis."""
     try:
-        with open_store(settings) as client, store_errors():
+        with _store(settings) as client, store_errors():
             before = time.time()
             seconds, micros = client.time()
             apart_s = abs(seconds + micros / 1e6 - (before + time.time()) / 2)
@@ -115,21 +140,41 @@ def _queue(settings: Settings) -> tuple[str, str]:
 
 
 def _uploads(settings: Settings) -> tuple[str, str]:
-    """One is written and deleted again."""
+    """One is written to an object store and deleted again: there is no other way to know."""
     spool = Spool(settings.spool_url or str(settings.data_dir / "spool"))
     try:
+        where = spool.location("doctor")
+        if "://" not in where:
+            return _local_uploads(Path(where).parent, settings)
         with spool.create("doctor") as (name, file):
             file.write(b"1")
         spool.delete(name)
     except Exception as error:  # each kind of store has its own
         return f"can't be kept: {type(error.__cause__ or error).__name__}", "look at BEAM_SPOOL_URL and its credentials"
+    return "can be kept", ""
+
+
+def _local_uploads(folder: Path, settings: Settings) -> tuple[str, str]:
+    if not _can_write(_existing(folder)):
+        return f"can't be kept in {folder}", "look at BEAM_SPOOL_URL, and whose folder it is"
     return "can be kept" + ("" if settings.spool_url else ", in the data folder"), ""
 
 
+def _existing(folder: Path) -> Path:
+    """A folder, or what there is of it."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
+
+
+def _can_write(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
 def _counts(settings: Settings) -> tuple[str, str]:
-    folder = slots.make(slots.folder_of(settings.data_dir))
-    processes, free = len(list(slots.processes(folder))), shutil.disk_usage(folder).free
-    slots.remove_if_unused(folder)
+    folder = slots.folder_of(settings.data_dir)
+    there = _existing(folder)
+    if not _can_write(there) or (there == folder and (folder.is_symlink() or folder.stat().st_uid != os.geteuid())):
+        return f"{folder} is not a folder of this user", f"set {slots.VARIABLE}"
+    processes, free = len(list(slots.processes(folder))), shutil.disk_usage(there).free
     found = f"{folder}, {processes} processes"
     return found, "" if free >= COUNTS_BYTES else f"free {COUNTS_BYTES // 2**20} MiB, or set PROMETHEUS_MULTIPROC_DIR"
 
@@ -171,10 +216,10 @@ def _videos(_settings: Settings) -> tuple[str, str]:
 
 
 def _data_dir(settings: Settings) -> tuple[str, str]:
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    free = shutil.disk_usage(settings.data_dir).free
-    found = f"{settings.data_dir}, {free // 2**20} MiB free"
-    if not os.access(settings.data_dir, os.W_OK | os.X_OK):
+    there = _existing(settings.data_dir)
+    free = shutil.disk_usage(there).free
+    found = f"{settings.data_dir}, {free // 2**20} MiB free" + ("" if there == settings.data_dir else ", not made yet")
+    if not _can_write(there):
         return found, "not writable: set BEAM_DATA_DIR to a folder of this user"
     return found, "" if free >= FREE_BYTES else f"free {FREE_BYTES // 2**20} MiB, or set BEAM_DATA_DIR elsewhere"
 

@@ -3,44 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from beam_api.cli.common import json_option, print_json
 from beam_api.cli.show import progress_bar, show_vitals
-from beam_api.client.measure import ServiceRefused
-from beam_api.client.scans import ScanClient
+from beam_client import Beam, ScanFailed
+from beam_client import BeamError as ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _NAMES = {"respiratory_rate": "respiration_rate"}
 
 
 @click.command()
 @click.argument("video", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--url", default="http://localhost:8000", show_default=True, help="A running service.")
-@click.option("--key", envvar="BEAM_API_KEY", required=True, help="The service's API key.  [env: BEAM_API_KEY]")
+@click.option(
+    "--url",
+    envvar="BEAM_URL",
+    default="http://localhost:8000",
+    show_default=True,
+    help="A running service.  [env: BEAM_URL]",
+)
+@click.option("--key", envvar="BEAM_API_KEY", help="The service's API key.  [env: BEAM_API_KEY]")
 @json_option
-def scan(video: Path, url: str, key: str, as_json: bool) -> None:
+def scan(video: Path, url: str, key: str | None, as_json: bool) -> None:
     """Upload a whole VIDEO to a service and print the vitals of the person in it. Exits 1 if it can't be measured."""
     try:
-        with ScanClient(url, key) as client, progress_bar("Scanning") as advance:
-            answer = client.scan(video, on_progress=advance)
-    except ServiceRefused as error:
+        with Beam(url, key) as client, progress_bar("Scanning") as advance:
+            result = client.scan(video, progress=lambda progress: advance(progress.share))
+            answer = client.scan_status(result.session_id).data if as_json else {}
+    except ScanFailed as error:
+        if not as_json:
+            raise click.ClickException(str(error)) from error
+        print_json(error.data)
+        raise SystemExit(1) from error
+    except ClientError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         print_json(answer)
-    elif answer["status"] == "completed":
-        show_vitals(_as_measured(answer["vitals"]))
     else:
-        raise click.ClickException(answer["error"])
-    if answer["status"] != "completed":
-        raise SystemExit(1)
+        show_vitals(_as_measured(result.data))
 
 
-def _as_measured(vitals: dict[str, Any]) -> dict[str, Any]:
+def _as_measured(vitals: Mapping[str, Any]) -> dict[str, Any]:
     """Vitals under the names of the measure API, which the table has."""
 
-    def renamed(values: dict[str, Any]) -> dict[str, Any]:
+    def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
         return {_NAMES.get(name, name): value for name, value in values.items()}
 
     return {name: renamed(value) if isinstance(value, dict) else value for name, value in renamed(vitals).items()}

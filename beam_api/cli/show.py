@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _ROWS = (
     ("heart_rate", "Heart rate", "bpm"),
@@ -30,7 +30,7 @@ def progress_bar(label: str) -> Iterator[Callable[[float], None]]:
         yield lambda share: bar.update(task, completed=min(share, 1.0))
 
 
-def show_vitals(data: dict[str, Any]) -> None:
+def show_vitals(data: Mapping[str, Any]) -> None:
     """Print the `data` of a finished measurement: values, 90 % ranges, quality, and why one is missing."""
     table = Table("", "value", "90 % range", "quality", "withheld", title=_title(data))
     for name, label, unit in _ROWS:
@@ -47,6 +47,6 @@ def show_vitals(data: dict[str, Any]) -> None:
     console.print(f"Confidence {data['confidence']:.2f}. Not a medical device: do not diagnose or treat by it.")
 
 
-def _title(data: dict[str, Any]) -> str:
+def _title(data: Mapping[str, Any]) -> str:
     advice = f", {', '.join(data['guidance'])}" if data["guidance"] else ""
     return f"{data['frames']} frames in {data['duration_ms'] / 1000:.1f} s{advice}"

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-import threading
-import time
-from collections import deque
 from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
 import click
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from beam_client import camera
+from beam_client.images import is_picture
 from rppg_core.media.video import VideoInfo, probe, read_video
 from rppg_core.media.video_cost import MAX_FPS
 
 SHORTEST_S = 10.0
-_KEPT = 90  # frames of a camera that wait to be sent; more of them, and the oldest are lost
-_PATIENCE_S = 10.0  # without a frame, a camera is gone
+_KEPT = 90  # frames of a camera that wait to be measured; of more, the oldest are lost
 
 Frames = Iterator[tuple[int, NDArray[np.uint8]]]
 """Capture times in whole microseconds, and upright RGB pixels."""
@@ -29,14 +27,12 @@ Frames = Iterator[tuple[int, NDArray[np.uint8]]]
 class VideoFile:
     """A recording: its frames are there at once."""
 
-    live = False
-
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self.name = file
 
     @cached_property
     def _info(self) -> VideoInfo:
-        return probe(self._file)
+        return probe(self.name)
 
     def seconds(self, wanted: float) -> float:
         """How long a window it fills, up to `wanted`. Raises ClickException if that is too short."""
@@ -49,7 +45,7 @@ class VideoFile:
 
     def frames(self) -> Frames:
         """Its frames with their presentation times, as many of them as a scan of the file takes."""
-        for time_s, image in read_video(self._file, max_fps=MAX_FPS):
+        for time_s, image in read_video(self.name, max_fps=MAX_FPS):
             yield max(0, round(time_s * 1e6)), image
 
     def bits_a_pixel(self, frame_size: tuple[int, int]) -> float:
@@ -58,15 +54,10 @@ class VideoFile:
 
 
 class Camera:
-    """A camera, read by a thread of its own so that no frame waits for an answer."""
+    """A camera: its frames are there when they are taken."""
 
-    live = True
-
-    def __init__(self, device: int | str) -> None:
-        self._device = device
-        self._waiting: deque[tuple[int, NDArray[np.uint8]]] = deque(maxlen=_KEPT)
-        self._arrived = threading.Condition()
-        self._ended = False
+    def __init__(self, device: int) -> None:
+        self.name = device
 
     def seconds(self, wanted: float) -> float:
         """It lasts as long as is wanted."""
@@ -76,45 +67,41 @@ class Camera:
         """None: no codec has been at them."""
 
     def frames(self) -> Frames:
-        """Its frames as they are taken, until it gives none. Raises ClickException if it can't be opened."""
-        capture = cv2.VideoCapture(self._device)
-        if not capture.isOpened():
-            raise click.ClickException(f"The camera {self._device} can't be opened.")
-        reader = threading.Thread(target=self._read, args=(capture,), daemon=True)
-        reader.start()
-        try:
-            while frame := self._next():
-                yield frame
-        finally:
-            self._ended = True
-            reader.join()
-            capture.release()
-
-    def _read(self, capture: cv2.VideoCapture) -> None:
-        while not self._ended:
-            good, image = capture.read()
-            now_us = now()
-            with self._arrived:
-                if good:
-                    self._waiting.append((now_us, np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)))
-                self._ended = self._ended or not good
-                self._arrived.notify()
-
-    def _next(self) -> tuple[int, NDArray[np.uint8]] | None:
-        with self._arrived:
-            self._arrived.wait_for(lambda: self._waiting or self._ended, _PATIENCE_S)
-            return self._waiting.popleft() if self._waiting else None
+        """Its frames as they are taken, until it gives none. Raises BeamError of the client if it can't be opened."""
+        for time_ms, image in camera.frames(self.name, most=_KEPT):
+            yield round(1000 * time_ms), image
 
 
 def open_source(name: str) -> VideoFile | Camera:
-    """A file of that name, else the camera of that number. Raises BadParameter for anything else."""
-    if Path(name).is_file():
-        return VideoFile(Path(name))
+    """A file of that name, else the camera of that number. Raises ClickException for anything else."""
+    path = Path(name)
+    if path.is_file():
+        if is_picture(_head(path)):
+            raise click.ClickException(
+                f"{name} is a picture. A pulse needs a video of at least {SHORTEST_S:.0f} s: name one, or a camera, as "
+                "in `beam measure 0`. POST /api/rppg/check looks at a single picture."
+            )
+        return VideoFile(path)
     if name.isdecimal():
         return Camera(int(name))
-    raise click.BadParameter(f"{name} is neither a file nor the number of a camera.")
+    raise click.ClickException(f"{name} is neither a file nor the number of a camera. {_hint(path)}".rstrip())
 
 
-def now() -> int:
-    """The clock of a camera's frames, in microseconds."""
-    return time.time_ns() // 1000
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(64)
+    except OSError as error:
+        raise click.ClickException(f"{path} can't be read: {error.strerror}.") from error
+
+
+def _hint(path: Path) -> str:
+    """What may have been meant by a name that is no file's."""
+    if path.is_dir():
+        return f"It is a folder: name its files, as in `beam measure {path}/*.mp4`."
+    try:
+        names = [file.name for file in path.parent.iterdir() if file.is_file()]
+    except OSError:
+        return ""
+    near = get_close_matches(path.name, names, n=1)
+    return f"Did you mean {path.parent / near[0]}?" if near else ""

@@ -18,6 +18,7 @@ from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
+from tests import videos
 
 pytestmark = pytest.mark.integration
 
@@ -76,6 +77,16 @@ def test_javascript_posts_two_frames(printed, folder):
     ended = run(["node", "measure.mjs"], folder)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split()[:2] == ["buffering", "2"]
+
+
+def test_our_client_measures_a_video(printed, folder):
+    (folder / "face.mp4").write_bytes(videos.encoded())
+    (folder / "client.py").write_text(printed("client.py"))
+    ended = run([sys.executable, "client.py"], folder)
+    assert ended.returncode == 0, ended.stderr
+    rate = re.match(r"Heart rate: +(\d+) bpm", ended.stdout)
+    assert rate, ended.stdout
+    assert int(rate[1]) == pytest.approx(videos.RATE_BPM, abs=2)
 
 
 def test_python_measures_the_simulated_pulse(printed, folder, face):

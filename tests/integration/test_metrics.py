@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from beam_api.client.measure import BeamClient
 from beam_api.monitoring import slots
 from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
+from beam_client import Beam
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 from tests import videos
@@ -37,9 +37,9 @@ def counted(start_service, tmp_path_factory):
     service = start_service(folder / "data", BEAM_METRICS_TOKEN=TOKEN, PROMETHEUS_MULTIPROC_DIR=str(folder / "counts"))
     service.key = Keys(KeyStore(connect(running_url(service.data_dir)))).create("t", tier="enterprise").key
     face = simulate_face(Scene(duration_s=11.0, fps=15.0, seed=5))
-    with BeamClient(service.url, service.key) as client:
-        frames = [(round(at * 1e6), face.jpeg(i)) for i, at in enumerate(face.times_s)]
-        client.measure(frames, session_id="anna-7", duration_ms=10_000, on_progress=lambda _share: None)
+    with Beam(service.url, service.key) as client:
+        frames = [(1000 * at, face.jpeg(i)) for i, at in enumerate(face.times_s)]
+        client.measure(frames, session_id="anna-7", duration_ms=10_000)
     before = scrape(service)
     web = [p for p, command in service.processes().items() if "-m gunicorn" in command]
     os.kill(max(web), signal.SIGKILL)

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from beam_api.client.measure import BeamClient
+from beam_client import Beam
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 from tests import videos
@@ -86,10 +86,10 @@ def test_it_serves_with_every_file_system_read_only_but_its_own(start_service, f
     )
     headers = {"X-API-Key": service.key}
     face = simulate_face(Scene(duration_s=11.0, fps=15.0, seed=5))
-    with BeamClient(service.url, service.key) as client:
-        frames = [(round(at * 1e6), face.jpeg(i)) for i, at in enumerate(face.times_s)]
-        done = client.measure(frames, session_id="a", duration_ms=10_000, on_progress=lambda _share: None)
-    assert done["data"]["status"] == "complete"
+    with Beam(service.url, service.key) as client:
+        frames = [(1000 * at, face.jpeg(i)) for i, at in enumerate(face.times_s)]
+        done = client.measure(frames, session_id="a", duration_ms=10_000)
+    assert done.measurement_id
 
     scan = service.url + "/v1/scan-session"
     session = httpx.post(scan, headers=headers, timeout=30).json()["session_id"]

@@ -19,6 +19,7 @@ from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
+from tests import videos
 
 pytestmark = pytest.mark.integration
 
@@ -68,7 +69,7 @@ def printed(code, service, key):
 
 def test_the_pages_have_the_examples_that_are_tested_here():
     assert len(blocks("sh", "curl")) == 2
-    assert len(blocks("python")) == 4  # one of them is the library's: tests/rppg_core/test_library.py
+    assert len(blocks("python")) == 6  # one of them is the library's: tests/rppg_core/test_library.py
     assert len(blocks("javascript")) == 1
 
 
@@ -84,6 +85,17 @@ def test_the_short_python_script_posts_a_frame(service, key, folder):
     ended = run([sys.executable, "-c", printed(code, service, key)], folder)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split() == ["buffering", "0.0", "None", "None"]
+
+
+@pytest.mark.parametrize("code", blocks("python", "from beam_client import"))
+def test_our_client_measures_a_video(code, service, key, folder):
+    (folder / "face.mp4").write_bytes(videos.encoded())
+    paths = f"{ROOT}{os.pathsep}{ROOT / 'clients' / 'python'}"
+    ended = run([sys.executable, "-c", printed(code, service, key)], folder, env={"PYTHONPATH": paths})
+    assert ended.returncode == 0, ended.stderr
+    rate = re.match(r"(?:Heart rate: +)?(\d+) ", ended.stdout)
+    assert rate, ended.stdout
+    assert int(rate[1]) == pytest.approx(videos.RATE_BPM, abs=2)
 
 
 def test_the_script_for_single_frames_is_answered_when_its_window_is_full(service, key, folder):
@@ -164,7 +176,9 @@ def test_the_script_for_a_video_waits_when_it_is_told_to(service, folder):
 def test_the_beam_commands_work_beside_the_service(service, folder):
     shim = folder / ".venv" / "bin" / "beam"
     shim.parent.mkdir(parents=True)
-    shim.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m beam_api.cli "$@"\n')
+    shim.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{ROOT}:{ROOT}/clients/python" exec "{sys.executable}" -m beam_api.cli "$@"\n'
+    )
     shim.chmod(0o700)
     (code,) = blocks("sh", "beam keys create")
     ended = run(["sh", "-ec", code], folder, env={"BEAM_DATA_DIR": str(service.data_dir)})

@@ -13,6 +13,7 @@ import pytest
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("rppg_core", "beam_api", "clients/python/beam_client")
 
 
 def run(*command, cwd, timeout_s=240, **variables):
@@ -27,12 +28,12 @@ def test_the_wheel_measures_in_an_empty_environment(tmp_path):
     # What the Dockerfile copies, without what lies in the checkout by chance.
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("rppg_core", "beam_api"):
+    for name in PACKAGES:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     build = "import sys, setuptools.build_meta; setuptools.build_meta.build_sdist(sys.argv[1])"
     run(sys.executable, "-c", build, tmp_path / "dist", cwd=tmp_path)
     (sdist,) = (tmp_path / "dist").glob("*.tar.gz")
-    for name in ("rppg_core", "beam_api"):  # nothing is to be found beside the environment
+    for name in PACKAGES:  # nothing is to be found beside the environment
         shutil.rmtree(tmp_path / name)
     environment = tmp_path / "environment"
     run(sys.executable, ROOT / "tools" / "install.py", environment, sdist, cwd=tmp_path)

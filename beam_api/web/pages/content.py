@@ -69,5 +69,5 @@ def examples(url: str) -> dict[str, str]:
     return {
         file.name: file.read_text("utf-8").replace("http://localhost:8000", url)
         for file in sorted(folder.iterdir(), key=lambda file: file.name)
-        if file.name.startswith(("key.", "measure."))
+        if file.name.startswith(("key.", "client.", "measure."))
     }

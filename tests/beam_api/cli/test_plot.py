@@ -17,8 +17,8 @@ from PIL import Image
 
 from beam_api.cli import main
 from beam_api.cli.plot import _draw, save_plot, spectrum, why_no_wave
-from beam_api.client.measure import BeamClient
 from beam_api.web.schemas.measure import complete_data
+from beam_client import Beam
 from rppg_core import measure
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.film import film
@@ -84,11 +84,36 @@ def test_the_picture_of_a_pulse_has_its_wave_beats_rate_and_the_notice(tmp_path:
     said = words_of(data)
     assert f"Heart rate {data['heart_rate']} bpm, confidence {data['confidence']:.2f}" in said
     assert "Not a medical device" in said
-    wave, below = _draw(data).axes
-    drawn, beats = wave.lines
-    np.testing.assert_allclose(np.asarray(drawn.get_ydata()), data["raw"]["ppg"])
-    np.testing.assert_allclose(np.asarray(beats.get_xdata()), np.array(data["raw"]["beats_ms"]) / 1000)
+    wave, breath, below = _draw(data).axes
+    raw, smooth, beats = wave.lines
+    np.testing.assert_allclose(np.asarray(raw.get_ydata()), data["raw"]["ppg"])
+    assert (raw.get_color(), smooth.get_color()) == ("#b5b5b5", "#1f5fa8")
+    assert len(np.asarray(beats.get_xdata())) == len(data["raw"]["beats_ms"])
+    np.testing.assert_allclose(np.asarray(breath.lines[0].get_ydata()), data["raw"]["respiration"])
+    assert breath.lines[0].get_label() == f"breathing, {data['respiration_rate']} a minute"
     assert np.asarray(below.lines[1].get_xdata()).tolist() == [data["heart_rate"]] * 2
+
+
+def test_beats_are_on_the_peaks_of_the_smoothed_pulse() -> None:
+    data = measured()
+    wave = _draw(data).axes[0]
+    _, smooth, beats = (np.asarray(line.get_xydata()) for line in wave.lines)
+    between = (smooth[1:-1, 1] > smooth[:-2, 1]) & (smooth[1:-1, 1] >= smooth[2:, 1])
+    peaks = smooth[1:-1][between]
+    distance_s = np.abs(beats[:, :1] - peaks[:, 0]).min(axis=1)
+    assert np.mean(distance_s < 1e-9) >= 0.95
+    assert np.abs(beats[:, 0] - np.array(data["raw"]["beats_ms"]) / 1000).max() < 0.1
+    # It is smoother than what was measured, and no later.
+    raw = np.array(data["raw"]["ppg"])
+    assert np.abs(np.diff(smooth[:, 1], 2)).sum() < 0.7 * np.abs(np.diff(raw, 2)).sum()
+    delays = range(-5, 6)
+    assert max(delays, key=lambda d: np.dot(np.roll(raw, d)[10:-10], smooth[10:-10, 1])) == 0
+
+
+def test_a_rate_of_breathing_that_is_withheld_has_no_curve() -> None:
+    data = measured(12.0)
+    assert data["respiration_rate"] is None
+    assert len(_draw(data).axes) == 2
 
 
 def test_the_spectrum_peaks_at_the_rate() -> None:
@@ -102,7 +127,7 @@ def test_the_spectrum_peaks_at_the_rate() -> None:
 
 def test_a_long_wave_goes_on_in_further_rows() -> None:
     data = measured(90.0)
-    *rows, _ = _draw(data).axes
+    *rows, _breath, _spectrum = _draw(data).axes
     assert [round(edge) for axes in rows for edge in axes.get_xlim()] == [0, 30, 30, 60, 60, 90]
 
 
@@ -193,15 +218,9 @@ def test_a_video_is_drawn_through_a_service(
     tmp_path: Path, clip: Path, app: Flask, api_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real app, reached without a network; without --plot it is not asked for the waveform."""
-    made = BeamClient.__init__
-
-    def without_network(self: BeamClient, url: str, key: str) -> None:
-        made(self, url, key)
-        self._http = httpx.Client(transport=httpx.WSGITransport(app), base_url=url, headers={"X-API-Key": key})
-
-    monkeypatch.setattr(BeamClient, "__init__", without_network)
+    monkeypatch.setattr(Beam, "_opened", lambda _self: httpx.Client(transport=httpx.WSGITransport(app)))
     through = ("--url", "http://beam", "--key", api_key, "--json")
-    result = beam(clip, *through, "--plot", tmp_path / "pulse.png")
+    result = beam(clip, *through, "--raw", "--plot", tmp_path / "pulse.png")
     assert result.exit_code == 0, result.output
     data = json.loads(result.stdout)
     assert why_no_wave(data) is None

@@ -1,0 +1,74 @@
+"""A measurement without a service, in this process."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from beam_api.cli.common import failures_as_messages, read_settings
+from beam_api.cli.show import progress_bar
+from beam_api.services.keys import TIERS
+from beam_api.services.pacing import interval_ms, mean_interval_ms
+from beam_api.store.window_values import Session
+from beam_api.web.schemas.measure import complete_data
+from rppg_core import measure as measure_trace
+from rppg_core.face.footage import trace_of
+from rppg_core.face.reader import FaceReader
+from rppg_core.quality.extractors import Extraction, calibration_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from beam_api.cli.sources import Camera, Frames, VideoFile
+
+
+def measure_here(
+    source: VideoFile | Camera, window_s: float, chosen: Extraction, *, all_frames: bool
+) -> dict[str, Any]:
+    """Return the `data` of a measurement over the first `window_s` of a source, with its `raw`.
+
+    Without `all_frames`, those frames are measured that a client with a sandbox key would send one by one.
+    """
+    with failures_as_messages():
+        reader = FaceReader(read_settings().landmarks)
+    frames = source.frames()
+    with progress_bar("Measuring") as advance:
+        trace = trace_of(_window(frames if all_frames else _as_paced(frames), window_s, advance), reader)
+    trace = replace(trace, bits_a_pixel=source.bits_a_pixel(trace.frame_size))
+    vitals = measure_trace(trace, extract=chosen.extract, calibration=calibration_of(chosen))
+    return complete_data(vitals, trace)
+
+
+def _window(
+    frames: Frames, window_s: float, advance: Callable[[float], None]
+) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """The first frames that fill `window_s` by the service's rule, with their times in seconds."""
+    first_s = last_s = None
+    intervals: list[float] = []
+    for time_us, image in frames:
+        time_s = time_us / 1e6
+        if first_s is None or last_s is None:
+            first_s = time_s
+        else:
+            intervals.append(time_s - last_s)
+        last_s = time_s
+        yield time_s, image
+        passed_s = time_s - first_s
+        advance(min(1.0, passed_s / window_s))
+        if passed_s > 0.5 * window_s and passed_s + median(intervals) >= window_s - 1e-3:
+            return
+
+
+def _as_paced(frames: Frames) -> Frames:
+    """The frames that a client would send whose key is a sandbox one."""
+    mean_ms, session = mean_interval_ms(TIERS["sandbox"], 1), Session("here", "default")
+    count, due_us = 0, 0.0
+    for time_us, image in frames:
+        if time_us >= due_us:
+            count += 1
+            due_us = time_us + 1000 * interval_ms(session, count, mean_ms)
+            yield time_us, image

@@ -1,1 +1,0 @@
-"""HTTP clients for the two APIs, used by the commands."""

@@ -1,0 +1,247 @@
+"""`Beam`, a client of the service."""
+
+from __future__ import annotations
+
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from beam_client import _calls, _scanning
+from beam_client._bar import Shown, reported
+from beam_client._http import Blocking
+from beam_client._settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from os import PathLike
+
+    import httpx
+
+    from beam_client._measuring import Pace
+    from beam_client._sources import Measurable
+    from beam_client.images import Image
+    from beam_client.results import Check, KeyInfo, Measurement, NewKey, Progress, ScanJob
+
+
+class Beam:
+    """A client of the service. Use it for as many measurements as you like, and as a context manager if it should end.
+
+    Parameters
+    ----------
+    url : str, optional
+        Address of the service; else the environment's BEAM_URL, else http://localhost:8000.
+    key : str, optional
+        API key; else the environment's BEAM_API_KEY.
+    timeout_ms : float
+        How long one request may take.
+    retries : int
+        How often a request is sent again after a lost connection.
+    max_wait_ms : float
+        How long one request may wait in all when the service answers 429 or 503.
+    http : httpx.Client, optional
+        What sends the requests, with its proxies and certificates. It is not closed with this client.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        timeout_ms: float = 60_000,
+        retries: int = 4,
+        max_wait_ms: float = 65_000,
+        http: httpx.Client | None = None,
+    ) -> None:
+        self._settings = Settings.of(url, key, timeout_ms, retries, max_wait_ms)
+        self._given = http
+        self._own: httpx.Client | None = None
+
+    def __enter__(self) -> Beam:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Beam({self._settings.manners.url!r})"
+
+    def close(self) -> None:
+        """Close the connections. They are opened again when they are needed."""
+        if self._own:
+            self._own.close()
+            self._own = None
+
+    def measure(
+        self,
+        source: Measurable,
+        *,
+        session_id: str | None = None,
+        duration_ms: int | None = None,
+        fps: float | None = None,
+        live: bool = False,
+        pace: Pace = "batch",
+        include_raw: bool = False,
+        progress: Shown = None,
+    ) -> Measurement:
+        """Measure the vital signs of the person in a video, before a camera, or in frames.
+
+        Parameters
+        ----------
+        source : path, int or iterable
+            A video file, the number of a camera, or frames: pictures (JPEG or PNG bytes, paths, RGB arrays of uint8,
+            PIL images, or functions that make one), or pairs of capture time in milliseconds and picture.
+        session_id : str, optional
+            Which person this is; by default a new one.
+        duration_ms : int, optional
+            Length of the window, 10000 to 300000; by default 30000, or all of a shorter video.
+        fps : float, optional
+            Frames a second, for pictures without times.
+        live : bool
+            Whether frames are being taken now: they are read by a thread of their own, and those without a time get the
+            time at which they come.
+        pace : "batch" or "single"
+            Every frame, a second of them in a request; or single frames, when the service asks for the next.
+        include_raw : bool
+            Whether the result holds the pulse wave and the beats.
+        progress : callable, False or None
+            A function that takes each `Progress`. None draws a bar if stderr is a terminal, False does not.
+
+        Returns
+        -------
+        Measurement
+            A vital that the signal does not support has the value None, and a reason.
+
+        Raises
+        ------
+        BeamError
+            A subclass says what went wrong: `beam_client.errors` has them all.
+        """
+        http = self._blocking()
+        with reported(progress, "Measuring") as on_progress:
+            flow = _calls.measure(
+                source,
+                self._settings.manners,
+                on_progress,
+                session_id=session_id,
+                duration_ms=duration_ms,
+                fps=fps,
+                live=live,
+                pace=pace,
+                include_raw=include_raw,
+            )
+            return http.run(flow)
+
+    @overload
+    def scan(
+        self,
+        path: str | PathLike[str],
+        *,
+        wait: Literal[True] = ...,
+        webhook_url: str | None = ...,
+        timeout_ms: float = ...,
+        progress: Shown = ...,
+    ) -> Measurement: ...
+
+    @overload
+    def scan(
+        self,
+        path: str | PathLike[str],
+        *,
+        wait: Literal[False],
+        webhook_url: str | None = ...,
+        timeout_ms: float = ...,
+        progress: Shown = ...,
+    ) -> ScanJob: ...
+
+    def scan(
+        self,
+        path: str | PathLike[str],
+        *,
+        wait: bool = True,
+        webhook_url: str | None = None,
+        timeout_ms: float = 1000 * _scanning.PATIENCE_S,
+        progress: Shown = None,
+    ) -> Measurement | ScanJob:
+        """Upload a whole video to be analysed by the service.
+
+        Parameters
+        ----------
+        path : path
+            MP4, MOV, WebM or AVI, 5 s to 5 minutes, at most 100 MB.
+        wait : bool
+            Whether to wait for the result. Without, a `ScanJob` is returned, and `scan_status` asks for the result.
+        webhook_url : str, optional
+            Where the service posts the result.
+        timeout_ms : float
+            How long to wait for the result.
+        progress : callable, False or None
+            As for `measure`.
+
+        Raises
+        ------
+        ScanFailed
+            If the video has no result.
+        TimedOut
+            If the analysis takes longer than `timeout_ms`.
+        """
+        http = self._blocking()
+        with _scanning.open_video(Path(path)) as file, reported(progress, "Scanning") as on_progress:
+            wanted = _scanning.ScanWanted(webhook_url, timeout_ms / 1000, on_progress)
+            if wait:
+                return http.run(_scanning.scan(file, wanted, self._settings.manners))
+            return http.run(_scanning.upload(file, wanted, self._settings.manners))
+
+    def scan_status(self, session_id: str) -> ScanJob:
+        """Return what has become of a scan."""
+        return self._blocking().run(_scanning.status(session_id, self._settings.manners))
+
+    def watch(
+        self, session_id: str, *, every_ms: float = 2000, timeout_ms: float = 120_000
+    ) -> Iterator[Progress | Measurement]:
+        """Yield the states of a person's window as others fill it, and each finished measurement.
+
+        It begins with the last measurement, if there is one. It ends when nothing has changed for `timeout_ms`, or when
+        the service has forgotten the session. Each look, `every_ms`, counts against the key's limit.
+        """
+        flow = _calls.watch(session_id, every_ms, timeout_ms, self._settings.manners)
+        return self._blocking().each(flow)
+
+    def check(self, image: Image) -> Check:
+        """Look at one picture before a measurement, for a face and for what should change."""
+        return self._blocking().run(_calls.check(image, self._settings.manners))
+
+    def create_key(self, name: str = "") -> NewKey:
+        """Ask the service for a free key, without having one. `name` says what it is for.
+
+        Raises ServiceError if the service gives none to the public.
+        """
+        http = Blocking(self._given or self._opened(), self._settings.url, "")
+        return http.run(_calls.create_key(name, self._settings.manners))
+
+    def key_info(self) -> KeyInfo:
+        """Return the key's tier, limit and usage."""
+        return self._blocking().run(_calls.key_info(self._settings.manners))
+
+    def measurement(self, measurement_id: str) -> Measurement:
+        """Return a measurement of the last 24 hours. Raises NotFound."""
+        return self._blocking().run(_calls.measurement(measurement_id, self._settings.manners))
+
+    def session(self, session_id: str) -> Progress | None:
+        """Return a person's window as it stands; None if nothing is known of this person."""
+        return self._blocking().run(_calls.session(session_id, self._settings.manners))
+
+    def forget(self, session_id: str) -> None:
+        """Make the service forget a person: window, face and results."""
+        self._blocking().run(_calls.forget(session_id, self._settings.manners))
+
+    def _blocking(self) -> Blocking:
+        key = self._settings.require_key()
+        return Blocking(self._given or self._opened(), self._settings.url, key)
+
+    def _opened(self) -> Any:
+        if self._own is None:
+            import httpx
+
+            self._own = httpx.Client(timeout=httpx.Timeout(**self._settings.timeouts_s))
+            weakref.finalize(self, self._own.close)  # for who ends neither it nor a `with`
+        return self._own
