@@ -28,7 +28,8 @@ class Post:
 
     `times_us` is None for frames without timestamps; several of those need `fps`. `allowance` is what the client may
     still send; with none, nothing is said of when to send the next frame. `marks` are digests of the frames, 8 bytes
-    each. `warnings` are about the form itself.
+    each. `warnings` are about the form itself. `stride_us` is from one measurement of a window that slides to the next;
+    None for windows that follow each other. A `final` request closes the window and needs no frames.
     """
 
     session: Session
@@ -41,6 +42,9 @@ class Post:
     marks: tuple[bytes, ...] = ()
     workload: Workload = field(init=False)
     warnings: tuple[str, ...] = ()
+    stride_us: int | None = None
+    include_series: bool = False
+    final: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "workload", Workload.of(self.frames))
@@ -49,11 +53,15 @@ class Post:
 
     @property
     def digest(self) -> bytes:
-        """The same for the same frames in any order and number; empty without timestamps: those are never a retry."""
+        """The same for the same frames in any order and number; empty without timestamps: those are never a retry.
+
+        The same frames once more, to close the window with them, are another request.
+        """
         if not self.times_us:
             return b""
         frames = sorted(set(zip(self.times_us, self.marks, strict=True)))
-        return hashlib.sha256(b"".join(b"%d:%b" % frame for frame in frames)).digest()[:8]
+        content = b"".join(b"%d:%b" % frame for frame in frames)
+        return hashlib.sha256(content + b"final" * self.final).digest()[:8]
 
     @property
     def given_times(self) -> bool:

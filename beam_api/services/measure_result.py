@@ -80,6 +80,16 @@ class Running:
     ppg: tuple[float | None, ...]
     sampling_rate: float
 
+    def to_json(self) -> bytes:
+        """As it is noted for other requests."""
+        return json.dumps(asdict(self), separators=(",", ":"), allow_nan=False).encode()
+
+    @classmethod
+    def from_json(cls, noted: bytes) -> Running:
+        """Undo `to_json`."""
+        values = json.loads(noted)
+        return cls(**{**values, "ppg": tuple(values["ppg"])})
+
     @classmethod
     def of(cls, seen: Partial) -> Running:
         """The running rate to a tenth, the pulse to three digits: it is only drawn."""
@@ -167,8 +177,8 @@ class Measurement:
         )
 
     @classmethod
-    def nothing(cls, times_us: list[int], *, with_raw: bool, **about: Any) -> Measurement:
-        """A window that could not be analysed: no vital, and every reason NOT_MEASURED."""
+    def nothing(cls, times_us: list[int], *, with_raw: bool, reason: str = "NOT_MEASURED", **about: Any) -> Measurement:
+        """A window that could not be analysed: no vital, each withheld for this reason."""
         span = span_us(times_us)
         return cls(
             frames=len(times_us),
@@ -181,7 +191,7 @@ class Measurement:
             duration_ms=round(span / 1000),
             frame_rate=round(len(times_us) / span * 1e6, 3) if span else 0.0,
             quality={**dict.fromkeys(VITALS, 0.0), "snr_db": None},
-            withheld=dict.fromkeys(VITALS, "NOT_MEASURED"),
+            withheld=dict.fromkeys(VITALS, reason),
             interval={},
             raw=Raw(0.0, (), (), ()) if with_raw else None,
             **about,

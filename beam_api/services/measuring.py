@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -13,9 +13,10 @@ from beam_api.exceptions import NotFound
 from beam_api.monitoring import counters
 from beam_api.services import clocks, pacing
 from beam_api.services.advice import Advice
+from beam_api.services.completed import Completed, finish_all
 from beam_api.services.measure_request import Post, ReadFrames
-from beam_api.services.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace
-from beam_api.services.rolling_rate import LOOK, running_rate
+from beam_api.services.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace, span_us
+from beam_api.services.rolling_rate import LOOK, shown_rate
 from beam_api.services.workload import LargeLane, Workload
 from beam_api.store.window_values import Appended, Arrival, Claim, LastFace, Look, OpenWindow, Session
 from rppg_core.errors import NoFaceDetected
@@ -40,18 +41,12 @@ AT_WORK = 4
 """Requests of a process whose frames are read, or whose windows are analysed, at the same time. The other threads wait
 for bodies of slow clients, for Redis, or for a result."""
 
+SHORTEST_US = 9_999_000
+"""A window that a request closes is analysed from this length on; the shortest `duration_ms` may lack 1 ms, too."""
+
 _ATTEMPTS = 3
 """Claims on one window. One that has failed, or killed its analyst, this often gives a measurement without vitals: it
 must not stand in the way of its session, and trying again would not help."""
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """A finished measurement, and whether a request was answered with it before."""
-
-    measurement: Measurement
-    replayed: bool
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +112,15 @@ class Measuring:
         arrival, sessions = arrived or self._windows.ask(*self.arriving(post))
         mean_ms = post.paced(sessions)
         request = _Request(post.session, next_frame_in_ms=mean_ms, warnings=post.warnings)
-        if arrival.completed:
-            appended = self._windows.append(post.session, (), duration_us=post.duration_us, digest=post.digest)
+        if arrival.completed or not post.frames:
+            appended = self._windows.append(
+                post.session,
+                (),
+                duration_us=post.duration_us,
+                digest=post.digest,
+                raw=post.include_raw,
+                final=post.final,
+            )
             return self._answer(request, appended)
 
         times = post.times_us or _times(arrival.first_us, len(post.frames), post.fps)
@@ -135,7 +137,7 @@ class Measuring:
         )
         answer = self._answer(request, self._settled(post, appended))
         if isinstance(answer, Buffering):
-            answer = replace(answer, partial=running_rate(appended.newest))
+            answer = replace(answer, partial=shown_rate(self._windows, post.session, appended))
         return answer
 
     def check(self, frame: bytes) -> Checked:
@@ -201,6 +203,9 @@ class Measuring:
             face=LastFace(face.time_us, face.to_bytes()) if face else None,
             look=self._look,
             patient=True,
+            stride_us=post.stride_us,
+            series=post.include_series,
+            final=post.final,
         )
 
     def _read(self, frames: list[Frame], last: FaceState | None, workload: Workload) -> list[Reading]:
@@ -217,11 +222,16 @@ class Measuring:
         may_wait = self._waiting.acquire(blocking=False)
         try:
             end, settled = time.monotonic() + (HELD_S if may_wait else 0.0), appended
-            while settled.held and not (settled.claim or settled.taken):
+            while settled.held and not settled.due:
                 if patient := time.monotonic() < end:
                     time.sleep(_POLL_S)
                 settled = self._windows.append(
-                    post.session, (), duration_us=post.duration_us, digest=post.digest, patient=patient
+                    post.session,
+                    (),
+                    duration_us=post.duration_us,
+                    digest=post.digest,
+                    patient=patient,
+                    stride_us=post.stride_us,
                 )
             return replace(settled, restarted=appended.restarted)
         finally:
@@ -229,11 +239,14 @@ class Measuring:
                 self._waiting.release()
 
     def _answer(self, request: _Request, appended: Appended) -> Buffering | Completed:
-        if appended.claim:
-            return self._complete(request, appended, appended.claim)
-        if appended.taken:
-            return self._await(request, appended, appended.taken)
-        return _buffering(request, appended.window, appended.now_us, restarted=appended.restarted)
+        if not appended.due:
+            return _buffering(request, appended.window, appended.now_us, restarted=appended.restarted)
+        return finish_all(
+            appended.due,
+            lambda claim: self._complete(request, appended, claim),
+            lambda measurement_id: self._await(request, appended, measurement_id),
+            lambda claim: self._windows.release(request.session, claim),
+        )
 
     def _complete(self, request: _Request, appended: Appended, claim: Claim) -> Buffering | Completed:
         measurement = self._measure(request, appended, claim)
@@ -249,13 +262,16 @@ class Measuring:
     def _measure(self, request: _Request, appended: Appended, claim: Claim) -> Measurement:
         times = [at for at, _ in claim.records]
         state = FaceState.from_bytes(appended.window.face.packed) if appended.window.face else None
-        about = {
+        about: dict[str, Any] = {
             "session_id": request.session.session_id,
             "measurement_id": claim.measurement_id,
             "rejected": request.rejected,
             "at_us": appended.now_us,
             "face": SeenFace.of(state) if state else None,
         }
+        if span_us(times) < SHORTEST_US:
+            reason, guidance = "WINDOW_TOO_SHORT", request.guidance
+            return Measurement.nothing(times, with_raw=claim.raw, reason=reason, guidance=guidance, **about)
         if claim.token <= _ATTEMPTS:
             try:
                 with self._at_work:

@@ -8,12 +8,24 @@ memory of requests that lets a retry change nothing, for 10 minutes.
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from beam_api.exceptions import InvalidParameter
+from beam_api.exceptions import InvalidParameter, NotFound
 from beam_api.store.client import store_errors, text
 from beam_api.store.scripts import Question, ask, load_script, send_atomically
-from beam_api.store.window_values import Appended, Arrival, Claim, Entry, LastFace, Look, OpenWindow, Saved, Session
+from beam_api.store.window_values import (
+    Appended,
+    Arrival,
+    Claim,
+    Entry,
+    LastFace,
+    Look,
+    OpenWindow,
+    Saved,
+    Session,
+    Stride,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +43,12 @@ ACTIVE_MS = 15_000
 
 _APPENDED_TO = (
     "window", "index", "samples", "last", "seen", "seen-before", "done", "closed", "face", "result", "before",
-    "parked", "coming",
+    "parked", "coming", "tail", "partial",
 )  # fmt: skip
+_RAW, _SERIES = 1, 2  # what may be asked of a measurement, as bits
+
+PARTIAL_MS = 6000
+"""For this long a running rate is shown: frames more than 5 s apart begin a new window."""
 
 
 class WindowStore:
@@ -87,8 +103,11 @@ class WindowStore:
         face: LastFace | None = None,
         look: Look | None = None,
         patient: bool = False,
+        stride_us: int | None = None,
+        series: bool = False,
+        final: bool = False,
     ) -> Appended:
-        """Add the frames of one request, all or none; close the window if it is full; claim one that is due.
+        """Add the frames of one request, all or none; close the window if it is full; claim what is due.
 
         Parameters
         ----------
@@ -111,9 +130,18 @@ class WindowStore:
         patient : bool, optional
             Whether to allow for frames on their way: what a jump in capture time drops is put aside for a while, and a
             full window with an open gap may wait a little.
+        stride_us : int, optional
+            From one measurement to the next of a window that slides, if this request opens one. At least as much as
+            its duration, or none: windows follow each other.
+        series : bool, optional
+            Whether the course of the rates is to be kept.
+        final : bool, optional
+            Whether the window closes with this request, however long it is.
 
         Raises
         ------
+        NotFound
+            If there is no window to close.
         InvalidParameter
             If frames with and without timestamps would share a window. What is buffered is untouched.
         StoreUnavailable
@@ -124,11 +152,13 @@ class WindowStore:
             digest,
             "s" if digest else "u",
             duration_us,
-            int(raw),
+            raw * _RAW | series * _SERIES,
             "{}x{}".format(*frame_size) if frame_size else "",
             _TIME.pack(face.time_us) + face.packed if face else b"",
             str(look) if look else "",
             int(patient),
+            duration_us if stride_us is None else stride_us,
+            int(final),
             b"".join(_ENTRY.pack(entry.time_us, entry.digest) for entry in entries),
             *(entry.sample for entry in entries),
         ]
@@ -136,7 +166,14 @@ class WindowStore:
             reply = cast("list[Any]", self._append(keys=[session.name(kind) for kind in _APPENDED_TO], args=args))
         if text(reply[0]) == "mixed":
             raise InvalidParameter("timestamp_ms", "must be given for all frames of a window, or for none")
-        return _appended(_Reply._make([*reply[:14], reply[14:]]))
+        if text(reply[0]) == "none":
+            raise NotFound("There is no window to close: nothing is buffered.")
+        return _appended(_Reply._make(reply))
+
+    def note_partial(self, session: Session, partial: bytes) -> None:
+        """Keep a running rate, for the requests until the next one is found."""
+        with store_errors():
+            self._redis.set(session.name("partial"), partial, px=PARTIAL_MS)
 
     def save(self, session: Session, claim: Claim, result: bytes) -> Saved:
         """Keep the result of a claimed window for 24 h, and release the window and the session's share of the limit.
@@ -147,7 +184,8 @@ class WindowStore:
         closed = session.name("closed")
         aside = f"{closed}:{claim.measurement_id}"
         result_name = session.name(f"result:{claim.measurement_id}")
-        keys = [closed, aside, f"{aside}:samples", result_name, session.name("results")]
+        keys = [closed, aside, f"{aside}:samples", result_name]
+        keys += [session.name(kind) for kind in ("results", "last", "tail", "window", "samples")]
         with store_errors():
             # Who is measured need not be active any more; their next frame counts them again.
             self._redis.zrem(session.siblings, session.session_id)
@@ -162,21 +200,29 @@ class WindowStore:
         """The store's time in us, and the window: empty if only a full one is there, None if no frame is buffered."""
         now_us = ask(self._redis, self.arriving(session)[0])[0].now_us
         with store_errors():
-            (frames, first, duration), tail, face, closed = send_atomically(
+            state, tail, face, closed, ended = send_atomically(
                 self._redis,
-                ("HMGET", session.name("window"), "n", "first", "duration"),
+                ("HMGET", session.name("window"), "n", "first", "duration", "stride", "next"),
                 ("GETRANGE", session.name("index"), -_RECENT * _ENTRY.size, -1),
                 ("GET", session.name("face")),
                 ("EXISTS", session.name("closed")),
+                ("HGET", session.name("last"), "end"),
             )
-        if frames is None or not tail:
-            return now_us, OpenWindow(0, 0, 1, (), _face(face)) if closed else None
-        return now_us, OpenWindow(int(frames), int(first), int(duration), _times(tail), _face(face))
+            if state[0] is None or not tail:
+                return now_us, OpenWindow(0, 0, 1, (), _face(face)) if closed else None
+            window = OpenWindow(int(state[0]), int(state[1]), int(state[2]), _times(tail), _face(face))
+            if not state[4]:
+                return now_us, window
+            index = cast("bytes", self._redis.get(session.name("index")) or tail)
+        newest = [at for at in _times(index) if at > window.recent_us[-1] - window.duration_us]
+        stride = Stride(int(ended or 0), int(state[3]))
+        return now_us, replace(window, frames=len(newest), first_us=newest[0], stride=stride)
 
     def forget(self, session: Session) -> list[str]:
         """Delete all of a session. Returns the ids of the measurements deleted, made or still to be made."""
-        kinds = ("closed", "results", "result", "window", "index", "samples", "last", "seen", "seen-before", "done")
-        keys = [session.name(kind) for kind in (*kinds, "before", "face", "clock", "parked", "coming")]
+        kinds = ["closed", "results", "result", "window", "index", "samples", "last", "seen", "seen-before", "done"]
+        kinds += ["before", "face", "clock", "parked", "coming", "tail", "partial"]
+        keys = [session.name(kind) for kind in kinds]
         with store_errors():
             self._redis.zrem(session.siblings, session.session_id)
             return [text(i) for i in cast("list[Any]", self._forget(keys=keys))]
@@ -185,7 +231,7 @@ class WindowStore:
 class _Reply(NamedTuple):
     """What `append.lua` answers, as Redis gives it."""
 
-    what: bytes  # open, claimed or taken
+    what: bytes
     now: int
     frames: int
     first: int
@@ -193,30 +239,34 @@ class _Reply(NamedTuple):
     restarted: int
     tail: bytes
     face: bytes | None
-    measurement_id: bytes
     newest: bytes
     twins: list[bytes]
     held: int
     anew: int
     jump: int
-    claim: list[Any]
+    ended: bytes
+    stride: int
+    partial: bytes
+    due: list[list[Any]]
+    shared: bytes
 
 
 def _appended(reply: _Reply) -> Appended:
-    what, measurement_id = text(reply.what), text(reply.measurement_id)
+    shared = sorted(_records(reply.shared))
+    stride = Stride(int(reply.ended), int(reply.stride)) if reply.ended else None
     return Appended(
         now_us=int(reply.now),
         window=OpenWindow(
-            int(reply.frames), int(reply.first), int(reply.duration), _times(reply.tail), _face(reply.face)
+            int(reply.frames), int(reply.first), int(reply.duration), _times(reply.tail), _face(reply.face), stride
         ),
         restarted=bool(reply.restarted),
-        claim=_claim(measurement_id, reply.claim) if what == "claimed" else None,
-        taken=measurement_id if what == "taken" else None,
+        due=tuple(_claim(shared, *due) if due[1:] else text(due[0]) for due in reply.due),
         newest=sorted(_records(reply.newest)),
         twins=frozenset(int(time_us) for time_us in reply.twins),
         held=bool(reply.held),
         anew=int(reply.anew),
         jump_us=int(reply.jump),
+        partial=reply.partial,
     )
 
 
@@ -228,12 +278,15 @@ def _face(stored: bytes | None) -> LastFace | None:
     return LastFace(_TIME.unpack_from(stored)[0], stored[_TIME.size :]) if stored else None
 
 
-def _claim(measurement_id: str, reply: list[Any]) -> Claim:
-    token, cut, raw, size, records = reply
+def _claim(shared: list[tuple[int, bytes]], measurement_id: bytes, token: int, *about: bytes) -> Claim:
+    first, cut, asked, size, own = about
     width, _, height = text(size).partition("x")
     # Records after the cut were late when the window closed; they went on into the next one.
-    kept = sorted(record for record in _records(records) if record[0] <= int(cut))
-    return Claim(measurement_id, int(token), text(raw) == "1", (int(width or 0), int(height or 0)), kept)
+    records = sorted(_records(own)) or shared
+    kept = [record for record in records if int(first) <= record[0] <= int(cut)]
+    frame_size = int(width or 0), int(height or 0)
+    raw, series = bool(int(asked) & _RAW), bool(int(asked) & _SERIES)
+    return Claim(text(measurement_id), int(token), raw, frame_size, kept, series)
 
 
 def _records(packed: bytes) -> list[tuple[int, bytes]]:

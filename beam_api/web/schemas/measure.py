@@ -123,6 +123,10 @@ class MeasurementSchema(VitalsFieldsSchema):
         },
     )
     raw = fields.Nested(RawSchema)
+    results = fields.List(
+        fields.Nested(lambda: MeasurementSchema(exclude=("results",))),
+        metadata={"description": "Earlier measurements that the same request completed, oldest first; on POST alone."},
+    )
 
 
 class CheckSchema(Schema):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_FRAMES = 64
 _MOST_MS = 9 * 10**12
+_STRIDES = "must be a whole number from 1000 to duration_ms"
 _NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{0,20})?([eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -77,6 +78,19 @@ class MeasureFormSchema(Schema):
         validate=validate.Range(10_000, 300_000, error="must be a whole number from 10000 to 300000"),
         metadata={"description": "Length of the window; that of its first request holds."},
     )
+    stride_ms = DigitsField(
+        load_default=lambda: None,
+        validate=validate.Range(1000, 300_000, error=_STRIDES),
+        metadata={
+            "description": "Let the full window slide, and measure it each time that so much more has been captured. "
+            "At most `duration_ms`, which is the default: windows then follow each other. The stride of the request "
+            "that opened the window holds."
+        },
+    )
+    final = FlagField(
+        load_default=False,
+        metadata={"description": "Close the window with this request, however long it is. No frame is needed then."},
+    )
     include_raw = FlagField(load_default=False, metadata={"description": "Add the signals to the result."})
     session_id = fields.String(
         load_default="default",
@@ -127,10 +141,14 @@ def read_post(form: Form, key_id: str, query: Iterable[str] = ()) -> Post:
         while isinstance(problem, (dict, list)):
             problem = next(iter(problem.values() if isinstance(problem, dict) else problem))
         raise InvalidParameter(str(name), str(problem)) from error
+    if (params["stride_ms"] or 0) > params["duration_ms"]:
+        raise InvalidParameter("stride_ms", _STRIDES)
     frames = tuple(form.files.get("frame", ()))
     times = params["timestamp_ms"]
     if not any(frames):  # a form without a chosen file sends an empty one
-        raise MissingFrame(_where_files_are(form))
+        if not params["final"]:
+            raise MissingFrame(_where_files_are(form))
+        frames = ()
     if len(frames) > MOST_FRAMES:
         raise TooManyFrames(f"The request holds {len(frames)} frames; at most {MOST_FRAMES} are taken.")
     if times and len(times) != len(frames):
@@ -148,6 +166,8 @@ def read_post(form: Form, key_id: str, query: Iterable[str] = ()) -> Post:
         fps=params["fps"],
         duration_us=1000 * params["duration_ms"],
         include_raw=params["include_raw"],
+        stride_us=1000 * params["stride_ms"] if params["stride_ms"] else None,
+        final=params["final"],
         warnings=_warnings(form, query),
     )
 

@@ -48,6 +48,7 @@ LIMITS = Limits(file_bytes=8 * _MIB, files_bytes=32 * _MIB, body_bytes=33 * _MIB
 @bp.alt_response(202, schema=BufferingAnswerSchema, description="The window is filling.")
 @bp.alt_response(400, schema=ErrorEnvelopeSchema, description="A field or every frame is of no use.")
 @bp.alt_response(401, schema=ErrorEnvelopeSchema, description="No valid key.")
+@bp.alt_response(404, schema=ErrorEnvelopeSchema, description="`final`, and nothing is buffered.")
 @bp.alt_response(413, schema=ErrorEnvelopeSchema, description="The body or a frame is too large.")
 @bp.alt_response(415, schema=ErrorEnvelopeSchema, description="Not multipart/form-data.")
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
@@ -70,8 +71,12 @@ def measure() -> Response:
     if isinstance(answer, Buffering):
         counters.count_window(restarted=answer.restarted)
         return success(write_buffering(answer, request_log.elapsed_ms()), 202, warnings=list(answer.warnings))
-    counters.count_window(answer.measurement, replayed=answer.replayed)
-    response = success(write_measurement(answer.measurement), **measurement_meta(), warnings=list(answer.warnings))
+    for measurement in (*answer.others, answer.measurement):
+        counters.count_window(measurement, replayed=answer.replayed)
+    data = write_measurement(answer.measurement)
+    if answer.others:
+        data["results"] = [write_measurement(other) for other in answer.others]
+    response = success(data, **measurement_meta(), warnings=list(answer.warnings))
     if answer.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response

@@ -1,0 +1,170 @@
+"""Windows that a request closes, windows that slide, and the running rate between measurements, through HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.scenes import Scene
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+    from rppg_core.face.reader import Frame
+
+from tests.beam_api.web.measuring import FPS, START_MS, Post, batches, buffered, code
+
+VITALS = ("heart_rate", "hrv", "spo2", "stress_index", "respiration_rate")
+
+
+@pytest.fixture(scope="module")
+def long_frames() -> list[Frame]:
+    """16 s of a face at 72 bpm, 15 frames a second."""
+    scene = Scene(duration_s=16.0, fps=FPS, rmssd_ms=20.0, frame_size=(320, 300), eyes_px=42, seed=5)
+    return list(simulate_face(scene).frames(round(START_MS * 1000)))
+
+
+def without(data: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name not in names}
+
+
+# --- final
+
+
+def test_a_final_request_measures_a_window_of_its_real_length(post: Post, long_frames: list[Frame]) -> None:
+    parts = list(batches(long_frames[:180], 36))
+    for part in parts[:-1]:
+        assert post(part, duration_ms=60_000).status_code == 202
+    done = post(parts[-1], duration_ms=60_000, final="true")
+    assert done.status_code == 200
+    data = done.get_json()["data"]
+    assert (data["frames"], data["duration_ms"]) == (180, 12_000)
+    assert abs(data["heart_rate"] - 72) <= 2
+    again = post(parts[-1], duration_ms=60_000, final="true")
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.get_json()["data"] == data
+
+
+def test_a_short_window_gives_no_vital_and_says_why(
+    client: FlaskClient, post: Post, enterprise_key: str, long_frames: list[Frame]
+) -> None:
+    post(long_frames[:45])
+    done = post([], final="1")
+    assert done.status_code == 200
+    data = done.get_json()["data"]
+    assert {data[vital] for vital in VITALS} == {None}
+    assert {data["withheld"][vital] for vital in VITALS} == {"WINDOW_TOO_SHORT"}
+    assert (data["frames"], data["duration_ms"], data["confidence"]) == (45, 3000, 0.0)
+    assert data["verdict"] == "retake"
+    assert buffered(client, enterprise_key) == 0
+    again = post([], final="1")
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.get_json()["data"] == data
+    path = f"/api/rppg/measurements/{data['measurement_id']}"
+    assert client.get(path, headers={"X-API-Key": enterprise_key}).get_json()["data"] == data
+
+
+def test_a_single_frame_may_be_a_window(post: Post, long_frames: list[Frame]) -> None:
+    done = post(long_frames[:1], final="true", include_raw="true")
+    assert done.status_code == 200
+    assert (done.get_json()["data"]["frames"], done.get_json()["data"]["duration_ms"]) == (1, 0)
+
+
+def test_there_must_be_something_to_close(post: Post, long_frames: list[Frame]) -> None:
+    nothing = post([], final="true")
+    assert nothing.status_code == 404
+    assert code(nothing) == "NOT_FOUND"
+    assert code(post([])) == "MISSING_FRAME"
+    assert code(post([], final="false")) == "MISSING_FRAME"
+    assert code(post([], final="yes")) == "INVALID_PARAMETER"
+    post(long_frames[:15], session_id="other")
+    assert post([], final="true").status_code == 404
+
+
+def test_a_bad_final_request_closes_nothing(
+    client: FlaskClient, post: Post, enterprise_key: str, long_frames: list[Frame]
+) -> None:
+    post(long_frames[:15])
+    assert code(post([b"no picture"], final="true", timestamp_ms=START_MS + 1100)) == "UNSUPPORTED_IMAGE"
+    assert buffered(client, enterprise_key) == 15
+
+
+# --- strides
+
+
+@pytest.mark.parametrize("stride", ["999", "10001", "300001", "-1", "2.5", "x"])
+def test_a_stride_is_at_least_a_second_and_at_most_the_window(
+    post: Post, long_frames: list[Frame], stride: str
+) -> None:
+    refused = post(long_frames[:1], duration_ms=10_000, stride_ms=stride)
+    assert code(refused) == "INVALID_PARAMETER"
+    assert "stride_ms" in refused.get_json()["error"]["message"]
+
+
+def test_each_stride_gives_what_a_single_window_of_the_same_frames_gives(
+    client: FlaskClient, post: Post, enterprise_key: str, long_frames: list[Frame]
+) -> None:
+    found = []
+    for part in batches(long_frames, 15):
+        response = post(part, duration_ms=10_000, stride_ms=2000, session_id="monitor")
+        if response.status_code == 200:
+            found.append((part[-1], response.get_json()["data"]))
+        else:
+            assert response.get_json()["data"]["progress"] < 1
+    assert len(found) == 4
+    assert all("results" not in data for _, data in found)
+    about_the_request = {"session_id", "measurement_id", "timestamp", "face"}
+    for number, (newest, data) in enumerate(found):
+        assert (data["frames"], data["duration_ms"]) == (150, 10_000)
+        end = long_frames.index(newest) + 1
+        # A face is followed from frame to frame, so the single window has the same ones before it.
+        for at in range(0, end, 15):
+            if at and at == end - 150:
+                post([], session_id=f"single{number}", final="true")
+            single = post(long_frames[at : at + 15], duration_ms=10_000, session_id=f"single{number}")
+        assert without(data, about_the_request) == without(single.get_json()["data"], about_the_request)
+
+
+def test_earlier_strides_of_one_request_are_in_results(post: Post, long_frames: list[Frame]) -> None:
+    thin = long_frames[::3]  # 5 a second
+    post(thin[:45], duration_ms=10_000, stride_ms=1000)
+    done = post(thin[45:], duration_ms=10_000, stride_ms=1000)
+    data = done.get_json()["data"]
+    assert len(data["results"]) == 6
+    ids = [one["measurement_id"] for one in (*data["results"], data)]
+    assert len(set(ids)) == 7
+    assert all(set(one) == set(data) - {"results"} for one in data["results"])
+    again = post(thin[45:], duration_ms=10_000, stride_ms=1000)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.get_json()["data"] == data
+
+
+# --- the running rate
+
+
+@pytest.mark.parametrize("more", [{}, {"stride_ms": 2000}])
+def test_the_running_rate_never_falls_back_while_frames_keep_coming(
+    post: Post, long_frames: list[Frame], more: dict[str, int]
+) -> None:
+    shown, measured = [], 0
+    for part in batches(long_frames, 5):
+        response = post(part, duration_ms=10_000, **more)
+        if response.status_code == 200:
+            measured += 1
+        else:
+            shown.append(response.get_json()["data"]["partial"])
+    first = next(i for i, partial in enumerate(shown) if partial)
+    assert first <= 16
+    assert all(shown[first:])
+    assert all(partial["heart_rate"] == pytest.approx(72, abs=4) for partial in shown[first:])
+    assert measured == (4 if more else 1)
+
+
+def test_it_ends_with_the_measurement_that_a_final_request_closed(post: Post, long_frames: list[Frame]) -> None:
+    for part in batches(long_frames[:105], 15):
+        response = post(part)
+    assert response.get_json()["data"]["partial"]
+    post([], final="true")
+    assert post(long_frames[105:120]).get_json()["data"]["partial"] is None
