@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from beam_api.services.course import Course
     from rppg_core.face.reader import FaceState
     from rppg_core.rolling import Partial
 
@@ -155,6 +156,7 @@ class Measurement:
     guidance: tuple[str, ...]
     face: SeenFace | None
     raw: Raw | None
+    series: Course | None = None
 
     @classmethod
     def of(cls, vitals: Vitals, times_us: list[int], *, with_raw: bool, **about: Any) -> Measurement:

@@ -14,6 +14,7 @@ from beam_api.monitoring import counters
 from beam_api.services import clocks, pacing
 from beam_api.services.advice import Advice
 from beam_api.services.completed import Completed, finish_all
+from beam_api.services.course import course, no_course
 from beam_api.services.measure_request import Post, ReadFrames
 from beam_api.services.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace, span_us
 from beam_api.services.rolling_rate import LOOK, shown_rate
@@ -269,13 +270,16 @@ class Measuring:
             "at_us": appended.now_us,
             "face": SeenFace.of(state) if state else None,
         }
+        unknown = no_course(times[0] / 1000) if claim.series else None
         if span_us(times) < SHORTEST_US:
-            reason, guidance = "WINDOW_TOO_SHORT", request.guidance
-            return Measurement.nothing(times, with_raw=claim.raw, reason=reason, guidance=guidance, **about)
+            about |= {"reason": "WINDOW_TOO_SHORT", "guidance": request.guidance, "series": unknown}
+            return Measurement.nothing(times, with_raw=claim.raw, **about)
         if claim.token <= _ATTEMPTS:
             try:
+                trace = _trace(claim.records, claim.frame_size)
                 with self._at_work:
-                    vitals = self._analyse(_trace(claim.records, claim.frame_size))
+                    vitals = self._analyse(trace)
+                    about["series"] = course(trace, times[0] / 1000) if claim.series else None
                 return Measurement.of(
                     vitals,
                     times,
@@ -288,6 +292,7 @@ class Measuring:
                     self._windows.release(request.session, claim)
                     raise
                 structlog.get_logger().exception("analysis failed", measurement_id=claim.measurement_id)
+        about["series"] = unknown
         return Measurement.nothing(times, with_raw=claim.raw, guidance=request.guidance, **about)
 
     def _await(self, request: _Request, appended: Appended, measurement_id: str) -> Buffering | Completed:

@@ -106,6 +106,23 @@ class RawSchema(Schema):
     beats_ms = fields.List(fields.Float(), required=True)
 
 
+def _values(description: str) -> Any:
+    return fields.List(fields.Float(allow_none=True), required=True, metadata={"description": description})
+
+
+class SeriesSchema(Schema):
+    """The course of the rates: values `step_ms` apart, null where not known."""
+
+    step_ms = fields.Integer(required=True)
+    start_ms = fields.Float(
+        required=True, metadata={"description": "Moment of the first value, on the clock of the capture times."}
+    )
+    heart_rate = _values("Beats per minute, each of the 10 s around its moment.")
+    heart_rate_low = _values("Lower end of its 90 % range.")
+    heart_rate_high = _values("Upper end of its 90 % range.")
+    respiration_rate = _values("Breaths per minute, each of the 30 s around its moment.")
+
+
 class MeasurementSchema(VitalsFieldsSchema):
     """A finished measurement."""
 
@@ -123,6 +140,7 @@ class MeasurementSchema(VitalsFieldsSchema):
         },
     )
     raw = fields.Nested(RawSchema)
+    series = fields.Nested(SeriesSchema, metadata={"description": "If it was asked for."})
     results = fields.List(
         fields.Nested(lambda: MeasurementSchema(exclude=("results",))),
         metadata={"description": "Earlier measurements that the same request completed, oldest first; on POST alone."},
@@ -235,8 +253,9 @@ def write_measurement(measurement: Measurement) -> dict[str, Any]:
         "timestamp": _second(measurement.at_us),
     }
     del data["at_us"]
-    if measurement.raw is None:
-        del data["raw"]
+    for extra in ("raw", "series"):
+        if data[extra] is None:
+            del data[extra]
     return data
 
 

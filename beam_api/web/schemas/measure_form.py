@@ -92,6 +92,9 @@ class MeasureFormSchema(Schema):
         metadata={"description": "Close the window with this request, however long it is. No frame is needed then."},
     )
     include_raw = FlagField(load_default=False, metadata={"description": "Add the signals to the result."})
+    include_series = FlagField(
+        load_default=False, metadata={"description": "Add the course of heart rate and breathing to the result."}
+    )
     session_id = fields.String(
         load_default="default",
         validate=validate.Regexp(r"[A-Za-z0-9._-]{1,64}\Z", error="must be 1 to 64 of A-Z a-z 0-9 . _ -"),
@@ -167,6 +170,7 @@ def read_post(form: Form, key_id: str, query: Iterable[str] = ()) -> Post:
         duration_us=1000 * params["duration_ms"],
         include_raw=params["include_raw"],
         stride_us=1000 * params["stride_ms"] if params["stride_ms"] else None,
+        include_series=params["include_series"],
         final=params["final"],
         warnings=_warnings(form, query),
     )

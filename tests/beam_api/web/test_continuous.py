@@ -168,3 +168,41 @@ def test_it_ends_with_the_measurement_that_a_final_request_closed(post: Post, lo
     assert response.get_json()["data"]["partial"]
     post([], final="true")
     assert post(long_frames[105:120]).get_json()["data"]["partial"] is None
+
+
+# --- the course of the rates
+
+
+def test_the_course_of_the_rates_is_there_if_it_was_asked_for(post: Post, long_frames: list[Frame]) -> None:
+    for part in batches(long_frames[:180], 30):
+        done = post(part, duration_ms=12_000, include_series=part[0] == long_frames[60])
+    series = done.get_json()["data"]["series"]
+    assert set(series) == {
+        "step_ms", "start_ms", "heart_rate", "heart_rate_low", "heart_rate_high", "respiration_rate",
+    }  # fmt: skip
+    assert (series["step_ms"], series["start_ms"]) == (1000, START_MS + 5000)
+    values = zip(series["heart_rate_low"], series["heart_rate"], series["heart_rate_high"], strict=True)
+    known = [(low, rate, high) for low, rate, high in values if rate is not None]
+    assert known
+    assert len(series["heart_rate"]) == 3
+    assert all(low < rate < high and abs(rate - 72) <= 3 for low, rate, high in known)
+    assert series["respiration_rate"] == [None] * 3
+
+
+def test_a_short_window_has_a_course_without_values(post: Post, long_frames: list[Frame]) -> None:
+    post(long_frames[:30], include_series="1")
+    series = post([], final="1").get_json()["data"]["series"]
+    assert (series["heart_rate"], series["respiration_rate"]) == ([], [])
+
+
+def test_a_failure_of_the_course_costs_nobody_a_measurement(
+    post: Post, long_frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_trace: object) -> None:
+        raise RuntimeError("as it happens")
+
+    monkeypatch.setattr("beam_api.services.course.series", fail)
+    for part in batches(long_frames[:150], 50):
+        done = post(part, duration_ms=10_000, include_series="true")
+    assert abs(done.get_json()["data"]["heart_rate"] - 72) <= 2
+    assert done.get_json()["data"]["series"]["heart_rate"] == []
