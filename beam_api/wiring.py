@@ -18,6 +18,7 @@ from beam_api.services.root_secret import secret_key
 from beam_api.services.scan_lifecycle import ScanLifecycle
 from beam_api.services.scanning import Scanning
 from beam_api.services.signup import Signup
+from beam_api.services.trend import Trends
 from beam_api.services.webhook_delivery import WebhookDelivery
 from beam_api.services.webhook_signing import WebhookSecrets
 from beam_api.store.client import connect
@@ -25,6 +26,7 @@ from beam_api.store.deliveries import DeliveryStore
 from beam_api.store.keys import KeyStore
 from beam_api.store.results import ResultStore
 from beam_api.store.scans import ScanStore
+from beam_api.store.trend import TrendStore
 from beam_api.store.usage import UsageStore
 from beam_api.store.webhook_secrets import SecretVersionStore
 from beam_api.store.windows import WindowStore
@@ -65,6 +67,7 @@ def build_parts(settings: Settings, *, redis: Redis | None = None, reader: FaceR
         ),
         webhook_secrets=scan.secrets,
         exposition=Exposition(settings, client, scan.queue),
+        trends=Trends(TrendStore(client)),
     )
 
 

@@ -18,6 +18,7 @@ from beam_api.services.course import course, no_course
 from beam_api.services.measure_request import Post, ReadFrames
 from beam_api.services.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace, span_us
 from beam_api.services.rolling_rate import LOOK, shown_rate
+from beam_api.services.trend import trend_entry
 from beam_api.services.workload import LargeLane, Workload
 from beam_api.store.window_values import Appended, Arrival, Claim, LastFace, Look, OpenWindow, Session
 from rppg_core.errors import NoFaceDetected
@@ -252,7 +253,8 @@ class Measuring:
     def _complete(self, request: _Request, appended: Appended, claim: Claim) -> Buffering | Completed:
         measurement = self._measure(request, appended, claim)
         self._results.point(request.session, claim.measurement_id)
-        saved = self._windows.save(request.session, claim, measurement.to_json())
+        entry = trend_entry(measurement, claim.records[-1][0])
+        saved = self._windows.save(request.session, claim, measurement.to_json(), entry)
         if saved == "gone":  # the person was forgotten meanwhile
             self._results.unpoint([claim.measurement_id])
         if saved in ("saved", "gone"):

@@ -25,6 +25,11 @@ class Session:
         return f"{PREFIX}:{{{self.key_id}:{self.session_id}}}:{kind}"
 
     @property
+    def channel(self) -> str:
+        """Name of the channel on which listeners are told that there is something new."""
+        return self.name("news")
+
+    @property
     def siblings(self) -> str:
         """Name of the set of the key's active sessions."""
         return f"{PREFIX}:{{{self.key_id}}}:active"

@@ -175,8 +175,10 @@ class WindowStore:
         with store_errors():
             self._redis.set(session.name("partial"), partial, px=PARTIAL_MS)
 
-    def save(self, session: Session, claim: Claim, result: bytes) -> Saved:
+    def save(self, session: Session, claim: Claim, result: bytes, trend: bytes = b"") -> Saved:
         """Keep the result of a claimed window for 24 h, and release the window and the session's share of the limit.
+
+        `trend` is what is kept of it for the person's trend. Listeners are told.
 
         Returns "saved"; "exists" if another analyst's was kept before; "stale" if a newer claim is at work; "gone" if
         the session was forgotten meanwhile. Nothing is changed unless "saved".
@@ -185,11 +187,12 @@ class WindowStore:
         aside = f"{closed}:{claim.measurement_id}"
         result_name = session.name(f"result:{claim.measurement_id}")
         keys = [closed, aside, f"{aside}:samples", result_name]
-        keys += [session.name(kind) for kind in ("results", "last", "tail", "window", "samples")]
+        keys += [session.name(kind) for kind in ("results", "last", "tail", "window", "samples", "trend", "events")]
+        args: list[str | bytes | int] = [claim.measurement_id, claim.token, result, trend, session.channel]
         with store_errors():
             # Who is measured need not be active any more; their next frame counts them again.
             self._redis.zrem(session.siblings, session.session_id)
-            return cast("Saved", text(self._save(keys=keys, args=[claim.measurement_id, claim.token, result])))
+            return cast("Saved", text(self._save(keys=keys, args=args)))
 
     def release(self, session: Session, claim: Claim) -> None:
         """Give a claimed window back, so that the next request may claim it at once."""
@@ -221,7 +224,7 @@ class WindowStore:
     def forget(self, session: Session) -> list[str]:
         """Delete all of a session. Returns the ids of the measurements deleted, made or still to be made."""
         kinds = ["closed", "results", "result", "window", "index", "samples", "last", "seen", "seen-before", "done"]
-        kinds += ["before", "face", "clock", "parked", "coming", "tail", "partial"]
+        kinds += ["before", "face", "clock", "parked", "coming", "tail", "partial", "trend", "events"]
         keys = [session.name(kind) for kind in kinds]
         with store_errors():
             self._redis.zrem(session.siblings, session.session_id)

@@ -29,6 +29,7 @@ SCAN = "/scan-session/<session_id>"
 ROWS = {
     ("GET", "/api/rppg/measurements/<measurement_id>"): "measurement",
     ("GET", "/api/rppg/sessions/<session_id>"): "person",
+    ("GET", "/api/rppg/sessions/<session_id>/trend"): "person",
     ("DELETE", "/api/rppg/sessions/<session_id>"): "person",
     ("POST", f"/api/v1{SCAN}/video"): "scan",
     ("GET", f"/api/v1{SCAN}/vitals"): "scan",

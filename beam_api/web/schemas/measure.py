@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from rppg_core.trace.traces import Trace
 
 
-def _null(kind: type[fields.Field[Any]], description: str) -> Any:
+def null_or(kind: type[fields.Field[Any]], description: str) -> Any:
+    """A required field that may be null."""
     return kind(allow_none=True, required=True, metadata={"description": description})
 
 
@@ -47,12 +48,12 @@ class VitalsFieldsSchema(Schema):
     session_id = fields.String(required=True)
     frames = fields.Integer(required=True)
     rejected = fields.List(fields.Nested(RejectedSchema), required=True)
-    heart_rate = _null(fields.Integer, "Beats per minute.")
-    hrv = _null(fields.Float, "RMSSD in milliseconds.")
-    spo2 = _null(fields.Integer, "Percent; an uncalibrated estimate.")
-    stress_index = _null(fields.Float, "Baevsky's index.")
-    respiration_rate = _null(fields.Integer, "Breaths per minute.")
-    confidence = _null(fields.Float, "0-1; from 0.7 on, the heart rate is within 2 bpm with a probability of 0.98.")
+    heart_rate = null_or(fields.Integer, "Beats per minute.")
+    hrv = null_or(fields.Float, "RMSSD in milliseconds.")
+    spo2 = null_or(fields.Integer, "Percent; an uncalibrated estimate.")
+    stress_index = null_or(fields.Float, "Baevsky's index.")
+    respiration_rate = null_or(fields.Integer, "Breaths per minute.")
+    confidence = null_or(fields.Float, "0-1; from 0.7 on, the heart rate is within 2 bpm with a probability of 0.98.")
     duration_ms = fields.Integer(required=True)
     timestamp = fields.String(required=True, metadata={"format": "date-time", "example": "2026-05-15T14:30:00Z"})
     guidance = fields.List(fields.String(), required=True)
@@ -62,7 +63,7 @@ class VitalsFieldsSchema(Schema):
 class RunningSchema(Schema):
     """What the newest seconds of the window show, about once a second from 5 s on."""
 
-    heart_rate = _null(fields.Float, "Beats per minute; null while its confidence is below 0.3.")
+    heart_rate = null_or(fields.Float, "Beats per minute; null while its confidence is below 0.3.")
     confidence = fields.Float(required=True)
     ppg = fields.List(fields.Float(), required=True, metadata={"description": "The newest 5 s; empty without a rate."})
     sampling_rate = fields.Float(required=True, metadata={"description": "Of ppg, in Hz."})
@@ -74,7 +75,7 @@ class BufferingSchema(VitalsFieldsSchema):
     progress = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1})
     restarted = fields.Boolean(required=True)
     partial = fields.Nested(RunningSchema, allow_none=True, required=True)  # type: ignore[assignment]
-    next_frame_in_ms = _null(
+    next_frame_in_ms = null_or(
         fields.Integer,
         "For clients that send one frame per request: take the next one so long after this answer. Null for others.",
     )
@@ -236,7 +237,7 @@ def write_buffering(window: Buffering, spent_ms: float = 0.0) -> dict[str, Any]:
         "restarted": window.restarted,
         **_NO_VITALS,
         "duration_ms": window.duration_ms,
-        "timestamp": _second(window.at_us),
+        "timestamp": to_the_second(window.at_us),
         "guidance": list(window.guidance),
         "face": asdict(window.face) if window.face else None,
         "partial": asdict(window.partial) if window.partial else None,
@@ -250,7 +251,7 @@ def write_measurement(measurement: Measurement) -> dict[str, Any]:
         "status": "complete",
         **asdict(measurement),
         "verdict": verdict(measurement.confidence, measurement.withheld),
-        "timestamp": _second(measurement.at_us),
+        "timestamp": to_the_second(measurement.at_us),
     }
     del data["at_us"]
     for extra in ("raw", "series"):
@@ -285,5 +286,6 @@ def measurement_meta() -> dict[str, Any]:
     return dict(_META)
 
 
-def _second(at_us: int) -> str:
+def to_the_second(at_us: int) -> str:
+    """A time as the measure API writes it."""
     return datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

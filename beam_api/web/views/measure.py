@@ -109,7 +109,7 @@ def measurement(measurement_id: str) -> Response:
 @bp.alt_response(404, schema=ErrorEnvelopeSchema, description="Nothing is known of this person.")
 def session(session_id: str) -> Response:
     """Show a person's window, and their last measurement."""
-    window = parts().measuring.window(_session(session_id))
+    window = parts().measuring.window(session_of(session_id))
     return success({**write_buffering(window), "last_measurement_id": window.last_measurement_id})
 
 
@@ -118,7 +118,7 @@ def session(session_id: str) -> Response:
 @bp.alt_response(404, schema=ErrorEnvelopeSchema, description="This can't be the name of a person.")
 def forget(session_id: str) -> Response:
     """Forget a person: window, face and results."""
-    parts().measuring.forget(_session(session_id))
+    parts().measuring.forget(session_of(session_id))
     return Response(status=204)
 
 
@@ -141,7 +141,8 @@ def _allowance() -> Allowance:
     return Allowance(standing.bucket.limit, standing.remaining, free_in_ms)
 
 
-def _session(session_id: str) -> Session:
+def session_of(session_id: str) -> Session:
+    """The session of the current key with this name. Raises NotFound if it can't be one."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", session_id):
         raise NotFound
     return Session(g.key.key_id, session_id)

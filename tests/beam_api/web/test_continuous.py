@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import struct
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from beam_api.store.trend import TrendStore
+from beam_api.store.window_values import Claim
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
+    from redis import Redis
 
+    from beam_api.web.context import Parts
     from rppg_core.face.reader import Frame
 
+from tests.beam_api.store.people import Person
 from tests.beam_api.web.measuring import FPS, START_MS, Post, batches, buffered, code
 
 VITALS = ("heart_rate", "hrv", "spo2", "stress_index", "respiration_rate")
@@ -206,3 +213,50 @@ def test_a_failure_of_the_course_costs_nobody_a_measurement(
         done = post(part, duration_ms=10_000, include_series="true")
     assert abs(done.get_json()["data"]["heart_rate"] - 72) <= 2
     assert done.get_json()["data"]["series"]["heart_rate"] == []
+
+
+# --- the trend
+
+
+def test_the_trend_holds_what_was_measured_oldest_first_and_is_forgotten_with_the_person(
+    client: FlaskClient, post: Post, enterprise_key: str, long_frames: list[Frame], parts: Parts
+) -> None:
+    headers, path = {"X-API-Key": enterprise_key}, "/api/rppg/sessions/anna/trend"
+    assert code(client.get(path, headers=headers)) == "NOT_FOUND"
+    post(long_frames[:1], session_id="leo")
+    empty = client.get("/api/rppg/sessions/leo/trend", headers=headers)
+    assert empty.get_json()["data"] == {"measurements": []}
+    found = []
+    for part in batches(long_frames, 15):
+        response = post(part, duration_ms=10_000, stride_ms=2000, session_id="anna")
+        if response.status_code == 200:
+            found.append((response.get_json()["data"], part[-1].time_us / 1000))
+    trend = client.get(path, headers=headers).get_json()["data"]["measurements"]
+    names = ("measurement_id", "timestamp", *VITALS, "confidence", "interval", "verdict")
+    assert trend == [{name: data[name] for name in names} | {"at_ms": at_ms} for data, at_ms in found]
+    assert client.get(f"{path}?limit=2", headers=headers).get_json()["data"]["measurements"] == trend[-2:]
+    stranger = {"X-API-Key": parts.keys.create("stranger").key}
+    assert code(client.get(path, headers=stranger)) == "NOT_FOUND"
+    assert client.delete("/api/rppg/sessions/anna", headers=headers).status_code == 204
+    assert code(client.get(path, headers=headers)) == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "1.5", "9" * 30, "²", "5&limit=6"])
+def test_a_limit_of_the_trend_is_from_1_to_1000(client: FlaskClient, enterprise_key: str, limit: str) -> None:
+    refused = client.get(f"/api/rppg/sessions/anna/trend?limit={limit}", headers={"X-API-Key": enterprise_key})
+    assert code(refused) == "INVALID_PARAMETER"
+    assert "limit" in refused.get_json()["error"]["message"]
+
+
+def test_of_many_measurements_the_trend_keeps_a_thousand_of_the_last_day(redis: Redis) -> None:
+    person, trends = Person(redis), TrendStore(redis)
+    now_ms = round(1000 * time.time())
+    redis.rpush(person.session.name("trend"), struct.pack(">Q", now_ms - 25 * 3600 * 1000) + b"old")
+    for number in range(1003):
+        claim = Claim(f"msr_{number}", 1, False, (1, 1), [])
+        redis.hset(person.session.name(f"closed:msr_{number}"), mapping={"attempts": 1, "n": 1, "duration": 1})
+        assert person.store.save(person.session, claim, b"{}", b"%d" % number) == "saved"
+    kept = trends.newest(person.session, 1000, now_ms)
+    assert kept == [b"%d" % number for number in range(3, 1003)]
+    assert redis.llen(person.session.name("trend")) == 1000
+    assert trends.newest(person.session, 1000, now_ms + 25 * 3600 * 1000) == []
