@@ -32,6 +32,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers import gthread
 
 from beam_api.host.process import is_shortage
+from beam_api.server.detaching import DETACH, Detached, StreamSocket, begin_to_end, detach
 from beam_api.server.handover import Ending, Handover
 from beam_api.server.http_head import Head, check, refusal
 from beam_api.server.lingering import LINGER_S, Lingering
@@ -40,6 +41,7 @@ from beam_api.server.shortage import PAUSE_S, Shortage
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 OVERRIDDEN: dict[type, tuple[str, ...]] = {
     gthread.TConn: ("__init__", "init", "close"),
@@ -65,6 +67,7 @@ class Connection(gthread.TConn):  # type: ignore[misc] # gunicorn has no types
 
     sock: Any
     initialized: bool
+    detached: Callable[[], None] | None = None  # gives it to who goes on with its answer
 
     def __init__(self, worker: WebWorker, client_socket: socket.socket, client: Any, server: Any) -> None:
         super().__init__(worker.cfg, client_socket, client, server)
@@ -92,8 +95,10 @@ class Connection(gthread.TConn):  # type: ignore[misc] # gunicorn has no types
         self.parser = RequestParser(self.cfg, self.patient, self.client)
 
     def close(self, graceful: bool = False) -> None:
-        """Close it; gracefully, when the client has closed too, or soon."""
-        if graceful:
+        """Close it; gracefully, when the client has closed too, or soon. A detached one goes on elsewhere."""
+        if self.detached:
+            self.detached()
+        elif graceful:
             self._worker.lingering.add(self.sock)
         else:
             util.close(self.sock)
@@ -102,6 +107,7 @@ class Connection(gthread.TConn):  # type: ignore[misc] # gunicorn has no types
 class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
     """Runs the app in threads, for requests whose heads are complete."""
 
+    wsgi: Any
     handover = Handover.of_child()
     _close_at: float | None = None
 
@@ -115,6 +121,16 @@ class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
         for _ in range(self.cfg.threads):
             pool.submit(all_run.wait, HEAD_S)
         return pool
+
+    def offer_detaching(self) -> None:
+        """Let the app answer with what goes on without a thread."""
+        app: Any = self.wsgi
+
+        def with_detach(environ: dict[str, Any], start_response: Any) -> Any:
+            environ[DETACH] = detach
+            return app(environ, start_response)
+
+        self.wsgi = with_detach
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Begin or stop to accept: for a while where there are too many connections, for good when the worker stops."""
@@ -176,6 +192,9 @@ class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
         check(req)
         try:
             return super().handle_request(req, conn)
+        except Detached as left:
+            conn.detached = partial(left.begin, StreamSocket(conn.sock, chunked=req.version > (1, 0)))
+            return False
         except TimeoutError:
             raise errors.NoMoreData from None
 
@@ -229,6 +248,8 @@ class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
 
     def murder_keepalived(self, force: bool = False) -> None:
         """Close idle connections whose time is over; a worker that stops calls it at least once a second."""
+        if not self.alive:
+            begin_to_end()
         if not self.alive and self.handover.ending() is not Ending.REPLACED:
             self._close_at = self._close_at or time.monotonic() + LINGER_S
             self._cap_keepalive(self._close_at)

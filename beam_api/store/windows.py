@@ -43,7 +43,7 @@ ACTIVE_MS = 15_000
 
 _APPENDED_TO = (
     "window", "index", "samples", "last", "seen", "seen-before", "done", "closed", "face", "result", "before",
-    "parked", "coming", "tail", "partial",
+    "parked", "coming", "tail", "partial", "events",
 )  # fmt: skip
 _RAW, _SERIES = 1, 2  # what may be asked of a measurement, as bits
 
@@ -56,8 +56,9 @@ class WindowStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        self._arrive, self._active, self._append, self._save, self._release, self._forget = (
-            load_script(client, name) for name in ("arrive", "active", "append", "save", "release", "forget")
+        self._arrive, self._active, self._append, self._save, self._release, self._forget, self._note_partial = (
+            load_script(client, name)
+            for name in ("arrive", "active", "append", "save", "release", "forget", "note_partial")
         )
 
     def ask(self, arrival: Question[Arrival], sessions: Question[int]) -> tuple[Arrival, int]:
@@ -159,6 +160,7 @@ class WindowStore:
             int(patient),
             duration_us if stride_us is None else stride_us,
             int(final),
+            session.channel,
             b"".join(_ENTRY.pack(entry.time_us, entry.digest) for entry in entries),
             *(entry.sample for entry in entries),
         ]
@@ -171,9 +173,9 @@ class WindowStore:
         return _appended(_Reply._make(reply))
 
     def note_partial(self, session: Session, partial: bytes) -> None:
-        """Keep a running rate, for the requests until the next one is found."""
+        """Keep a running rate, for the requests until the next one is found, and tell listeners."""
         with store_errors():
-            self._redis.set(session.name("partial"), partial, px=PARTIAL_MS)
+            self._note_partial(keys=[session.name("partial")], args=[partial, PARTIAL_MS, session.channel])
 
     def save(self, session: Session, claim: Claim, result: bytes, trend: bytes = b"") -> Saved:
         """Keep the result of a claimed window for 24 h, and release the window and the session's share of the limit.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from beam_api.services.measuring import Measuring
     from beam_api.services.scanning import Scanning
     from beam_api.services.signup import Signup
+    from beam_api.services.streaming import Streaming
     from beam_api.services.trend import Trends
     from beam_api.services.webhook_signing import WebhookSecrets
     from rppg_core.face.reader import FaceReader
@@ -40,6 +41,7 @@ class Parts:
     webhook_secrets: WebhookSecrets
     exposition: Exposition
     trends: Trends
+    streaming: Streaming
 
 
 def parts() -> Parts:

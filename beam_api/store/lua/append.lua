@@ -18,12 +18,14 @@
 --       11 index of the last window that was closed (string)  12 parked (list of digest, time, sample: frames that a
 --       jump in capture time put aside)  13 coming (zset: digests of requests that are being read, by arrival in us)
 --       14 tail (list: the newest samples of the last window)  15 partial (string: the running rate as last shown)
+--       16 events (stream: what listeners are told)
 -- ARGV  1 request digest, '' if unstamped  2 mode, s or u: stamped or not  3 duration in us
 --       4 what is asked of the measurement, bits: 1 raw signals, 2 series
 --       5 frame size  6 face or ''  7 when the newest samples are wanted too: '' for never, or numbers as `Look` has
 --       8 1 if what a jump drops is put aside, and a full window with an open gap waits for late frames; else 0
 --       9 stride in us, the duration for windows that don't overlap  10 1 if the window closes with this request
---       11 entries: (time, digest) of each frame, sorted by time, 16 bytes each  12... their samples
+--       11 channel on which listeners are told that there is something new
+--       12 entries: (time, digest) of each frame, sorted by time, 16 bytes each  13... their samples
 -- Reply { what, now, n, first, duration, restarted, last 32 entries, face, newest samples, twins, held, anew, jump,
 --       end of the last window if another part of this one comes next, stride, running rate, due, shared samples },
 --       what being ok, or the errors mixed and none (there is no window to close).
@@ -36,10 +38,10 @@
 --       Samples come as one string, each record after its length: a thousand replies would cost the client milliseconds
 local WIN, IDX, SMP, LAST, SEEN, OLD = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local DONE, CLOSED, FACE, RESULT, BEFORE = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local PARKED, COMING, TAIL, PARTIAL = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local PARKED, COMING, TAIL, PARTIAL, EVENTS = KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
 local digest, mode, duration, asked, size = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local face, look, patient, stride, final = ARGV[6], ARGV[7], ARGV[8] == '1', tonumber(ARGV[9]), ARGV[10] == '1'
-local entries, SAMPLE = ARGV[11], 11
+local channel, entries, SAMPLE = ARGV[11], ARGV[12], 12
 
 local SILENCE = 5000000       -- a longer gap between frames ends a window; older frames than that mean a restarted clock
 local NEAR = 1000             -- two frames closer than this have one time as far as clocks can say: the first is taken
@@ -58,6 +60,7 @@ local SPARE = 8               -- samples beyond the newest that are wanted, for 
 local SHORT = 10000000        -- a window that a request closes is measured from this length on
 local EXCESS, SHARE = 1000000, 16          -- a sliding window holds so much more than its duration, or this share of it
 local PINNED = 15000000       -- samples this much older still stay in it while a measurement that needs them is made
+local MOST_EVENTS = 4096      -- in the log for listeners, of 10 minutes
 local DUE_MOST = 64           -- closed windows that one request is answered with
 local WINDOW_TTL, KEEP_TTL = 120000, 600000        -- ms: an open window; what retries need
 local SEEN_TTL, SEEN_BYTES = 1200000, 32768        -- a generation of digests serves half its lifetime
@@ -873,6 +876,11 @@ local newest, partial = '', ''
 if #due == 0 and look ~= '' and W.n > 0 then
   if added_newest() then newest = newest_samples(tail) end
   if newest == '' then partial = redis.call('GET', PARTIAL) or '' end
+end
+if restarted then
+  redis.call('XADD', EVENTS, 'MAXLEN', '~', MOST_EVENTS, '*', 'restarted', '1')
+  redis.call('PEXPIRE', EVENTS, KEEP_TTL)
+  redis.call('PUBLISH', channel, '')
 end
 local again = {}
 for i, twin in ipairs(twins) do again[i] = digits(T[twin]) end
