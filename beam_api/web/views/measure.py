@@ -18,6 +18,7 @@ from beam_api.services.workload import Workload
 from beam_api.store.window_values import Session
 from beam_api.web import request_log
 from beam_api.web.auth import admit_with, admits_itself
+from beam_api.web.closing_form import read_closing
 from beam_api.web.context import parts
 from beam_api.web.multipart import Limits, read_form
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema, success
@@ -123,7 +124,7 @@ def forget(session_id: str) -> Response:
 
 
 def _read(key_id: str) -> Post:
-    post = read_post(read_form(request, LIMITS), key_id, request.args)
+    post = read_post(read_closing(request) or read_form(request, LIMITS), key_id, request.args)
     post.workload.check()
     return post
 

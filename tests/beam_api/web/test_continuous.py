@@ -90,6 +90,18 @@ def test_there_must_be_something_to_close(post: Post, long_frames: list[Frame]) 
     assert post([], final="true").status_code == 404
 
 
+def test_without_a_file_the_form_may_be_url_encoded(
+    client: FlaskClient, post: Post, enterprise_key: str, long_frames: list[Frame]
+) -> None:
+    headers = {"X-API-Key": enterprise_key}
+    post(long_frames[:15], session_id="anna")
+    assert client.post("/api/rppg/measure", headers=headers, data={"session_id": "anna"}).status_code == 415
+    long = {"final": "true", "session_id": "anna", "more": "x" * 9000}
+    assert client.post("/api/rppg/measure", headers=headers, data=long).status_code == 415
+    done = client.post("/api/rppg/measure", headers=headers, data={"final": "true", "session_id": "anna"})
+    assert (done.status_code, done.get_json()["data"]["frames"]) == (200, 15)
+
+
 def test_a_bad_final_request_closes_nothing(
     client: FlaskClient, post: Post, enterprise_key: str, long_frames: list[Frame]
 ) -> None:
