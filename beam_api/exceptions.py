@@ -135,3 +135,11 @@ class StoreUnavailable(BeamError):
     code = "STORE_UNAVAILABLE"
     message = "The store is unavailable at the moment."
     retry_after_s = 2
+
+
+class TooManyStreams(StoreUnavailable):
+    """As many streams of events are open as one process serves."""
+
+    code = "TOO_MANY_STREAMS"
+    message = "Too many streams are open. Try again later."
+    retry_after_s = 5

@@ -19,18 +19,23 @@ from beam_api.services.scan_lifecycle import ScanLifecycle
 from beam_api.services.scanning import Scanning
 from beam_api.services.session_tokens import SessionTokens
 from beam_api.services.signup import Signup
+from beam_api.services.streaming import Streaming
+from beam_api.services.trend import Trends
 from beam_api.services.webhook_delivery import WebhookDelivery
 from beam_api.services.webhook_signing import WebhookSecrets
 from beam_api.store.client import connect
 from beam_api.store.deliveries import DeliveryStore
+from beam_api.store.events import EventStore
 from beam_api.store.keys import KeyStore
 from beam_api.store.results import ResultStore
 from beam_api.store.scans import ScanStore
 from beam_api.store.session_tokens import SessionTokenStore
+from beam_api.store.trend import TrendStore
 from beam_api.store.usage import UsageStore
 from beam_api.store.webhook_secrets import SecretVersionStore
 from beam_api.store.windows import WindowStore
 from beam_api.web.context import Parts
+from beam_api.web.schemas.measure import write_measurement
 from beam_api.web.schemas.scans import write_scan
 
 if TYPE_CHECKING:
@@ -68,6 +73,8 @@ def build_parts(settings: Settings, *, redis: Redis | None = None, reader: FaceR
         ),
         webhook_secrets=scan.secrets,
         exposition=Exposition(settings, client, scan.queue),
+        trends=Trends(TrendStore(client)),
+        streaming=Streaming(EventStore(client), ResultStore(client), write=write_measurement),
     )
 
 

@@ -16,7 +16,14 @@ from rppg_core.face.regions import CENTRES, N_REGIONS
 from rppg_core.pulse.extract import find_pulse
 from rppg_core.pulse.sparse import find_sparse_pulse
 from rppg_core.quality.answers import NEEDS_S
-from rppg_core.quality.probability import MIN_CONFIDENCE, confidence, heart_rate_quality, sparse_quality
+from rppg_core.quality.probability import (
+    MIN_CONFIDENCE,
+    confidence,
+    heart_rate_quality,
+    interval,
+    sparse_interval,
+    sparse_quality,
+)
 from rppg_core.trace.repeats import distinct
 from rppg_core.trace.sampling import MIN_RATE_HZ, frame_rate_hz
 from rppg_core.trace.traces import Trace
@@ -55,6 +62,8 @@ class Partial:
     confidence: float
     fs: float  # sampling rate of `ppg` in Hz
     ppg: NDArray[np.float64]  # (n,) the newest `TAIL_S` seconds, rising with blood volume; empty without a rate
+    quality: float = 0.0  # probability that the rate is within 2 bpm
+    interval_bpm: tuple[float, float] | None = None  # its 90 % range
 
 
 def partial(trace: Trace) -> Partial | None:
@@ -83,17 +92,25 @@ def partial(trace: Trace) -> Partial | None:
     pulse = find_pulse(_folded(_joined(trace)), fine_hz=_FINE_HZ, rhythm=False)
     if pulse is None:
         return Partial(None, 0.0, frame_rate_hz(times), np.zeros(0))
-    sure, fs = confidence(heart_rate_quality(pulse.evidence)), pulse.even.fs
+    quality, fs = heart_rate_quality(pulse.evidence), pulse.even.fs
+    sure = confidence(quality)
     if sure < MIN_CONFIDENCE:
         return Partial(None, sure, fs, np.zeros(0))
-    return Partial(pulse.rate_bpm, sure, fs, pulse.wave[-round(TAIL_S * fs) :])
+    range_ = interval("heart_rate", pulse.rate_bpm, quality, pulse.evidence.span_s)
+    return Partial(pulse.rate_bpm, sure, fs, pulse.wave[-round(TAIL_S * fs) :], quality, range_)
 
 
 def _sparse(trace: Trace) -> Partial:
     pulse = find_sparse_pulse(trace)
-    sure = confidence(sparse_quality(pulse.evidence)) if pulse else 0.0
-    rate_bpm = pulse.rate_bpm if pulse and sure >= MIN_CONFIDENCE else None
-    return Partial(rate_bpm, sure, frame_rate_hz(trace.times_s), np.zeros(0))
+    fs = frame_rate_hz(trace.times_s)
+    if pulse is None:
+        return Partial(None, 0.0, fs, np.zeros(0))
+    quality = sparse_quality(pulse.evidence)
+    sure = confidence(quality)
+    if sure < MIN_CONFIDENCE:
+        return Partial(None, sure, fs, np.zeros(0))
+    range_ = sparse_interval(pulse.rate_bpm, pulse.sigma_bpm, quality)
+    return Partial(pulse.rate_bpm, sure, fs, np.zeros(0), quality, range_)
 
 
 def _newest(trace: Trace, span_s: float) -> Trace:

@@ -16,6 +16,7 @@ from beam_api.server.patience import ALLOWANCE_S, RATE, PatientSocket
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 HEAD_S = 10.0
 """From a connection's opening, or a request's first byte, to the end of its head; and for a TLS handshake."""
@@ -28,6 +29,7 @@ class Connection(gthread.TConn):  # type: ignore[misc] # gunicorn has no types
 
     sock: Any
     initialized: bool
+    detached: Callable[[], None] | None = None  # gives it to who goes on with its answer
 
     def __init__(self, worker: Any, client_socket: socket.socket, client: Any, server: Any) -> None:
         super().__init__(worker.cfg, client_socket, client, server)
@@ -70,8 +72,10 @@ class Connection(gthread.TConn):  # type: ignore[misc] # gunicorn has no types
         self.parser = RequestParser(self.cfg, self.patient, self.client)
 
     def close(self, graceful: bool = False) -> None:
-        """Close it; gracefully, when the client has closed too, or soon."""
-        if graceful:
+        """Close it; gracefully, when the client has closed too, or soon. A detached one goes on elsewhere."""
+        if self.detached:
+            self.detached()
+        elif graceful:
             self._worker.lingering.add(self.sock)
         else:
             util.close(self.sock)

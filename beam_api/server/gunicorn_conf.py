@@ -18,6 +18,7 @@ from beam_api.config import Settings  # noqa: E402
 from beam_api.host.process import die_with_parent, raise_open_files  # noqa: E402
 from beam_api.monitoring import slots  # noqa: E402
 from beam_api.monitoring.logs import stdlib_logging  # noqa: E402
+from beam_api.server import detaching  # noqa: E402
 from beam_api.server.balancing import Balancing  # noqa: E402
 from beam_api.server.capacity import connections_within  # noqa: E402
 from beam_api.server.embedded_redis import RedisNotRunning  # noqa: E402
@@ -85,8 +86,14 @@ def post_fork(_server: Any, _worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Report to `beam serve` that this worker serves."""
+    """Let streams go on without threads, and report to `beam serve` that this worker serves."""
+    worker.offer_detaching()
     worker.handover.say_ready()
+
+
+def worker_exit(_server: Any, _worker: Any) -> None:
+    """End the streams that are left as they should end."""
+    detaching.end_all()
 
 
 _balancing = Balancing()  # of each worker its own, from the fork on

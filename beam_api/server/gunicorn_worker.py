@@ -31,6 +31,7 @@ from gunicorn.workers import gthread
 
 from beam_api.host.process import is_shortage
 from beam_api.server.connection import HEAD_S, SEND_S, Connection
+from beam_api.server.detaching import DETACH, Detached, StreamSocket, begin_to_end, detach
 from beam_api.server.handover import Ending, Handover
 from beam_api.server.http_head import check, refusal
 from beam_api.server.lingering import LINGER_S, Lingering
@@ -61,6 +62,7 @@ gthread.STOP_KEEPALIVE_LINGER = 3600.0  # never less than the connection's own t
 class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
     """Runs the app in threads, for requests whose heads are complete."""
 
+    wsgi: Any
     handover = Handover.of_child()
     _close_at: float | None = None
 
@@ -75,6 +77,16 @@ class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
         for _ in range(self.cfg.threads):
             pool.submit(all_run.wait, HEAD_S)
         return pool
+
+    def offer_detaching(self) -> None:
+        """Let the app answer with what goes on without a thread."""
+        app: Any = self.wsgi
+
+        def with_detach(environ: dict[str, Any], start_response: Any) -> Any:
+            environ[DETACH] = detach
+            return app(environ, start_response)
+
+        self.wsgi = with_detach
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Begin or stop to accept: for a while where there are too many connections, for good when the worker stops."""
@@ -136,6 +148,9 @@ class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
         check(req)
         try:
             return super().handle_request(req, conn)
+        except Detached as left:
+            conn.detached = partial(left.begin, StreamSocket(conn.sock, chunked=req.version > (1, 0)))
+            return False
         except TimeoutError:
             raise errors.NoMoreData from None
 
@@ -198,6 +213,8 @@ class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
 
     def murder_keepalived(self, force: bool = False) -> None:
         """Close idle connections whose time is over; a worker that stops calls it at least once a second."""
+        if not self.alive:
+            begin_to_end()
         if not self.alive and self.handover.ending() is not Ending.REPLACED:
             self._close_at = self._close_at or time.monotonic() + LINGER_S
             self._cap_keepalive(self._close_at)

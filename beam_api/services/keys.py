@@ -26,7 +26,7 @@ from beam_api.store.keys import KeyRecord, KeyStore
 from beam_api.store.usage import UsageStore, today
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 ALPHABET = string.ascii_letters + string.digits  # a double click selects the whole key
 ID_LENGTH = 16
@@ -101,6 +101,16 @@ class Keys:
     def __init__(self, store: KeyStore, usage: UsageStore | None = None) -> None:
         """`usage` is needed by `usage` alone."""
         self._store, self._usage = store, usage
+
+    def watch(self, key_id: str) -> Callable[[], bool]:
+        """A question whether a key is as good as it is now: neither rotated nor revoked nor expired."""
+        now = self._store.get(key_id)
+
+        def is_good() -> bool:
+            record = self._store.get(key_id)
+            return bool(now and record and record.active and record.digest == now.digest)
+
+        return is_good
 
     def create(
         self,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from beam_api.services.pacing import Allowance
     from beam_api.services.samples import GivenSamples
-    from beam_api.store.window_values import Source
+    from beam_api.store.window_values import OpenWindow, Source
     from rppg_core.errors import RppgError
     from rppg_core.face.reader import FaceState, Reading
 
@@ -32,7 +32,8 @@ class Post:
     still send; with none, nothing is said of when to send the next frame. `marks` are digests of the frames, 8 bytes
     each. `warnings` are about the form itself. A request of samples has these in `given`, and no frames. `feeder` names
     the connection, if others that feed the same window are to be learnt of; `unnamed` says that the request names no
-    person.
+    person. `stride_us` is from one measurement of a window that slides to the next; None for windows that follow each
+    other. A `final` request closes the window and needs no frames.
     """
 
     session: Session
@@ -48,6 +49,9 @@ class Post:
     feeder: bytes = b""
     unnamed: bool = False
     given: GivenSamples | None = None
+    stride_us: int | None = None
+    include_series: bool = False
+    final: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "workload", Workload.of(self.frames))
@@ -58,11 +62,15 @@ class Post:
 
     @property
     def digest(self) -> bytes:
-        """The same for the same frames in any order and number; empty without timestamps: those are never a retry."""
+        """The same for the same frames in any order and number; empty without timestamps: those are never a retry.
+
+        The same frames once more, to close the window with them, are another request.
+        """
         if not self.times_us:
             return b""
         frames = sorted(set(zip(self.times_us, self.marks, strict=True)))
-        return hashlib.sha256(b"".join(b"%d:%b" % frame for frame in frames)).digest()[:8]
+        content = b"".join(b"%d:%b" % frame for frame in frames)
+        return hashlib.sha256(content + b"final" * self.final).digest()[:8]
 
     @property
     def count(self) -> int:
@@ -73,6 +81,19 @@ class Post:
     def source(self) -> Source:
         """What the client sent."""
         return "images" if self.given is None else "samples"
+
+    def times(self, first_us: int) -> tuple[int, ...]:
+        """The capture times of the frames; `first_us` is that of the first one where the request gives none."""
+        step_us = 1e6 / self.fps if self.fps else 0.0
+        return self.times_us or tuple(first_us + round(i * step_us) for i in range(self.count))
+
+    def next_frame_in_ms(self, time_us: int, window: OpenWindow, mean_ms: float | None) -> float | None:
+        """When to take the next frame: at the moment that the plan has for it if the window's newest frame is ours."""
+        if mean_ms is None or self.allowance is None:
+            return None
+        newest = bool(window.recent_us) and window.recent_us[-1] == time_us
+        planned = pacing.interval_ms(self.session, window.frames, mean_ms) if newest else mean_ms
+        return pacing.within(self.allowance, planned)
 
     @property
     def given_times(self) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from beam_api.services.course import Course
     from beam_api.store.window_values import Source
     from rppg_core.face.exchange import FaceOutline
     from rppg_core.face.reader import FaceState
@@ -92,6 +93,16 @@ class Running:
     ppg: tuple[float | None, ...]
     sampling_rate: float
 
+    def to_json(self) -> bytes:
+        """As it is noted for other requests."""
+        return json.dumps(asdict(self), separators=(",", ":"), allow_nan=False).encode()
+
+    @classmethod
+    def from_json(cls, noted: bytes) -> Running:
+        """Undo `to_json`."""
+        values = json.loads(noted)
+        return cls(**{**values, "ppg": tuple(values["ppg"])})
+
     @classmethod
     def of(cls, seen: Partial) -> Running:
         """The running rate to a tenth, the pulse to three digits: it is only drawn."""
@@ -159,6 +170,7 @@ class Measurement:
     face: SeenFace | None
     raw: Raw | None
     source: Source = "images"
+    series: Course | None = None
 
     @classmethod
     def of(cls, vitals: Vitals, times_us: list[int], *, with_raw: bool, **about: Any) -> Measurement:
@@ -183,8 +195,8 @@ class Measurement:
         )
 
     @classmethod
-    def nothing(cls, times_us: list[int], *, with_raw: bool, **about: Any) -> Measurement:
-        """A window that could not be analysed: no vital, and every reason NOT_MEASURED."""
+    def nothing(cls, times_us: list[int], *, with_raw: bool, reason: str = "NOT_MEASURED", **about: Any) -> Measurement:
+        """A window that could not be analysed: no vital, each withheld for this reason."""
         span = span_us(times_us)
         details, missing = hrv_details.not_measured()
         return cls(
@@ -198,7 +210,7 @@ class Measurement:
             duration_ms=round(span / 1000),
             frame_rate=round(len(times_us) / span * 1e6, 3) if span else 0.0,
             quality={**dict.fromkeys(VITALS, 0.0), "snr_db": None},
-            withheld={**dict.fromkeys(VITALS, "NOT_MEASURED"), **missing},
+            withheld={**dict.fromkeys(VITALS, reason), **missing},
             interval={},
             hrv_details=details,
             raw=Raw(0.0, (), (), ()) if with_raw else None,

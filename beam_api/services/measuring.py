@@ -5,19 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from beam_api.exceptions import NotFound
 from beam_api.monitoring import counters
-from beam_api.services import clocks, pacing
+from beam_api.services import clocks
 from beam_api.services.advice import Advice, of_window
+from beam_api.services.completed import Completed, finish_all
+from beam_api.services.course import course, no_course
 from beam_api.services.feeders import SHARED
 from beam_api.services.measure_request import Key, Post, ReadFrames
-from beam_api.services.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace
-from beam_api.services.rolling_rate import LOOK, running_rate
+from beam_api.services.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace, span_us
+from beam_api.services.rolling_rate import LOOK, shown_rate
 from beam_api.services.samples import seen_face
+from beam_api.services.trend import trend_entry
+from beam_api.services.window_trace import trace_of_window
 from beam_api.services.workload import LargeLane, Workload
 from beam_api.store.window_values import Appended, Arrival, Claim, LastFace, Look, OpenWindow, Session, Source
 from rppg_core.errors import NoFaceDetected
@@ -43,18 +47,12 @@ AT_WORK = 4
 """Requests of a process whose frames are read, or whose windows are analysed, at the same time. The other threads wait
 for bodies of slow clients, for Redis, or for a result."""
 
+SHORTEST_US = 9_999_000
+"""A window that a request closes is analysed from this length on; the shortest `duration_ms` may lack 1 ms, too."""
+
 _ATTEMPTS = 3
 """Claims on one window. One that has failed, or killed its analyst, this often gives a measurement without vitals: it
 must not stand in the way of its session, and trying again would not help."""
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """A finished measurement, and whether a request was answered with it before."""
-
-    measurement: Measurement
-    replayed: bool
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +120,18 @@ class Measuring:
         arrival, sessions = arrived or self._windows.ask(*self.arriving(post))
         mean_ms = post.paced(sessions)
         request = _Request(post.session, next_frame_in_ms=mean_ms, warnings=post.warnings, source=post.source)
-        if arrival.completed:
-            appended = self._windows.append(post.session, (), duration_us=post.duration_us, digest=post.digest)
+        if arrival.completed or not post.count:
+            appended = self._windows.append(
+                post.session,
+                (),
+                duration_us=post.duration_us,
+                digest=post.digest,
+                raw=post.include_raw,
+                final=post.final,
+            )
             return self._answer(request, appended)
 
-        times = post.times_us or _times(arrival.first_us, post.count, post.fps)
+        times = post.times(arrival.first_us)
         read = self._read_once(post, times, arrival.face)
         appended = self._append(post, read)
         shared = (SHARED,) if arrival.shared and post.unnamed and not appended.restarted else ()
@@ -145,11 +150,11 @@ class Measuring:
             warnings=post.warnings
             + shared
             + clocks.warnings(post.times_us or (), read.all_doubles(appended.twins), appended),
-            next_frame_in_ms=_next_frame_in_ms(post, times[0], appended.window, mean_ms),
+            next_frame_in_ms=post.next_frame_in_ms(times[0], appended.window, mean_ms),
         )
         answer = self._answer(request, self._settled(post, appended))
         if isinstance(answer, Buffering):
-            answer = replace(answer, partial=running_rate(appended.newest))
+            answer = replace(answer, partial=shown_rate(self._windows, post.session, appended))
         return answer
 
     def check(self, frame: bytes) -> Checked:
@@ -221,6 +226,9 @@ class Measuring:
             look=self._look,
             patient=True,
             source=post.source,
+            stride_us=post.stride_us,
+            series=post.include_series,
+            final=post.final,
         )
 
     def _read(self, frames: list[Frame], last: FaceState | None, workload: Workload) -> list[Reading]:
@@ -237,11 +245,16 @@ class Measuring:
         may_wait = self._waiting.acquire(blocking=False)
         try:
             end, settled = time.monotonic() + (HELD_S if may_wait else 0.0), appended
-            while settled.held and not (settled.claim or settled.taken):
+            while settled.held and not settled.due:
                 if patient := time.monotonic() < end:
                     time.sleep(_POLL_S)
                 settled = self._windows.append(
-                    post.session, (), duration_us=post.duration_us, digest=post.digest, patient=patient
+                    post.session,
+                    (),
+                    duration_us=post.duration_us,
+                    digest=post.digest,
+                    patient=patient,
+                    stride_us=post.stride_us,
                 )
             return replace(settled, restarted=appended.restarted)
         finally:
@@ -249,16 +262,20 @@ class Measuring:
                 self._waiting.release()
 
     def _answer(self, request: _Request, appended: Appended) -> Buffering | Completed:
-        if appended.claim:
-            return self._complete(request, appended, appended.claim)
-        if appended.taken:
-            return self._await(request, appended, appended.taken)
-        return _buffering(request, appended.window, appended.now_us, restarted=appended.restarted)
+        if not appended.due:
+            return _buffering(request, appended.window, appended.now_us, restarted=appended.restarted)
+        return finish_all(
+            appended.due,
+            lambda claim: self._complete(request, appended, claim),
+            lambda measurement_id: self._await(request, appended, measurement_id),
+            lambda claim: self._windows.release(request.session, claim),
+        )
 
     def _complete(self, request: _Request, appended: Appended, claim: Claim) -> Buffering | Completed:
         measurement = self._measure(request, appended, claim)
         self._results.point(request.session, claim.measurement_id)
-        saved = self._windows.save(request.session, claim, measurement.to_json())
+        entry = trend_entry(measurement, claim.records[-1][0])
+        saved = self._windows.save(request.session, claim, measurement.to_json(), entry)
         if saved == "gone":  # the person was forgotten meanwhile
             self._results.unpoint([claim.measurement_id])
         if saved in ("saved", "gone"):
@@ -268,7 +285,7 @@ class Measuring:
 
     def _measure(self, request: _Request, appended: Appended, claim: Claim) -> Measurement:
         times = [at for at, _ in claim.records]
-        about = {
+        about: dict[str, Any] = {
             "session_id": request.session.session_id,
             "measurement_id": claim.measurement_id,
             "rejected": request.rejected,
@@ -276,11 +293,16 @@ class Measuring:
             "face": seen_face(appended.window.face, claim.source),
             "source": claim.source,
         }
+        unknown = no_course(times[0] / 1000) if claim.series else None
+        if span_us(times) < SHORTEST_US:
+            about |= {"reason": "WINDOW_TOO_SHORT", "guidance": request.guidance, "series": unknown}
+            return Measurement.nothing(times, with_raw=claim.raw, **about)
         if claim.token <= _ATTEMPTS:
             try:
-                several = _had_company(appended.window.face, claim.source, times)
+                trace = trace_of_window(claim, appended.window.face)
                 with self._at_work:
-                    vitals = self._analyse(_trace(claim, several_faces=several))
+                    vitals = self._analyse(trace)
+                    about["series"] = course(trace, times[0] / 1000) if claim.series else None
                 return Measurement.of(
                     vitals,
                     times,
@@ -293,6 +315,7 @@ class Measuring:
                     self._windows.release(request.session, claim)
                     raise
                 structlog.get_logger().exception("analysis failed", measurement_id=claim.measurement_id)
+        about["series"] = unknown
         return Measurement.nothing(times, with_raw=claim.raw, guidance=request.guidance, **about)
 
     def _await(self, request: _Request, appended: Appended, measurement_id: str) -> Buffering | Completed:
@@ -303,32 +326,6 @@ class Measuring:
             if time.monotonic() >= end:
                 return replace(_buffering(request, appended.window, appended.now_us), progress=1.0)
             time.sleep(_POLL_S)
-
-
-def _had_company(face: LastFace | None, source: Source | None, times_us: list[int]) -> bool:
-    """Whether another face was in the picture for a good part of the window; of samples nothing is known."""
-    state = FaceState.from_bytes(face.packed) if face and source != "samples" else None
-    return state is not None and state.company.during(times_us[0], times_us[-1])
-
-
-def _next_frame_in_ms(post: Post, time_us: int, window: OpenWindow, mean_ms: float | None) -> float | None:
-    """When to take the next frame: at the moment that the plan has for it if the newest frame is this request's."""
-    if mean_ms is None or post.allowance is None:
-        return None
-    newest = bool(window.recent_us) and window.recent_us[-1] == time_us
-    planned = pacing.interval_ms(post.session, window.frames, mean_ms) if newest else mean_ms
-    return pacing.within(post.allowance, planned)
-
-
-def _times(first_us: int, count: int, fps: float | None) -> tuple[int, ...]:
-    return tuple(first_us + round(i * 1e6 / fps) if fps else first_us for i in range(count))
-
-
-def _trace(claim: Claim, *, several_faces: bool) -> Trace:
-    start = claim.records[0][0]
-    times_s = [(at - start) / 1e6 for at, _ in claim.records]
-    trace = Trace.of_packed(times_s, [packed for _, packed in claim.records], claim.frame_size)
-    return replace(trace, several_faces=several_faces)
 
 
 def _buffering(request: _Request, window: OpenWindow, now_us: int, *, restarted: bool = False) -> Buffering:

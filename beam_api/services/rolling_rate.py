@@ -1,15 +1,18 @@
-"""The running heart rate in the 202: at most once for each second of a window, whichever process takes its frames.
+"""The running heart rate in the 202: found at most once a second, whichever process takes the frames.
 
-The store gives the newest samples to the request whose frames begin a new second of the window, in the answer to what
-it asks anyway. Others pay nothing.
+The store gives the newest samples to the request whose frames begin a new second, in the answer to what it asks
+anyway. What that request finds is noted for the others, until the next second. A window that has just begun looks back
+on the one before it.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
 
+from beam_api.exceptions import StoreUnavailable
 from beam_api.services.measure_result import Running
 from beam_api.store.window_values import Look
 from rppg_core.quality.answers import NEEDS_S
@@ -19,6 +22,9 @@ from rppg_core.trace.traces import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from beam_api.store.window_values import Appended, Session
+    from beam_api.store.windows import WindowStore
 
 LOOK = Look(
     from_us=round(1e6 * NEEDS_S["heart_rate"]) - 1000,
@@ -42,3 +48,14 @@ def running_rate(newest: Sequence[tuple[int, bytes]]) -> Running | None:
         structlog.get_logger().exception("running rate failed")
         return None
     return Running.of(seen) if seen else None
+
+
+def shown_rate(windows: WindowStore, session: Session, appended: Appended) -> Running | None:
+    """The running rate for a request whose frames were appended: found by it, or else as last noted."""
+    if not appended.newest:
+        return Running.from_json(appended.partial) if appended.partial else None
+    found = running_rate(appended.newest)
+    if found:
+        with suppress(StoreUnavailable):
+            windows.note_partial(session, found.to_json())
+    return found

@@ -15,6 +15,7 @@ from rppg_core.quality.regularity import regularity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from beam_api.services.course import Course
     from beam_api.store.scans import ScanRecord, Status
     from rppg_core.results import Vitals
 
@@ -51,10 +52,14 @@ class ScanVitals:
     frames: int
     duration_ms: int
     blood_pressure: None = None
+    series: Course | None = None
 
     def to_json(self) -> bytes:
-        """As it is kept."""
-        return json.dumps(asdict(self), separators=(",", ":"), allow_nan=False).encode()
+        """As it is kept; without a series if there is none."""
+        values = asdict(self)
+        if self.series is None:
+            del values["series"]
+        return json.dumps(values, separators=(",", ":"), allow_nan=False).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,9 @@ class Scan:
         return cls(record.session_id, record.status, record.progress, record.error, vitals)
 
 
-def scan_vitals(vitals: Vitals, *, frames: int, duration_ms: int, processing_time_ms: int) -> ScanVitals | None:
+def scan_vitals(
+    vitals: Vitals, *, frames: int, duration_ms: int, processing_time_ms: int, series: Course | None = None
+) -> ScanVitals | None:
     """The vitals of a video; None if no heart rate could be measured, without which there is nothing to complete."""
     if vitals.heart_rate_bpm is None:
         return None
@@ -108,6 +115,7 @@ def scan_vitals(vitals: Vitals, *, frames: int, duration_ms: int, processing_tim
         guidance=tuple(vitals.guidance),
         frames=frames,
         duration_ms=duration_ms,
+        series=series,
     )
 
 

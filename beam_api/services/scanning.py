@@ -56,8 +56,8 @@ class Scanning:
         self._probe = probe
         self._allowed = [AllowedHost.parse(entry) for entry in allowed_hosts]
 
-    def create(self, *, key_id: str, owner: str, webhook_url: str | None) -> NewScan:
-        """Make a session. Raises Unprocessable if the webhook may not go there."""
+    def create(self, *, key_id: str, owner: str, webhook_url: str | None, series: bool = False) -> NewScan:
+        """Make a session, whose vitals hold a `series` or not. Raises Unprocessable if the webhook may not go there."""
         if webhook_url is not None:
             try:
                 check_url(webhook_url, self._allowed)
@@ -66,7 +66,8 @@ class Scanning:
         now = datetime.now(UTC)
         session_id = f"sess_{now:%Y%m%d%H%M%S}_" + "".join(secrets.choice(_ALPHABET) for _ in range(16))
         created_at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._scans.create(session_id, key_id=key_id, owner=owner, created_at=created_at, webhook_url=webhook_url or "")
+        about = {"key_id": key_id, "owner": owner, "created_at": created_at, "webhook_url": webhook_url or ""}
+        self._scans.create(session_id, **about, series=series)
         return NewScan(session_id, created_at, owner)
 
     def check(self, key_id: str, session_id: str) -> None:

@@ -9,6 +9,7 @@ import structlog
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.monitoring import counters
+from beam_api.services.course import course
 from beam_api.services.scan_result import ScanVitals, scan_vitals, why_no_pulse
 from rppg_core import trace_of_video
 from rppg_core.errors import InvalidTraces, InvalidVideo, NoFaceDetected, UnsupportedImage
@@ -60,10 +61,11 @@ class VideoAnalysis:
         if claim is None:
             return
         upload, left_s = claim
+        with_series = self._scans.wants_series(session_id)
         self._limit(left_s)
         try:
             with counters.scan_seconds.time():
-                outcome = self._measure(session_id, number, upload)
+                outcome = self._measure(session_id, number, upload, with_series=with_series)
         except _Abandoned:
             return
         except Exception:
@@ -78,13 +80,14 @@ class VideoAnalysis:
         else:
             self._lifecycle.complete(session_id, number, outcome)
 
-    def _measure(self, session_id: str, number: int, upload: str) -> ScanVitals | str:
+    def _measure(self, session_id: str, number: int, upload: str, *, with_series: bool) -> ScanVitals | str:
         """The vitals, or why there are none."""
         started = time.perf_counter()
         try:
             with self._spool.open(upload) as file:
                 trace = self._trace(session_id, number, file)
             vitals = self._analyse(trace)
+            rates = course(trace, 1000 * float(trace.times_s[0])) if with_series else None
         except NoFaceDetected:
             return NO_FACE
         except UnsupportedImage:
@@ -101,6 +104,7 @@ class VideoAnalysis:
             frames=len(times),
             duration_ms=round(1000 * float(times[-1] - times[0])),
             processing_time_ms=max(1, round(1000 * (time.perf_counter() - started))),
+            series=rates,
         )
         return found or why_no_pulse(vitals)
 

@@ -99,13 +99,15 @@ class ScanStore:
             load_script(client, f"scan_{name}") for name in ("accept", "claim", "renew", "lapse", "finish")
         )
 
-    def create(self, session_id: str, *, key_id: str, owner: str, created_at: str, webhook_url: str) -> None:
-        """Keep a new session, pending."""
+    def create(
+        self, session_id: str, *, key_id: str, owner: str, created_at: str, webhook_url: str, series: bool = False
+    ) -> None:
+        """Keep a new session, pending; `series` says whether the course of the rates is asked for."""
         name = session_name(session_id)
         values = ["key_id", key_id, "status", "pending", "created_at", created_at, "owner", owner]
         send_atomically(
             self._redis,
-            ("HSET", name, *values, "webhook_url", webhook_url),
+            ("HSET", name, *values, "webhook_url", webhook_url, "series", int(series)),
             ("PEXPIRE", name, self._lifetime_ms),
         )
 
@@ -146,6 +148,10 @@ class ScanStore:
         args = [attempt, LEASE_MS, ALL_ATTEMPTS_MS]
         reply = cast("list[Any]", self._claim(keys=[session_name(session_id)], args=args))
         return (text(reply[0]), int(reply[1]) / 1000) if reply else None
+
+    def wants_series(self, session_id: str) -> bool:
+        """Whether the course of the rates was asked for."""
+        return self._redis.hget(session_name(session_id), "series") == b"1"
 
     def renew(self, session_id: str, attempt: int, progress: float | None = None) -> bool:
         """Say that an attempt is alive, and how far it is; False if the session is no longer its own."""

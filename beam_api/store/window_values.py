@@ -28,6 +28,11 @@ class Session:
         return f"{PREFIX}:{{{self.key_id}:{self.session_id}}}:{kind}"
 
     @property
+    def channel(self) -> str:
+        """Name of the channel on which listeners are told that there is something new."""
+        return self.name("news")
+
+    @property
     def siblings(self) -> str:
         """Name of the set of the key's active sessions."""
         return f"{PREFIX}:{{{self.key_id}}}:active"
@@ -67,14 +72,23 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class Stride:
+    """How a full window slides on: `ended_us` is the end of its last measurement."""
+
+    ended_us: int
+    stride_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class OpenWindow:
-    """The window that is filling; `recent_us` are its newest times."""
+    """The window that is filling; `recent_us` are its newest times. One that is full and slides on has a `stride`."""
 
     frames: int
     first_us: int
     duration_us: int
     recent_us: tuple[int, ...]
     face: LastFace | None
+    stride: Stride | None = None
 
     @property
     def span_us(self) -> float:
@@ -88,8 +102,12 @@ class OpenWindow:
     def share(self) -> float:
         """How much of the window is filled, 0-1: as the span, but with the mean interval, and never less than before.
 
-        Under an uneven pace the median of a few intervals may fall by more than a frame adds.
+        Under an uneven pace the median of a few intervals may fall by more than a frame adds. Of a window that slides,
+        how much of the way to its next measurement has passed.
         """
+        if self.stride:
+            passed_us = self.recent_us[-1] - self.stride.ended_us if self.recent_us else 0
+            return min(1.0, max(0, passed_us) / self.stride.stride_us)
         counted = enumerate(self.recent_us, start=self.frames - len(self.recent_us) + 1)
         spans = [(at - self.first_us) * count / (count - 1) for count, at in counted if count > 1]
         return min(1.0, max(spans, default=0.0) / self.duration_us)
@@ -120,7 +138,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A full window, to be analysed by who holds this claim. `token` grows with every claim on the window."""
+    """A closed window, to be analysed by who holds this claim. `token` grows with every claim on the window."""
 
     measurement_id: str
     token: int
@@ -128,30 +146,43 @@ class Claim:
     frame_size: tuple[int, int]
     records: list[tuple[int, bytes]]  # capture time in us and packed sample, sorted by time
     source: Source = "images"
+    series: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
     """What became of a request's frames.
 
-    At most one of `claim` and `taken` is set; `taken` is the id of a window that this request completed before.
+    `due` are the closed windows that this request is answered with, oldest first: a claim, or the id of one that this
+    request completed before, or that another one completed with the same frames.
+
     `newest` are the newest (time in us, packed sample) of the window by time, if they were wanted and it is this
-    request's turn to look. `twins` are the times of frames that were not taken because another one, with other bytes,
-    is buffered within 1 ms. `held` says that a full window waits for late frames, and that this request is to ask again
-    until it is closed. `anew` counts the requests in a row that began a window after a jump in capture time, the last
-    of them by `jump_us`.
+    request's turn to look; otherwise `partial` is the running rate as it was last noted, if it still holds. `twins`
+    are the times of frames that were not taken because another one, with other bytes, is buffered within 1 ms. `held`
+    says that a full window waits for late frames, and that this request is to ask again until it is closed. `anew`
+    counts the requests in a row that began a window after a jump in capture time, the last of them by `jump_us`.
     """
 
     now_us: int
     window: OpenWindow
     restarted: bool
-    claim: Claim | None
-    taken: str | None
+    due: tuple[Claim | str, ...] = ()
     newest: Sequence[tuple[int, bytes]] = ()
     twins: frozenset[int] = frozenset()
     held: bool = False
     anew: int = 0
     jump_us: int = 0
+    partial: bytes = b""
+
+    @property
+    def claim(self) -> Claim | None:
+        """The claim on the newest window that is due, if it is one."""
+        return self.due[-1] if self.due and isinstance(self.due[-1], Claim) else None
+
+    @property
+    def taken(self) -> str | None:
+        """The id of the newest window that is due, if another request has or had it."""
+        return self.due[-1] if self.due and isinstance(self.due[-1], str) else None
 
 
 Saved = Literal["saved", "exists", "stale", "gone"]

@@ -8,12 +8,24 @@ memory of requests that lets a retry change nothing, for 10 minutes.
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from beam_api.exceptions import InvalidParameter
+from beam_api.exceptions import InvalidParameter, NotFound
 from beam_api.store.client import store_errors, text
 from beam_api.store.scripts import Question, ask, load_script, send_atomically
-from beam_api.store.window_values import Appended, Arrival, Claim, Entry, LastFace, Look, OpenWindow, Saved, Session
+from beam_api.store.window_values import (
+    Appended,
+    Arrival,
+    Claim,
+    Entry,
+    LastFace,
+    Look,
+    OpenWindow,
+    Saved,
+    Session,
+    Stride,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +47,12 @@ ACTIVE_MS = 15_000
 
 _APPENDED_TO = (
     "window", "index", "samples", "last", "seen", "seen-before", "done", "closed", "face", "result", "before",
-    "parked", "coming",
+    "parked", "coming", "tail", "partial", "events",
 )  # fmt: skip
+_RAW, _SERIES = 1, 2  # what may be asked of a measurement, as bits
+
+PARTIAL_MS = 6000
+"""For this long a running rate is shown: frames more than 5 s apart begin a new window."""
 
 
 class WindowStore:
@@ -44,8 +60,9 @@ class WindowStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        self._arrive, self._active, self._append, self._save, self._release, self._forget = (
-            load_script(client, name) for name in ("arrive", "active", "append", "save", "release", "forget")
+        self._arrive, self._active, self._append, self._save, self._release, self._forget, self._note_partial = (
+            load_script(client, name)
+            for name in ("arrive", "active", "append", "save", "release", "forget", "note_partial")
         )
 
     def ask(self, arrival: Question[Arrival], sessions: Question[int]) -> tuple[Arrival, int]:
@@ -102,8 +119,11 @@ class WindowStore:
         look: Look | None = None,
         patient: bool = False,
         source: Source = "images",
+        stride_us: int | None = None,
+        series: bool = False,
+        final: bool = False,
     ) -> Appended:
-        """Add the frames of one request, all or none; close the window if it is full; claim one that is due.
+        """Add the frames of one request, all or none; close the window if it is full; claim what is due.
 
         Parameters
         ----------
@@ -128,9 +148,18 @@ class WindowStore:
             full window with an open gap may wait a little.
         source : Source
             What the entries come from. Samples have timestamps.
+        stride_us : int, optional
+            From one measurement to the next of a window that slides, if this request opens one. At least as much as
+            its duration, or none: windows follow each other.
+        series : bool, optional
+            Whether the course of the rates is to be kept.
+        final : bool, optional
+            Whether the window closes with this request, however long it is.
 
         Raises
         ------
+        NotFound
+            If there is no window to close.
         InvalidParameter
             If frames with and without timestamps, or images and samples, would share a window. What is buffered is
             untouched.
@@ -142,11 +171,14 @@ class WindowStore:
             digest,
             _SAMPLES if source == "samples" else _STAMPED if digest else _UNSTAMPED,
             duration_us,
-            int(raw),
+            raw * _RAW | series * _SERIES,
             "{}x{}".format(*frame_size) if frame_size else "",
             _TIME.pack(face.time_us) + face.packed if face else b"",
             str(look) if look else "",
             int(patient),
+            duration_us if stride_us is None else stride_us,
+            int(final),
+            session.channel,
             b"".join(_ENTRY.pack(entry.time_us, entry.digest) for entry in entries),
             *(entry.sample for entry in entries),
         ]
@@ -154,10 +186,19 @@ class WindowStore:
             reply = cast("list[Any]", self._append(keys=[session.name(kind) for kind in _APPENDED_TO], args=args))
         if text(reply[0]) == "mixed":
             raise _mixed(text(reply[1]), source)
-        return _appended(_Reply._make([*reply[:14], reply[14:]]))
+        if text(reply[0]) == "none":
+            raise NotFound("There is no window to close: nothing is buffered.")
+        return _appended(_Reply._make(reply))
 
-    def save(self, session: Session, claim: Claim, result: bytes) -> Saved:
+    def note_partial(self, session: Session, partial: bytes) -> None:
+        """Keep a running rate, for the requests until the next one is found, and tell listeners."""
+        with store_errors():
+            self._note_partial(keys=[session.name("partial")], args=[partial, PARTIAL_MS, session.channel])
+
+    def save(self, session: Session, claim: Claim, result: bytes, trend: bytes = b"") -> Saved:
         """Keep the result of a claimed window for 24 h, and release the window and the session's share of the limit.
+
+        `trend` is what is kept of it for the person's trend. Listeners are told.
 
         Returns "saved"; "exists" if another analyst's was kept before; "stale" if a newer claim is at work; "gone" if
         the session was forgotten meanwhile. Nothing is changed unless "saved".
@@ -165,11 +206,13 @@ class WindowStore:
         closed = session.name("closed")
         aside = f"{closed}:{claim.measurement_id}"
         result_name = session.name(f"result:{claim.measurement_id}")
-        keys = [closed, aside, f"{aside}:samples", result_name, session.name("results")]
+        keys = [closed, aside, f"{aside}:samples", result_name]
+        keys += [session.name(kind) for kind in ("results", "last", "tail", "window", "samples", "trend", "events")]
+        args: list[str | bytes | int] = [claim.measurement_id, claim.token, result, trend, session.channel]
         with store_errors():
             # Who is measured need not be active any more; their next frame counts them again.
             self._redis.zrem(session.siblings, session.session_id)
-            return cast("Saved", text(self._save(keys=keys, args=[claim.measurement_id, claim.token, result])))
+            return cast("Saved", text(self._save(keys=keys, args=args)))
 
     def release(self, session: Session, claim: Claim) -> None:
         """Give a claimed window back, so that the next request may claim it at once."""
@@ -180,21 +223,29 @@ class WindowStore:
         """The store's time in us, and the window: empty if only a full one is there, None if no frame is buffered."""
         now_us = ask(self._redis, self.arriving(session)[0])[0].now_us
         with store_errors():
-            (frames, first, duration), tail, face, closed = send_atomically(
+            state, tail, face, closed, ended = send_atomically(
                 self._redis,
-                ("HMGET", session.name("window"), "n", "first", "duration"),
+                ("HMGET", session.name("window"), "n", "first", "duration", "stride", "next"),
                 ("GETRANGE", session.name("index"), -_RECENT * _ENTRY.size, -1),
                 ("GET", session.name("face")),
                 ("EXISTS", session.name("closed")),
+                ("HGET", session.name("last"), "end"),
             )
-        if frames is None or not tail:
-            return now_us, OpenWindow(0, 0, 1, (), _face(face)) if closed else None
-        return now_us, OpenWindow(int(frames), int(first), int(duration), _times(tail), _face(face))
+            if state[0] is None or not tail:
+                return now_us, OpenWindow(0, 0, 1, (), _face(face)) if closed else None
+            window = OpenWindow(int(state[0]), int(state[1]), int(state[2]), _times(tail), _face(face))
+            if not state[4]:
+                return now_us, window
+            index = cast("bytes", self._redis.get(session.name("index")) or tail)
+        newest = [at for at in _times(index) if at > window.recent_us[-1] - window.duration_us]
+        stride = Stride(int(ended or 0), int(state[3]))
+        return now_us, replace(window, frames=len(newest), first_us=newest[0], stride=stride)
 
     def forget(self, session: Session) -> list[str]:
         """Delete all of a session. Returns the ids of the measurements deleted, made or still to be made."""
-        kinds = ("closed", "results", "result", "window", "index", "samples", "last", "seen", "seen-before", "done")
-        keys = [session.name(kind) for kind in (*kinds, "before", "face", "clock", "parked", "coming", "feeders")]
+        kinds = ["closed", "results", "result", "window", "index", "samples", "last", "seen", "seen-before", "done"]
+        kinds += ["before", "face", "clock", "parked", "coming", "feeders", "tail", "partial", "trend", "events"]
+        keys = [session.name(kind) for kind in kinds]
         with store_errors():
             self._redis.zrem(session.siblings, session.session_id)
             return [text(i) for i in cast("list[Any]", self._forget(keys=keys))]
@@ -203,7 +254,7 @@ class WindowStore:
 class _Reply(NamedTuple):
     """What `append.lua` answers, as Redis gives it."""
 
-    what: bytes  # open, claimed or taken
+    what: bytes
     now: int
     frames: int
     first: int
@@ -211,30 +262,34 @@ class _Reply(NamedTuple):
     restarted: int
     tail: bytes
     face: bytes | None
-    measurement_id: bytes
     newest: bytes
     twins: list[bytes]
     held: int
     anew: int
     jump: int
-    claim: list[Any]
+    ended: bytes
+    stride: int
+    partial: bytes
+    due: list[list[Any]]
+    shared: bytes
 
 
 def _appended(reply: _Reply) -> Appended:
-    what, measurement_id = text(reply.what), text(reply.measurement_id)
+    shared = sorted(_records(reply.shared))
+    stride = Stride(int(reply.ended), int(reply.stride)) if reply.ended else None
     return Appended(
         now_us=int(reply.now),
         window=OpenWindow(
-            int(reply.frames), int(reply.first), int(reply.duration), _times(reply.tail), _face(reply.face)
+            int(reply.frames), int(reply.first), int(reply.duration), _times(reply.tail), _face(reply.face), stride
         ),
         restarted=bool(reply.restarted),
-        claim=_claim(measurement_id, reply.claim) if what == "claimed" else None,
-        taken=measurement_id if what == "taken" else None,
+        due=tuple(_claim(shared, *due) if due[1:] else text(due[0]) for due in reply.due),
         newest=sorted(_records(reply.newest)),
         twins=frozenset(int(time_us) for time_us in reply.twins),
         held=bool(reply.held),
         anew=int(reply.anew),
         jump_us=int(reply.jump),
+        partial=reply.partial,
     )
 
 
@@ -256,13 +311,20 @@ def _face(stored: bytes | None) -> LastFace | None:
     return LastFace(_TIME.unpack_from(stored)[0], stored[_TIME.size :]) if stored else None
 
 
-def _claim(measurement_id: str, reply: list[Any]) -> Claim:
-    token, cut, raw, size, records, mode = reply
+def _claim(shared: list[tuple[int, bytes]], measurement_id: bytes, token: int, *about: bytes) -> Claim:
+    first, cut, asked, size, mode, own = about
     width, _, height = text(size).partition("x")
     # Records after the cut were late when the window closed; they went on into the next one.
-    kept = sorted(record for record in _records(records) if record[0] <= int(cut))
-    source: Source = "samples" if text(mode) == _SAMPLES else "images"
-    return Claim(measurement_id, int(token), text(raw) == "1", (int(width or 0), int(height or 0)), kept, source)
+    records = sorted(_records(own)) or shared
+    return Claim(
+        text(measurement_id),
+        int(token),
+        bool(int(asked) & _RAW),
+        (int(width or 0), int(height or 0)),
+        [record for record in records if int(first) <= record[0] <= int(cut)],
+        series=bool(int(asked) & _SERIES),
+        source="samples" if text(mode) == _SAMPLES else "images",
+    )
 
 
 def _records(packed: bytes) -> list[tuple[int, bytes]]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from beam_api.services.scanning import Scanning
     from beam_api.services.session_tokens import SessionTokens
     from beam_api.services.signup import Signup
+    from beam_api.services.streaming import Streaming
+    from beam_api.services.trend import Trends
     from beam_api.services.webhook_signing import WebhookSecrets
     from rppg_core.face.reader import FaceReader
 
@@ -40,6 +42,8 @@ class Parts:
     scanning: Scanning
     webhook_secrets: WebhookSecrets
     exposition: Exposition
+    trends: Trends
+    streaming: Streaming
 
 
 def parts() -> Parts:

@@ -29,6 +29,7 @@ SCAN = "/scan-session/<session_id>"
 ROWS = {
     ("GET", "/api/rppg/measurements/<measurement_id>"): "measurement",
     ("GET", "/api/rppg/sessions/<session_id>"): "person",
+    ("GET", "/api/rppg/sessions/<session_id>/trend"): "person",
     ("DELETE", "/api/rppg/sessions/<session_id>"): "person",
     ("POST", f"/api/v1{SCAN}/video"): "scan",
     ("GET", f"/api/v1{SCAN}/vitals"): "scan",
@@ -38,6 +39,9 @@ ROWS = {
     ("GET", f"/v1{SCAN}/deliveries"): "scan",
 }
 """Route and method to what its id names: something that belongs to a key."""
+
+LISTENING = {("GET", "/api/rppg/sessions/<session_id>/events")}
+"""Streams, which are open to any good key: of what is not its own it hears nothing. See `test_events`."""
 
 PUBLIC = {"/static/<path:name>", "/docs/assets/<name>", "/playground/face/<int:number>"}
 """What these name belongs to nobody."""
@@ -193,7 +197,7 @@ def somebody(app: Flask, parts: Parts, redis: Redis, owner: Customer, request: p
 
 def test_every_route_has_a_line(app: Flask) -> None:
     rules = {(m, r.rule): bool(r.arguments) for r in app.url_map.iter_rules() for m in r.methods - {"HEAD", "OPTIONS"}}
-    with_id = {row for row, takes_id in rules.items() if takes_id and row[1] not in PUBLIC}
+    with_id = {row for row, takes_id in rules.items() if takes_id and row[1] not in PUBLIC} - LISTENING
     assert with_id == set(ROWS), "a route that takes an id needs a row in ROWS, and one that is gone needs none"
     without = {row for row, takes_id in rules.items() if not takes_id and row[1] not in OPEN}
     assert without == OWN, "a route that needs a key needs a line in OWN"
@@ -235,7 +239,7 @@ def test_a_key_that_is_none_gets_one_answer_for_everything(owner: Customer, some
             answer = somebody.ask(method, fill(rule, ids), **options_of(method, rule))
             assert answer.status_code == 401, (method, rule)
             reasons.add(answer.json.get("detail") or answer.json["error"]["message"])
-    for method, path in OWN:
+    for method, path in (*OWN, *LISTENING):
         assert somebody.ask(method, path).status_code == 401, path
     assert len(reasons) == 1
     assert owner.view() == before

@@ -20,7 +20,7 @@ import redis
 from beam_api.server.embedded_redis import running_url
 from tests.faults.conftest import make_key, web_workers
 from tests.faults.proxy import Proxy, proxied
-from tests.faults.traffic import Book, Crowd, Person
+from tests.faults.traffic import Book, Crowd, Monitored, Person
 from tests.processes import wait_until
 
 if TYPE_CHECKING:
@@ -97,12 +97,13 @@ class Wrecker(threading.Thread):
             return False
 
 
-def test_every_window_is_measured_once_whatever_is_killed_or_cut(start_service, tmp_path, capsys):
+@pytest.mark.parametrize("kind", [Person, Monitored], ids=["windows", "strides"])
+def test_every_window_is_measured_once_whatever_is_killed_or_cut(start_service, tmp_path, capsys, kind):
     service = start_service(tmp_path / "data", BEAM_REDIS_FSYNC="always")
     key, book = make_key(service), Book()
     each = -(-WINDOWS // AT_ONCE)
     with proxied(urlsplit(service.url).port) as proxy:
-        people = [Person(f"http://127.0.0.1:{proxy.port}", key, f"person-{i}", book) for i in range(AT_ONCE)]
+        people = [kind(f"http://127.0.0.1:{proxy.port}", key, f"person-{i}", book) for i in range(AT_ONCE)]
         wrecker = Wrecker(service, proxy, book)
         with Crowd(people, each):
             wrecker.start()

@@ -164,6 +164,33 @@ class Person:
         return form, [("frame", ("f.jpg", film()[i], "image/jpeg")) for i in frames]
 
 
+STRIDE_S = 2
+
+
+@dataclass
+class Monitored(Person):
+    """Sends one film without end, whose window slides: a result every other request, once there is a whole window."""
+
+    def measure(self, window: int) -> None:
+        """Send what is missing up to a stride, and write its result in the book."""
+        last = BATCHES + STRIDE_S * window  # a request is a second
+        for number in range(last - STRIDE_S if window else 0, last):
+            response = self.send(0, number)
+            data = response.json()["data"]
+            due = number == last - 1
+            if response.status_code != (200 if due else 202) or data.get("restarted") or data.get("results"):
+                raise Unanswered(f"{self.session} second {number}: {response.text[:400]}")
+            if due:
+                replayed = "Idempotent-Replayed" in response.headers
+                self.book.delivered.append(Delivered(self.session, window, data, replayed))
+
+    def request(self, window: int, number: int) -> tuple[dict, list]:
+        """Fields and files of one request."""
+        first, second = divmod(number, BATCHES)
+        form, files = super().request(first, second)
+        return form | {"stride_ms": str(1000 * STRIDE_S)}, files
+
+
 @dataclass
 class Crowd:
     """Several people at once."""

@@ -14,7 +14,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -64,21 +64,25 @@ class Clients:
     faces: list[bytes]
     https: list[httpx.Client] = field(default_factory=list)
 
-    def post(self, client: int, session: str, request: list[Picture], duration_ms: int = 10000) -> Answer:
+    def post(self, client: int, session: str, request: list[Picture], duration_ms: int = 10000, **more: str) -> Answer:
         files = [("frame", ("f.jpg", self.faces[picture.image], "image/jpeg")) for picture in request]
-        form = {"timestamp_ms": [str(p.at_ms) for p in request], "duration_ms": str(duration_ms), "session_id": session}
+        form = {
+            "timestamp_ms": [str(p.at_ms) for p in request],
+            "duration_ms": str(duration_ms),
+            "session_id": session,
+        } | more
         response = self.https[client].post(f"{self.url}/api/rppg/measure", data=form, files=files)
         assert response.status_code in (200, 202), response.text
         return Answer(request, response.status_code, "Idempotent-Replayed" in response.headers, response.json()["data"])
 
-    def race(self, group: int, session: str, requests: list[list[Picture]]) -> list[Answer]:
+    def race(self, group: int, session: str, requests: list[list[Picture]], **more: Any) -> list[Answer]:
         """The answers to requests that are all on their way at once."""
         answers: list[Answer] = []
         start = threading.Barrier(len(requests))
 
         def run(client: int, request: list[Picture]) -> None:
             start.wait(60)
-            answers.append(self.post(client, session, request))
+            answers.append(self.post(client, session, request, **more))
 
         threads = [
             threading.Thread(target=run, args=(group * AT_ONCE + i, request)) for i, request in enumerate(requests)
@@ -169,6 +173,38 @@ def test_eight_racing_clients_get_each_window_once(service: Service, clients: Cl
     assert len(measured) == len(set(measured)) == WINDOWS
     worked = [pid for pid, ticks in cpu_ticks(service).items() if ticks - before[pid] > 20]
     assert len(worked) == 2
+
+
+def test_racing_clients_get_each_stride_once(clients: Clients) -> None:
+    """Four at a time send the next frame, alone, twice, or with some before it; then the stride's retries race."""
+    for number in range(4):
+        session, draw, ids = f"strides-{number}", random.Random(number), []
+        frames = [Picture(START_MS + i * STEP_MS) for i in range(FRAMES + WINDOWS // 6)]
+        first = clients.race(0, session, covering(draw, frames[: FRAMES - 1]), stride_ms=str(STEP_MS))
+        assert {answer.status for answer in first} == {202}
+        for k in range(FRAMES - 1, len(frames)):
+            before = draw.sample(frames[k - 3 : k], 2)
+            requests = [[frames[k]], [frames[k]] * 2, [*before, frames[k]], [before[0], frames[k]]]
+            answers = clients.race(0, session, requests, stride_ms=str(STEP_MS))
+            (found,) = [answer for answer in answers if answer.status == 200 and not answer.replayed]
+            assert not found.data.get("results")
+            assert {a.data["measurement_id"] for a in answers if a.status == 200} == {found.data["measurement_id"]}
+            assert found.data["frames"] == FRAMES
+            assert not any(answer.data.get("restarted") for answer in answers)
+            retries = clients.race(0, session, [found.request[::-1]] * 2, stride_ms=str(STEP_MS))
+            assert all(retry.status == 200 and retry.replayed and retry.data == found.data for retry in retries)
+            ids.append(found.data["measurement_id"])
+        assert len(ids) == len(set(ids)) == len(frames) - FRAMES + 1
+
+
+def test_a_final_request_that_races_its_retries_closes_the_window_once(clients: Clients) -> None:
+    for number in range(10):
+        session = f"final-{number}"
+        clients.race(0, session, [[Picture(START_MS + i * 1000)] for i in range(4)])
+        answers = clients.race(0, session, [[]] * 4, final="true")
+        assert {(a.status, a.data["frames"]) for a in answers} == {(200, 4)}
+        assert len({a.data["measurement_id"] for a in answers}) == 1
+        assert sum(not a.replayed for a in answers) == 1
 
 
 @pytest.mark.parametrize("duration_ms", [30000, 10000])

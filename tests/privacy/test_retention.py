@@ -151,6 +151,13 @@ def measure_people(traffic: Traffic) -> None:
     assert traffic.frames("default", 1).status_code == 202
     assert traffic.frames("otto", 1).status_code == 202  # the service's own clock
     assert traffic.frames("otto", 3, fps="2").status_code == 202
+    # A running rate; and a sliding window of which a part waits for its result.
+    assert traffic.frames("mia", 4, timestamp_ms=[str(START_MS + 2000 * i) for i in range(4)]).json()["data"]["partial"]
+    sliding = Session(traffic.key_id, "slides")
+    assert windows.append(sliding, entries, duration_us=10_000_000, digest=b"a digest", stride_us=1_000_000).claim
+    assert windows.append(
+        sliding, [Entry(1000 * (START_MS + 8500), b"8 bytes.", bytes(26))], duration_us=1, digest=b"b"
+    )
     for start in range(2):
         thirty = [str(START_MS + 1000 * start + 1000 * i / 30) for i in range(30)]
         assert traffic.frames("rosa", 30, timestamp_ms=thirty).status_code == 202

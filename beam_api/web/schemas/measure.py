@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from rppg_core.trace.traces import Trace
 
 
-def _null(kind: type[fields.Field[Any]], description: str) -> Any:
+def null_or(kind: type[fields.Field[Any]], description: str) -> Any:
+    """A required field that may be null."""
     return kind(allow_none=True, required=True, metadata={"description": description})
 
 
@@ -48,12 +49,12 @@ class VitalsFieldsSchema(Schema):
     session_id = fields.String(required=True)
     frames = fields.Integer(required=True)
     rejected = fields.List(fields.Nested(RejectedSchema), required=True)
-    heart_rate = _null(fields.Integer, "Beats per minute.")
-    hrv = _null(fields.Float, "RMSSD in milliseconds.")
-    spo2 = _null(fields.Integer, "Percent; an uncalibrated estimate.")
-    stress_index = _null(fields.Float, "Baevsky's index.")
-    respiration_rate = _null(fields.Integer, "Breaths per minute.")
-    confidence = _null(fields.Float, "0-1; from 0.7 on, the heart rate is within 2 bpm with a probability of 0.98.")
+    heart_rate = null_or(fields.Integer, "Beats per minute.")
+    hrv = null_or(fields.Float, "RMSSD in milliseconds.")
+    spo2 = null_or(fields.Integer, "Percent; an uncalibrated estimate.")
+    stress_index = null_or(fields.Float, "Baevsky's index.")
+    respiration_rate = null_or(fields.Integer, "Breaths per minute.")
+    confidence = null_or(fields.Float, "0-1; from 0.7 on, the heart rate is within 2 bpm with a probability of 0.98.")
     duration_ms = fields.Integer(required=True)
     timestamp = fields.String(required=True, metadata={"format": "date-time", "example": "2026-05-15T14:30:00Z"})
     guidance = fields.List(fields.String(), required=True)
@@ -63,7 +64,7 @@ class VitalsFieldsSchema(Schema):
 class RunningSchema(Schema):
     """What the newest seconds of the window show, about once a second from 5 s on."""
 
-    heart_rate = _null(fields.Float, "Beats per minute; null while its confidence is below 0.3.")
+    heart_rate = null_or(fields.Float, "Beats per minute; null while its confidence is below 0.3.")
     confidence = fields.Float(required=True)
     ppg = fields.List(fields.Float(), required=True, metadata={"description": "The newest 5 s; empty without a rate."})
     sampling_rate = fields.Float(required=True, metadata={"description": "Of ppg, in Hz."})
@@ -75,7 +76,7 @@ class BufferingSchema(VitalsFieldsSchema):
     progress = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1})
     restarted = fields.Boolean(required=True)
     partial = fields.Nested(RunningSchema, allow_none=True, required=True)  # type: ignore[assignment]
-    next_frame_in_ms = _null(
+    next_frame_in_ms = null_or(
         fields.Integer,
         "For clients that send one frame per request: take the next one so long after this answer. Null for others.",
     )
@@ -107,6 +108,23 @@ class RawSchema(Schema):
     beats_ms = fields.List(fields.Float(), required=True)
 
 
+def _values(description: str) -> Any:
+    return fields.List(fields.Float(allow_none=True), required=True, metadata={"description": description})
+
+
+class SeriesSchema(Schema):
+    """The course of the rates: values `step_ms` apart, null where not known."""
+
+    step_ms = fields.Integer(required=True)
+    start_ms = fields.Float(
+        required=True, metadata={"description": "Moment of the first value, on the clock of the capture times."}
+    )
+    heart_rate = _values("Beats per minute, each of the 10 s around its moment.")
+    heart_rate_low = _values("Lower end of its 90 % range.")
+    heart_rate_high = _values("Upper end of its 90 % range.")
+    respiration_rate = _values("Breaths per minute, each of the 30 s around its moment.")
+
+
 class MeasurementSchema(VitalsFieldsSchema):
     """A finished measurement."""
 
@@ -125,6 +143,11 @@ class MeasurementSchema(VitalsFieldsSchema):
         },
     )
     raw = fields.Nested(RawSchema)
+    series = fields.Nested(SeriesSchema, metadata={"description": "If it was asked for."})
+    results = fields.List(
+        fields.Nested(lambda: MeasurementSchema(exclude=("results",))),
+        metadata={"description": "Earlier measurements that the same request completed, oldest first; on POST alone."},
+    )
 
 
 class CheckSchema(Schema):
@@ -223,7 +246,7 @@ def write_buffering(window: Buffering, spent_ms: float = 0.0) -> dict[str, Any]:
         "restarted": window.restarted,
         **_NO_VITALS,
         "duration_ms": window.duration_ms,
-        "timestamp": _second(window.at_us),
+        "timestamp": to_the_second(window.at_us),
         "guidance": list(window.guidance),
         "face": asdict(window.face) if window.face else None,
         "partial": asdict(window.partial) if window.partial else None,
@@ -237,11 +260,12 @@ def write_measurement(measurement: Measurement) -> dict[str, Any]:
         "status": "complete",
         **asdict(measurement),
         "verdict": verdict(measurement.confidence, measurement.withheld, measurement.guidance),
-        "timestamp": _second(measurement.at_us),
+        "timestamp": to_the_second(measurement.at_us),
     }
     del data["at_us"], data["source"]
-    if measurement.raw is None:
-        del data["raw"]
+    for extra in ("raw", "series"):
+        if data[extra] is None:
+            del data[extra]
     return data
 
 
@@ -271,5 +295,6 @@ def measurement_meta() -> dict[str, Any]:
     return dict(_META)
 
 
-def _second(at_us: int) -> str:
+def to_the_second(at_us: int) -> str:
+    """A time as the measure API writes it."""
     return datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MOST_FRAMES = 64
 DEFAULT_SESSION = "default"
 _MOST_MS = 9 * 10**12
+_STRIDES = "must be a whole number from 1000 to duration_ms"
 _NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{0,20})?([eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -81,7 +82,23 @@ class MeasureFormSchema(Schema):
         validate=validate.Range(10_000, 300_000, error="must be a whole number from 10000 to 300000"),
         metadata={"description": "Length of the window; that of its first request holds."},
     )
+    stride_ms = DigitsField(
+        load_default=lambda: None,
+        validate=validate.Range(1000, 300_000, error=_STRIDES),
+        metadata={
+            "description": "Let the full window slide, and measure it each time that so much more has been captured. "
+            "At most `duration_ms`, which is the default: windows then follow each other. The stride of the request "
+            "that opened the window holds."
+        },
+    )
+    final = FlagField(
+        load_default=False,
+        metadata={"description": "Close the window with this request, however long it is. No frame is needed then."},
+    )
     include_raw = FlagField(load_default=False, metadata={"description": "Add the signals to the result."})
+    include_series = FlagField(
+        load_default=False, metadata={"description": "Add the course of heart rate and breathing to the result."}
+    )
     session_id = fields.String(
         load_default=DEFAULT_SESSION,
         validate=validate.Regexp(r"[A-Za-z0-9._-]{1,64}\Z", error="must be 1 to 64 of A-Z a-z 0-9 . _ -"),
@@ -133,7 +150,9 @@ def read_post(form: Form, key_id: str, query: Iterable[str] = (), feeder: bytes 
     frames = tuple(form.files.get("frame", ()))
     times = params["timestamp_ms"]
     if not any(frames):  # a form without a chosen file sends an empty one
-        raise MissingFrame(_where_files_are(form))
+        if not params["final"]:
+            raise MissingFrame(_where_files_are(form))
+        frames = ()
     if len(frames) > MOST_FRAMES:
         raise TooManyFrames(f"The request holds {len(frames)} frames; at most {MOST_FRAMES} are taken.")
     if times and len(times) != len(frames):
@@ -153,11 +172,16 @@ def read_post(form: Form, key_id: str, query: Iterable[str] = (), feeder: bytes 
 
 
 def asked(params: dict[str, Any], key_id: str) -> dict[str, Any]:
-    """What the fields that images and samples have in common say in a `Post`."""
+    """What the fields that images and samples have in common say in a `Post`. Raises InvalidParameter."""
+    if (params["stride_ms"] or 0) > params["duration_ms"]:
+        raise InvalidParameter("stride_ms", _STRIDES)
     return {
         "session": Session(key_id, params["session_id"]),
         "duration_us": 1000 * params["duration_ms"],
         "include_raw": params["include_raw"],
+        "stride_us": 1000 * params["stride_ms"] if params["stride_ms"] else None,
+        "include_series": params["include_series"],
+        "final": params["final"],
     }
 
 

@@ -90,10 +90,8 @@ def read_samples_post(body: dict[str, Any], key_id: str, query: Iterable[str] = 
         params = _FORM.load({name: _text(name, body[name]) for name in _FORM.fields if body.get(name) is not None})
     except ValidationError as error:
         raise first_problem(error) from error
-    version = body.get("sample_version")
-    if type(version) is not int or version != SAMPLE_VERSION:
-        raise InvalidParameter("sample_version", f"must be {SAMPLE_VERSION}")
-    given = GivenSamples.of(_samples(body, params), _frame_size(body.get("frame_size")))
+    closes = params["final"] and not body.get("samples")  # then nothing is left to describe
+    given = GivenSamples((0, 0)) if closes else _given(body)
     check_unit(given.times_us)
     return Post(
         frames=(),
@@ -115,15 +113,17 @@ def _text(name: str, value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _samples(body: dict[str, Any], params: dict[str, Any]) -> list[object]:
-    samples = body.get("samples")
+def _given(body: dict[str, Any]) -> GivenSamples:
+    version, samples = body.get("sample_version"), body.get("samples")
+    if type(version) is not int or version != SAMPLE_VERSION:
+        raise InvalidParameter("sample_version", f"must be {SAMPLE_VERSION}")
     if samples is not None and not isinstance(samples, list):
         raise InvalidParameter("samples", "must be a list")
-    if not samples and not params.get("final"):
+    if not samples:
         raise MissingFrame("The request holds no 'samples'.")
-    if samples and len(samples) > MOST_SAMPLES:
+    if len(samples) > MOST_SAMPLES:
         raise TooManyFrames(f"The request holds {len(samples)} samples; at most {MOST_SAMPLES} are taken.")
-    return list(samples or ())
+    return GivenSamples.of(samples, _frame_size(body.get("frame_size")))
 
 
 def _frame_size(value: object) -> tuple[int, int]:

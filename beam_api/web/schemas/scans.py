@@ -10,6 +10,7 @@ from marshmallow import Schema, ValidationError, fields
 from beam_api.exceptions import InvalidParameter, Unprocessable
 from beam_api.services.verdict import VERDICTS
 from beam_api.web.schemas.hrv_details import HrvDetailsSchema
+from beam_api.web.schemas.measure import SeriesSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,12 @@ class NewScanSchema(Schema):
         load_default=None,
         allow_none=True,
         metadata={"description": "Called when the session has completed or failed.", "format": "uri"},
+    )
+    include_series = fields.Boolean(
+        load_default=False,
+        truthy={True},
+        falsy={False},
+        metadata={"description": "Add the course of heart rate and breathing to the vitals."},
     )
 
 
@@ -115,6 +122,7 @@ class ScanVitalsSchema(Schema):
             "description": "release: confidence is 0.7 or more; else retake. Missing in results of an older version.",
         }
     )
+    series = fields.Nested(SeriesSchema, metadata={"description": "If it was asked for; times are the video's."})
     guidance = fields.List(fields.String(), required=True)
     frames = fields.Integer(required=True, metadata={"description": "Frames that showed the face."})
     duration_ms = fields.Integer(required=True, metadata={"description": "From the first of them to the last."})
@@ -149,18 +157,18 @@ class DeliveriesSchema(Schema):
     deliveries = fields.List(fields.Nested(DeliverySchema), required=True)
 
 
-def read_new_scan(body: bytes) -> str | None:
-    """The webhook URL in the body of a request to make a session, if there is one.
+def read_new_scan(body: bytes) -> tuple[str | None, bool]:
+    """What the body of a request to make a session asks: the webhook's URL, if there is one, and whether for a series.
 
     Raises
     ------
     InvalidParameter
-        If the body is neither empty nor a JSON object.
+        If the body is neither empty nor a JSON object, or a flag in it is neither true nor false.
     Unprocessable
         If the URL is no text.
     """
     if not body.strip():
-        return None
+        return None, False
     try:
         sent = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -168,10 +176,12 @@ def read_new_scan(body: bytes) -> str | None:
     if not isinstance(sent, dict):
         raise InvalidParameter("body", "must be a JSON object, or empty")
     try:
-        url: str | None = NewScanSchema(unknown="exclude").load(sent)["webhook_url"]
+        asked = NewScanSchema(unknown="exclude").load(sent)
     except ValidationError as error:
+        if "webhook_url" not in error.messages_dict:
+            raise InvalidParameter("include_series", "must be true or false") from error
         raise Unprocessable("'webhook_url' must be a URL.") from error
-    return url
+    return asked["webhook_url"], asked["include_series"]
 
 
 def write_scan(scan: Scan) -> Mapping[str, Any]:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from beam_api.web.views import health, keys, measure, metrics, pages, playground, samples, scans, webhook_secret
+from beam_api.web.views import (
+    continuous,
+    health,
+    keys,
+    measure,
+    metrics,
+    pages,
+    playground,
+    samples,
+    scans,
+    webhook_secret,
+)
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -13,7 +24,7 @@ if TYPE_CHECKING:
 
 def register(app: Flask, api: Api, *, playground_enabled: bool) -> None:
     """Register every blueprint with the app and its OpenAPI document."""
-    for blueprint in (health.bp, metrics.bp, measure.bp, samples.bp, keys.bp, pages.bp):
+    for blueprint in (health.bp, metrics.bp, measure.bp, samples.bp, continuous.bp, keys.bp, pages.bp):
         api.register_blueprint(blueprint)
     app.register_blueprint(pages.files)
     if playground_enabled:

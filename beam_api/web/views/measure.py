@@ -18,6 +18,7 @@ from beam_api.services.workload import Workload
 from beam_api.store.window_values import Session
 from beam_api.web import request_log
 from beam_api.web.auth import admit_with, admits_itself, check_session, takes_tokens
+from beam_api.web.closing_form import read_closing
 from beam_api.web.connection import connection
 from beam_api.web.context import parts
 from beam_api.web.form import Limits, read_form
@@ -36,8 +37,8 @@ from beam_api.web.schemas.measure import (
 from beam_api.web.schemas.measure_form import PictureSchema, UploadSchema, read_picture, read_post
 
 if TYPE_CHECKING:
+    from beam_api.services.completed import Completed
     from beam_api.services.measure_request import Post
-    from beam_api.services.measuring import Completed
     from beam_api.store.window_values import Source
 
 bp = Blueprint("measure", __name__, url_prefix="/api/rppg", description="Frames of a face in, vital signs out.")
@@ -52,6 +53,7 @@ LIMITS = Limits(file_bytes=8 * _MIB, files_bytes=32 * _MIB, body_bytes=33 * _MIB
 @bp.alt_response(202, schema=BufferingAnswerSchema, description="The window is filling.")
 @bp.alt_response(400, schema=ErrorEnvelopeSchema, description="A field or every frame is of no use.")
 @bp.alt_response(401, schema=ErrorEnvelopeSchema, description="No valid key.")
+@bp.alt_response(404, schema=ErrorEnvelopeSchema, description="`final`, and nothing is buffered.")
 @bp.alt_response(413, schema=ErrorEnvelopeSchema, description="The body or a frame is too large.")
 @bp.alt_response(415, schema=ErrorEnvelopeSchema, description="Not multipart/form-data.")
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
@@ -81,9 +83,12 @@ def answered(answer: Buffering | Completed, source: Source) -> Response:
     if isinstance(answer, Buffering):
         counters.count_window(restarted=answer.restarted)
         return success(write_buffering(answer, request_log.elapsed_ms()), 202, warnings=warnings, source=source)
-    found = answer.measurement
-    counters.count_window(found, replayed=answer.replayed)
-    response = success(write_measurement(found), **measurement_meta(), warnings=warnings, source=found.source)
+    for measurement in (*answer.others, answer.measurement):
+        counters.count_window(measurement, replayed=answer.replayed)
+    data = write_measurement(answer.measurement)
+    if answer.others:
+        data["results"] = [write_measurement(other) for other in answer.others]
+    response = success(data, **measurement_meta(), warnings=warnings, source=answer.measurement.source)
     if answer.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
@@ -134,7 +139,7 @@ def measurement(measurement_id: str) -> Response:
 @bp.alt_response(404, schema=ErrorEnvelopeSchema, description="Nothing is known of this person.")
 def session(session_id: str) -> Response:
     """Show a person's window, and their last measurement."""
-    window = parts().measuring.window(_session(session_id))
+    window = parts().measuring.window(session_of(session_id))
     return success({**write_buffering(window), "last_measurement_id": window.last_measurement_id})
 
 
@@ -143,12 +148,12 @@ def session(session_id: str) -> Response:
 @bp.alt_response(404, schema=ErrorEnvelopeSchema, description="This can't be the name of a person.")
 def forget(session_id: str) -> Response:
     """Forget a person: window, face and results."""
-    parts().measuring.forget(_session(session_id))
+    parts().measuring.forget(session_of(session_id))
     return Response(status=204)
 
 
 def _read(key_id: str) -> Post:
-    post = read_post(read_form(request, LIMITS), key_id, request.args, connection())
+    post = read_post(read_closing(request) or read_form(request, LIMITS), key_id, request.args, connection())
     check_session(post.session.session_id)
     post.workload.check()
     return post
@@ -167,7 +172,8 @@ def allowance() -> Allowance:
     return Allowance(standing.bucket.limit, standing.remaining, free_in_ms)
 
 
-def _session(session_id: str) -> Session:
+def session_of(session_id: str) -> Session:
+    """The session of the current key with this name. Raises NotFound if it can't be one."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", session_id):
         raise NotFound
     return Session(g.key.key_id, session_id)

@@ -31,15 +31,15 @@ _MOST_BODY_BYTES = 64 * 1024
 @bp.post("/scan-session")
 @bp.doc(requestBody={"required": False, "content": {"application/json": {"schema": NewScanSchema}}})
 @bp.alt_response(201, schema=ScanCreatedSchema, description="A new session.")
-@bp.alt_response(400, schema=DetailSchema, description="The body is no JSON object.")
+@bp.alt_response(400, schema=DetailSchema, description="The body is no JSON object, or a flag in it no boolean.")
 @bp.alt_response(401, schema=DetailSchema, description="No valid key.")
 @bp.alt_response(422, schema=DetailSchema, description="The webhook may not go there.")
 @bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
 @bp.alt_response(503, schema=DetailSchema, description="The store is unavailable.")
 def create() -> Response:
     """Make a session. It lives for an hour after its last step."""
-    url = read_new_scan(_small_body())
-    made = parts().scanning.create(key_id=g.key.key_id, owner=g.key.owner, webhook_url=url)
+    url, series = read_new_scan(_small_body())
+    made = parts().scanning.create(key_id=g.key.key_id, owner=g.key.owner, webhook_url=url, series=series)
     return _answer({"session_id": made.session_id, "created_at": made.created_at, "owner": made.owner}, 201)
 
 

@@ -1,9 +1,10 @@
-"""`partial` in the 202: at most once for each second of a window, whoever takes its frames."""
+"""`partial` in the 202: found at most once a second, whoever takes the frames, and shown until the next one."""
 
 import pytest
 
+from beam_api.services.completed import Completed
 from beam_api.services.measure_request import Post
-from beam_api.services.measuring import Completed, Measuring
+from beam_api.services.measuring import Measuring
 from beam_api.store.results import ResultStore
 from beam_api.store.window_values import Session
 from beam_api.store.windows import WindowStore
@@ -74,12 +75,23 @@ def test_processes_that_share_a_window_and_retries_do_not_look_twice(send, frame
     assert len(asked) == 4
 
 
-def test_to_look_asks_the_store_for_nothing_more(send, frames, sent_commands):
+def test_to_look_asks_the_store_for_nothing_more_and_notes_what_it_found(send, frames, sent_commands):
     for batch in batches(frames[:89], 15):
         send(batch)
     sent_commands.clear()
     assert send(frames[89:90]).partial is not None
+    assert sent_commands == [["EVALSHA", "EVALSHA"], ["EVALSHA"], ["SET"]]
+    sent_commands.clear()
+    assert send(frames[91:92]).partial is not None
     assert sent_commands == [["EVALSHA", "EVALSHA"], ["EVALSHA"]]
+
+
+def test_until_the_next_second_all_requests_show_what_was_found_last(send, frames):
+    answers = [send(batch) for batch in batches(frames[:150], 5)]
+    shown = [answer.partial for answer in answers]
+    first = next(i for i, partial in enumerate(shown) if partial)
+    assert all(shown[first:])
+    assert len(set(shown[first:])) == pytest.approx(len(shown[first:]) / 3, abs=1)
 
 
 def test_a_new_window_of_the_same_person_begins_anew(send, frames):

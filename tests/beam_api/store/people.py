@@ -49,14 +49,19 @@ class Person:
         self.results = ResultStore(redis)
         self.completed: list[Claim] = []
 
-    def post(self, frames: Frames, *, save: bool = True, stamped: bool = True, **more: object) -> Appended:
+    def post(
+        self, frames: Frames, *, save: bool = True, stamped: bool = True, digest_of: str = "", **more: object
+    ) -> Appended:
         unique = list(dict.fromkeys(frames))
         entries = [Entry(at, digest, b"sample at %d" % at) for at, digest in unique]
-        digest = hashlib.blake2b(repr(sorted(unique)).encode(), digest_size=8).digest() if stamped else b""
+        digest = (
+            hashlib.blake2b((repr(sorted(unique)) + digest_of).encode(), digest_size=8).digest() if stamped else b""
+        )
         options: dict[str, object] = {"duration_us": self.duration_us, "frame_size": (640, 480), **more}
         outcome = self.store.append(self.session, entries, digest=digest, **options)  # type: ignore[arg-type]
-        if outcome.claim and save:
-            self.save(outcome.claim)
+        for claim in outcome.due if save else ():
+            if isinstance(claim, Claim):
+                self.save(claim)
         return outcome
 
     def save(self, claim: Claim, result: bytes = b"result") -> str:

@@ -103,3 +103,27 @@ class ReferenceWindow:
                 self.frames = {time: self.frames[time] for time in times[count:]}
                 self._settle(min(self.frames, default=None))
                 return
+
+
+class SlidingReference:
+    """A window that slides over frames in order, fewer than 60 a second and never 5 s apart."""
+
+    def __init__(self, duration_us: int, stride_us: int) -> None:
+        self.duration_us, self.stride_us = duration_us, stride_us
+        self.times: list[int] = []
+        self.windows: list[list[int]] = []
+        self.strides: list[int] = []
+
+    def post(self, time: int) -> None:
+        """Add a frame; measure the fewest newest ones that are full if a stride has passed."""
+        self.times.append(time)
+        if not self.strides:
+            if is_full(self.times, self.duration_us):
+                self.windows.append(list(self.times))
+                self.strides = [time + self.stride_us]
+        elif time >= self.strides[0] - 1000:
+            self.strides = [self.strides[0] + k * self.stride_us for k in range(20)]
+            self.strides = [stride for stride in self.strides if stride > time + 1000]
+            full = (newest for newest in range(len(self.times) - 1, -1, -1))
+            first = next(k for k in full if is_full(self.times[k:], self.duration_us))
+            self.windows.append(self.times[first:])

@@ -32,8 +32,9 @@ def scan_parts(settings, redis):
 def begin(scan_parts):
     """A session whose video has just been accepted."""
 
-    def begin(data=None, webhook_url=""):
-        scan_parts.scans.create(SESSION, key_id="key1", owner="o", created_at="", webhook_url=webhook_url)
+    def begin(data=None, webhook_url="", **options):
+        about = {"key_id": "key1", "owner": "o", "created_at": "", "webhook_url": webhook_url}
+        scan_parts.scans.create(SESSION, **about, **options)
         with scan_parts.spool.create(SESSION) as (name, file):
             file.write(data if data is not None else videos.encoded())
         assert scan_parts.scans.accept(SESSION, name) == ("accepted", 0)
@@ -90,8 +91,19 @@ def test_a_video_is_measured_and_deleted(begin, work, scan_parts, settings, redi
     record = scan_parts.scans.get(SESSION)
     assert record.status == "completed", record.error
     assert json.loads(record.vitals)["heart_rate"] == pytest.approx(videos.RATE_BPM, abs=2)
+    assert "series" not in json.loads(record.vitals)
     assert uploads(settings) == []
     assert redis.zcard("beam:scans:open") == 0
+
+
+def test_the_course_of_the_rates_is_measured_if_it_was_asked_for(begin, work, scan_parts):
+    begin(series=True)
+    work()
+    series = json.loads(scan_parts.scans.get(SESSION).vitals)["series"]
+    known = [rate for rate in series["heart_rate"] if rate is not None]
+    assert known
+    assert known == pytest.approx([videos.RATE_BPM] * len(known), abs=3)
+    assert (series["step_ms"], series["start_ms"]) == (1000, pytest.approx(5000, abs=100))
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,10 @@ def test_the_form_and_the_answers_are_in_the_openapi_document(client: FlaskClien
     assert "multipart/form-data" in operation["requestBody"]["content"]
     assert {"200", "202", "400", "413", "415"} <= set(operation["responses"])
     form = document["components"]["schemas"]["Upload"]["properties"]
-    assert set(form) == {"frame", "timestamp_ms", "fps", "duration_ms", "include_raw", "session_id"}
+    assert set(form) == {
+        "frame", "timestamp_ms", "fps", "duration_ms", "stride_ms", "final", "include_raw", "include_series",
+        "session_id",
+    }  # fmt: skip
     assert form["duration_ms"]["minimum"] == 10_000
     assert json.dumps(document)
 

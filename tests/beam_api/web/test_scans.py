@@ -75,6 +75,16 @@ def test_a_session_is_made(client, bearer, prefix, body):
     assert answer.headers["X-RateLimit-Limit"] == "60"
 
 
+@pytest.mark.parametrize(("asked", "status"), [(True, 201), (False, 201), ("yes", 400), (None, 400)])
+def test_a_series_is_asked_for_when_the_session_is_made(client, bearer, parts, asked, status):
+    answer = client.post("/v1/scan-session", headers=bearer, json={"include_series": asked})
+    assert answer.status_code == status
+    if status == 201:
+        assert parts.scanning._scans.wants_series(answer.json["session_id"]) is asked
+    else:
+        assert "include_series" in answer.json["detail"]
+
+
 def test_a_content_type_without_a_body_is_no_error(client, bearer):
     headers = {**bearer, "Content-Type": "application/json"}
     assert client.post("/api/v1/scan-session", headers=headers).status_code == 201
