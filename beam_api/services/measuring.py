@@ -26,7 +26,6 @@ from beam_api.services.workload import LargeLane, Workload
 from beam_api.store.window_values import Appended, Arrival, Claim, LastFace, Look, OpenWindow, Session, Source
 from rppg_core.errors import NoFaceDetected
 from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading
-from rppg_core.trace.traces import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from beam_api.store.window_values import Source
     from beam_api.store.windows import WindowStore
     from rppg_core.results import Vitals
+    from rppg_core.trace.traces import Trace
 
 PATIENCE_S = 2.0  # how long a retry waits for an analysis under way elsewhere
 _POLL_S = 0.04
