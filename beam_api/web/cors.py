@@ -1,7 +1,8 @@
 """What pages of other origins may do here: nothing, unless the operator names their origin.
 
-A browser lets a page read answers of another origin only if those say so (CORS). They say so on the JSON APIs alone, to
-origins that BEAM_CORS_ORIGINS names, and never allow cookies: a visitor's key is of no use elsewhere.
+A browser lets a page read answers of another origin only if those say so (CORS). They say so on the JSON APIs and on
+/reader.json alone, to origins that BEAM_CORS_ORIGINS names, and never allow cookies: a visitor's key is of no use
+elsewhere.
 
 Any page could otherwise send requests that need no key on behalf of its visitor, and they would count against the
 visitor's address. Browsers say where a request comes from; a cross-site one is refused.
@@ -19,7 +20,7 @@ from beam_api.exceptions import CrossSiteRequest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CORS_PATHS = ("/api/", "/v1/")
+CORS_PATHS = ("/api/", "/v1/", "/reader.json")
 
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, DELETE",

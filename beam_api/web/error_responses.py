@@ -88,7 +88,9 @@ def _answer_known(error: exceptions.BeamError | core.RppgError) -> Response:
     status = status_of(type(error))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, exceptions.StoreUnavailable):
         return _answer(error.code, _INTERNAL, status)
-    more = {"guidance": list(error.guidance)} if isinstance(error, core.NoFaceDetected) else {}
+    more: dict[str, Any] = {"guidance": list(error.guidance)} if isinstance(error, core.NoFaceDetected) else {}
+    if isinstance(error, core.InvalidSample):
+        more = {"index": error.index}
     response = _answer(error.code, str(error), status, **more)
     if isinstance(error, (exceptions.RateLimited, exceptions.StoreUnavailable)):
         response.headers["Retry-After"] = str(error.retry_after_s)

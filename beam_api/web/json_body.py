@@ -14,14 +14,27 @@ from werkzeug.exceptions import ClientDisconnected
 from beam_api.exceptions import InvalidParameter, PayloadTooLarge, UnsupportedMediaType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from werkzeug.wrappers import Request
 
 _CHUNK = 64 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
 
 
-def read_object(request: Request, most_bytes: int, most_nested: int) -> dict[str, Any]:
+def read_object(
+    request: Request, most_bytes: int, most_nested: int, explain: Callable[[dict[str, Any]], object] | None = None
+) -> dict[str, Any]:
     """The JSON object in the body of a request.
+
+    Parameters
+    ----------
+    request : Request
+        Its body has not been read.
+    most_bytes, most_nested : int
+        Most bytes, and most objects and lists together.
+    explain : callable, optional
+        Is called with an object that holds NaN or Infinity, so that it may say where by an exception of its own.
 
     Raises
     ------
@@ -44,12 +57,18 @@ def read_object(request: Request, most_bytes: int, most_nested: int) -> dict[str
     plain = _decompressed(body, most_bytes) if encoding == "gzip" else body
     if plain.count(b"{") + plain.count(b"[") > most_nested:
         raise InvalidParameter("body", f"must hold at most {most_nested} objects and lists")
-    return _parse(plain)
+    return _parse(plain, explain)
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def _parse(body: bytes, explain: Callable[[dict[str, Any]], object] | None) -> dict[str, Any]:
+    constants: list[float] = []
+
+    def constant(name: str) -> float:
+        constants.append(float(name))
+        return constants[-1]
+
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_unique)
+        value = json.loads(body.decode("utf-8"), parse_constant=constant, object_pairs_hook=_unique)
     except UnicodeDecodeError as error:
         raise InvalidParameter("body", "must be in UTF-8") from error
     except (ValueError, RecursionError) as error:
@@ -57,15 +76,15 @@ def _parse(body: bytes) -> dict[str, Any]:
         raise InvalidParameter("body", problem) from error
     if not isinstance(value, dict):
         raise InvalidParameter("body", "must be a JSON object")
+    if constants:
+        if explain:
+            explain(value)
+        raise InvalidParameter("body", "must be JSON, which has neither NaN nor Infinity")
     return value
 
 
 class _NotStrictError(ValueError):
     """What Python reads, and JSON has not."""
-
-
-def _no_constant(_name: str) -> Any:
-    raise _NotStrictError("must be JSON, which has neither NaN nor Infinity")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -272,4 +272,6 @@ def test_a_page_of_a_named_origin_may_send_with_it(settings: Any, redis: Redis, 
     answer = page.send("samples", token, Origin=origin)
     assert answer.status_code == 202
     assert answer.headers["Access-Control-Allow-Origin"] == origin
+    about = page.client.get("/reader.json", headers={"Origin": origin})
+    assert (about.status_code, about.headers["Access-Control-Allow-Origin"]) == (200, origin)
     assert page.send("samples", token, "leo", Origin=origin).headers["Access-Control-Allow-Origin"] == origin

@@ -26,6 +26,7 @@ class ErrorSchema(Schema):
     status = fields.Integer(required=True, metadata={"example": 401})
     request_id = fields.String(required=True)
     guidance = fields.List(fields.String(), metadata={"description": "What to mend in the picture."})
+    index = fields.Integer(metadata={"description": "Of an invalid sample: its place in the request."})
 
 
 class ErrorEnvelopeSchema(Schema):

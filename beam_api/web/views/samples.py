@@ -44,7 +44,7 @@ def samples() -> Response:
     """
     # A few bytes may hold a megabyte to parse, so the key and its limit come first.
     admit_with(lambda _key_id: None, lambda _none: (), lambda _none: MEGAPIXELS)
-    body = read_object(request, MOST_BYTES, MOST_NESTED)
+    body = read_object(request, MOST_BYTES, MOST_NESTED, explain=lambda body: read_samples_post(body, g.key.key_id))
     post = read_samples_post(body, g.key.key_id, request.args, connection())
     check_session(post.session.session_id)
     return answered(parts().measuring.post(replace(post, allowance=allowance())), post.source)

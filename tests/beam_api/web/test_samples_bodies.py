@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import time
 import tracemalloc
 from typing import TYPE_CHECKING, Any
@@ -39,8 +40,12 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "another coding": (PLAIN.decode().encode("utf-16"), "INVALID_PARAMETER"),
     "bytes that are no text": (PLAIN.replace(b"1000", b'"\xff"'), "INVALID_PARAMETER"),
     "a mark before it": (b"\xef\xbb\xbf" + PLAIN, "INVALID_PARAMETER"),
-    "NaN": (PLAIN.replace(b"[180, 120", b"[NaN, 120", 1), "INVALID_PARAMETER"),
-    "Infinity": (PLAIN.replace(b"1000", b"-Infinity"), "INVALID_PARAMETER"),
+    "NaN": (PLAIN.replace(b"[180, 120", b"[NaN, 120", 1), "INVALID_SAMPLE"),
+    "Infinity": (PLAIN.replace(b"1000", b"-Infinity"), "INVALID_SAMPLE"),
+    "NaN in detail": (text(samples=[{**ROW, "detail": [0, 0, 0, 0, 0, math.nan]}]), "INVALID_SAMPLE"),
+    "NaN in a logarithm": (text(samples=[{**ROW, "detail": [math.nan, 0.0, 0.0, 0.0, 0.0, 1.0]}]), "INVALID_SAMPLE"),
+    "NaN elsewhere": (text(x=math.nan), "INVALID_PARAMETER"),
+    "NaN for a length": (text(duration_ms=math.inf), "INVALID_PARAMETER"),
     "a name twice": (PLAIN[:-1] + b', "sample_version": 1}', "INVALID_PARAMETER"),
     "a name twice inside": (PLAIN.replace(b'"pose"', b'"timestamp_ms": 1, "pose"'), "INVALID_PARAMETER"),
     "a deep list": (b"[" * 500_000, "INVALID_PARAMETER"),
@@ -92,6 +97,7 @@ def test_an_invalid_sample_is_named_by_its_index_and_the_good_ones_before_it_are
     wrong = {**ROW, "timestamp_ms": 1040, "colours": [[180, 120, 256]] * N_COLOURS}
     answer = send(client, enterprise_key, [ROW, wrong])
     assert code(answer) == "INVALID_SAMPLE"
+    assert answer.get_json()["error"]["index"] == 1
     assert "Sample 1" in answer.get_json()["error"]["message"]
     assert "0-255" in answer.get_json()["error"]["message"]
     assert client.get("/api/rppg/sessions/default", headers={"X-API-Key": enterprise_key}).status_code == 404
