@@ -13,6 +13,7 @@ from beam_api.cli.colours import measure_by_colours
 from beam_api.cli.common import failures_as_messages, json_option, print_json, read_settings
 from beam_api.cli.in_process import measure_here
 from beam_api.cli.plot import plot_option, save_plot
+from beam_api.cli.several import show_each
 from beam_api.cli.show import progress_bar, show_vitals
 from beam_api.cli.sources import SHORTEST_S, Camera, VideoFile, open_source
 from beam_client import Beam
@@ -131,7 +132,12 @@ def measure(
     service = (url, key) if url and key else None
     how = _How(service, chosen, seconds, cast("Pace", pace), with_raw or plot is not None, colours)
     if len(sources) > 1:
-        _measure_several(sources, how, as_json=as_json, with_raw=with_raw)
+
+        def measured(name: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+            data = how.measure(name)
+            return _printed(data, with_raw), data
+
+        show_each(sources, measured, as_json=as_json)
         return
     data = how.measure(sources[0])
     if as_json:
@@ -154,28 +160,6 @@ def _check_options(
         raise click.UsageError("--method is for measurements in this process; a service has its own.")
     if plot and len(sources) > 1:
         raise click.UsageError("--plot draws one measurement: name one SOURCE.")
-
-
-def _measure_several(sources: tuple[str, ...], how: _How, *, as_json: bool, with_raw: bool) -> None:
-    """Measure each; one that can't be is named, and the others are measured. Exits 1 if there was one."""
-    answers: list[dict[str, Any]] = []
-    failed = False
-    for name in sources:
-        try:
-            data = how.measure(name)
-        except click.ClickException as error:
-            failed = True
-            answers.append({"source": name, "error": error.format_message()})
-            click.echo(f"{name}: {error.format_message()}", err=True)
-            continue
-        answers.append({"source": name, **_printed(data, with_raw)})
-        if not as_json:
-            click.echo(name)
-            show_vitals(data)
-    if as_json:
-        print_json(answers)
-    if failed:
-        raise SystemExit(1)
 
 
 def _printed(data: Mapping[str, Any], with_raw: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from beam_api.cli.common import json_option, print_json
+from beam_api.cli.several import show_each
 from beam_api.cli.show import progress_bar, show_vitals
 from beam_client import Beam, ScanFailed
 from beam_client import BeamError as ClientError
@@ -19,7 +20,9 @@ _NAMES = {"respiratory_rate": "respiration_rate"}
 
 
 @click.command()
-@click.argument("video", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "videos", metavar="VIDEO...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @click.option(
     "--url",
     envvar="BEAM_URL",
@@ -29,23 +32,36 @@ _NAMES = {"respiratory_rate": "respiration_rate"}
 )
 @click.option("--key", envvar="BEAM_API_KEY", help="The service's API key.  [env: BEAM_API_KEY]")
 @json_option
-def scan(video: Path, url: str, key: str | None, as_json: bool) -> None:
+def scan(videos: tuple[Path, ...], url: str, key: str | None, as_json: bool) -> None:
     """Upload a whole VIDEO to a service and print the vitals of the person in it. Exits 1 if it can't be measured."""
+
+    def scanned(name: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        answer = _scan(Path(name), url, key)
+        if answer["status"] != "completed":
+            raise click.ClickException(answer["error"])
+        return answer, _as_measured(answer["vitals"])
+
+    if len(videos) > 1:
+        show_each(map(str, videos), scanned, as_json=as_json)
+    elif as_json:
+        answer = _scan(videos[0], url, key)
+        print_json(answer)
+        if answer["status"] != "completed":
+            raise SystemExit(1)
+    else:
+        show_vitals(scanned(str(videos[0]))[1])
+
+
+def _scan(video: Path, url: str, key: str | None) -> Mapping[str, Any]:
+    """The service's last answer: `status` is "completed", with `vitals`, or "failed", with `error`."""
     try:
         with Beam(url, key) as client, progress_bar("Scanning") as advance:
             result = client.scan(video, progress=lambda progress: advance(progress.share))
-            answer = client.scan_status(result.session_id).data if as_json else {}
+            return client.scan_status(result.session_id).data
     except ScanFailed as error:
-        if not as_json:
-            raise click.ClickException(str(error)) from error
-        print_json(error.data)
-        raise SystemExit(1) from error
+        return error.data
     except ClientError as error:
         raise click.ClickException(str(error)) from error
-    if as_json:
-        print_json(answer)
-    else:
-        show_vitals(_as_measured(result.data))
 
 
 def _as_measured(vitals: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,26 @@ def test_a_video_is_measured_the_same_with_and_without_a_service(service: Servic
     assert "WINDOW_TOO_SHORT" in table
 
 
+def test_several_videos_are_scanned_and_those_that_cannot_be_are_named(
+    service: Service, clip: Path, tmp_path: Path
+) -> None:
+    key = beam("keys", "create", "--owner", "t", "--quiet", BEAM_DATA_DIR=str(service.data_dir)).stdout.split()[-1]
+    environment = {"BEAM_URL": service.url, "BEAM_API_KEY": key}
+    room = tmp_path / "room.mp4"
+    room.write_bytes(videos.blank(6.0))
+    several = beam("scan", str(clip), str(room), "--json", **environment)
+    assert several.returncode == 1
+    good, bad = json.loads(several.stdout)
+    assert abs(good["vitals"]["heart_rate"] - 80) <= 2
+    assert bad == {"source": str(room), "error": "No face detected in video"}
+    alone = beam("scan", str(clip), **environment)
+    assert alone.returncode == 0, alone.stderr
+    assert "Heart rate" in alone.stdout
+    failed = beam("scan", str(room), "--json", **environment)
+    assert failed.returncode == 1
+    assert json.loads(failed.stdout)["status"] == "failed"
+
+
 @pytest.mark.parametrize("part", ["comes late", "leaves early", "is hidden by an edit list"])
 def test_less_face_than_file_shortens_the_window_of_a_service(service: Service, tmp_path: Path, part: str) -> None:
     face = simulate_face(Scene(heart_rate_bpm=80, duration_s=17.0, fps=15.0, seed=3, frame_size=(320, 300)))
