@@ -107,7 +107,7 @@ def test_a_real_face_has_the_heart_rate_of_its_contact_sensor(service: Service, 
 
 def test_a_second_connection_to_one_window_is_told_so(service: Service, key: str, face: list[Frame]) -> None:
     def send(client: httpx.Client, frame: Frame) -> list[str]:
-        files = {"frame": ("frame.jpg", frame.data, "image/jpeg")}
+        files: Any = {"frame": ("frame.jpg", frame.data, "image/jpeg")}
         data = {"timestamp_ms": repr(frame.time_us / 1000)}
         answer = client.post(f"{service.url}/api/rppg/measure", files=files, data=data, headers={"X-API-Key": key})
         assert answer.status_code == 202
