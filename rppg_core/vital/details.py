@@ -25,6 +25,7 @@ _MOST_PNN_WIDTH = 25.0  # percentage points between the ends of RMSSD's range
 _MOST_JITTER = 0.65  # share of a band's power that jitter may explain, as of RMSSD^2
 _TAPERS = 3
 _STEP = 8  # frequencies for each wave that the window holds
+_CHUNK = 256  # frequencies at a time: all at once would take the square of a long window in memory
 
 
 def pnn50_percent(differences_ms: ArrayLike) -> float:
@@ -63,10 +64,13 @@ def spectrum(
     rest = intervals_ms - np.polynomial.Polynomial.fit(since, intervals_ms, 1)(since)
     spacing_s = float(intervals_ms.mean()) / 1000
     place = (times_s - times_s[0] + spacing_s / 2) / (times_s[-1] - times_s[0] + spacing_s)  # 0 to 1 over the window
-    waves = np.exp(-2j * np.pi * np.outer(freqs, since))
     tapers = np.sin(np.pi * np.outer(np.arange(1, _TAPERS + 1), place))
-    power = np.abs((tapers * rest) @ waves.T) ** 2 / np.sum(tapers**2, axis=1)[:, None]
-    return np.asarray(2 * spacing_s * power.mean(axis=0))
+    tapers /= np.linalg.norm(tapers, axis=1)[:, None]
+    density = np.zeros(len(freqs))
+    for start in range(0, len(freqs), _CHUNK):
+        waves = np.exp(-2j * np.pi * np.outer(since, freqs[start : start + _CHUNK]))
+        density[start : start + _CHUNK] = np.mean(np.abs((tapers * rest) @ waves) ** 2, axis=0)
+    return 2 * spacing_s * density
 
 
 def jitter_spectrum(freqs: NDArray[np.float64], of_differences_ms2: float, spacing_s: float) -> NDArray[np.float64]:

@@ -42,7 +42,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "docs" / "scans.md").read_
 VITALS = {
     *("heart_rate", "respiratory_rate", "hrv", "blood_pressure", "confidence", "timestamp", "processing_time_ms"),
     *("signal_quality", "stress_index", "spo2", "quality", "withheld", "interval", "guidance", "frames", "duration_ms"),
-    "verdict",
+    *("verdict", "hrv_details"),
 }
 
 
