@@ -281,18 +281,18 @@ local function first_of_newest(m)
   local cut, enough = times[m], W.duration - SLACK
   local least = math.max(1, lower_bound(cut - W.duration) - 1, m - MOST + 1)
   if m - least < 1 then return least end
-  local k, median, _, sorted = least, intervals_of(times, least, m)
-  while k + 1 < m and cut - times[k + 1] + median >= enough do k = k + 1 end
-  for i = least, k - 1 do                      -- the intervals that are left out may have moved the median
-    local interval, low, high = times[i + 1] - times[i], 1, #sorted
-    while low < high do
+  local best, k, _, longest, sorted = least, least, intervals_of(times, least, m)
+  while k + 1 < m and cut - times[k + 1] + longest >= enough do
+    local interval, low, high = times[k + 1] - times[k], 1, #sorted
+    while low < high do                        -- what is left out may move the median
       local at = math.floor((low + high) / 2)
       if sorted[at] < interval then low = at + 1 else high = at end
     end
     table.remove(sorted, low)
+    k = k + 1
+    if cut - times[k] + middle(sorted) >= enough then best = k end
   end
-  if k > least and cut - times[k] + middle(sorted) < enough then k = k - 1 end
-  return k
+  return best
 end
 
 -- Requests sent side by side come in any order, so the frames between a jump in capture time and its other side may be
