@@ -104,7 +104,7 @@ class Listeners(threading.Thread):
         """Read until they are closed."""
         while not self._over.is_set():
             for key, _ in self._selector.select(0.2):
-                data = key.fileobj.recv(65536)  # type: ignore[union-attr]
+                data = key.fileobj.recv(65536)
                 assert data, "a stream has ended"
                 self._read(key.data, data)
 
@@ -122,7 +122,7 @@ class Listeners(threading.Thread):
         self._over.set()
         self.join()
         for key in list(self._selector.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]
+            key.fileobj.close()
 
 
 def measured(rounds: int, seconds: float) -> list[Figure]:

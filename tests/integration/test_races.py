@@ -14,7 +14,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -75,7 +75,7 @@ class Clients:
         assert response.status_code in (200, 202), response.text
         return Answer(request, response.status_code, "Idempotent-Replayed" in response.headers, response.json()["data"])
 
-    def race(self, group: int, session: str, requests: list[list[Picture]], **more: str) -> list[Answer]:
+    def race(self, group: int, session: str, requests: list[list[Picture]], **more: Any) -> list[Answer]:
         """The answers to requests that are all on their way at once."""
         answers: list[Answer] = []
         start = threading.Barrier(len(requests))
