@@ -23,7 +23,7 @@ CORS_PATHS = ("/api/", "/v1/")
 
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-API-Key, X-Request-Id",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID, X-API-Key, X-Request-Id",
     "Access-Control-Max-Age": "600",
 }
 _EXPOSED = (
