@@ -24,7 +24,9 @@ CORS_PATHS = ("/api/", "/v1/", "/reader.json")
 
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Encoding, Content-Type, X-API-Key, X-Request-Id",
+    "Access-Control-Allow-Headers": (
+        "Authorization, Content-Encoding, Content-Type, Last-Event-ID, X-API-Key, X-Request-Id"
+    ),
     "Access-Control-Max-Age": "600",
 }
 _EXPOSED = (

@@ -33,6 +33,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     exceptions.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     exceptions.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     exceptions.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    exceptions.TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
     core.RppgError: HTTPStatus.INTERNAL_SERVER_ERROR,
     core.UnsupportedImage: HTTPStatus.BAD_REQUEST,
     core.InvalidImage: HTTPStatus.BAD_REQUEST,

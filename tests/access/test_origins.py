@@ -39,6 +39,7 @@ def test_a_named_origin_may_call_the_apis(open_to_app, api_key, path):
     assert told.headers["Access-Control-Allow-Origin"] == APP
     assert "POST" in told.headers["Access-Control-Allow-Methods"]
     assert "X-API-Key" in told.headers["Access-Control-Allow-Headers"]
+    assert "Last-Event-ID" in told.headers["Access-Control-Allow-Headers"]
     for headers in ({}, {"X-API-Key": api_key}, {"X-API-Key": "wrong"}):  # its page must see what went wrong, too
         answer = open_to_app.post(path, headers={"Origin": APP, **headers})
         assert answer.headers["Access-Control-Allow-Origin"] == APP

@@ -263,12 +263,17 @@ local function insert_all(chosen)
   changed = true
 end
 
--- The median and the longest of the intervals between the times from..to.
+local function middle(sorted)
+  local count = #sorted
+  return (sorted[math.floor((count + 1) / 2)] + sorted[math.floor(count / 2) + 1]) / 2
+end
+
+-- The median and the longest of the intervals between the times from..to, and all of them, sorted.
 local function intervals_of(all, from, to)
-  local intervals, count = {}, to - from
-  for i = 1, count do intervals[i] = all[from + i] - all[from + i - 1] end
+  local intervals = {}
+  for i = 1, to - from do intervals[i] = all[from + i] - all[from + i - 1] end
   table.sort(intervals)
-  return (intervals[math.floor((count + 1) / 2)] + intervals[math.floor(count / 2) + 1]) / 2, intervals[count]
+  return middle(intervals), intervals[#intervals], intervals
 end
 
 -- Whether the first m entries make a full window, and whether there is a gap in it. The median interval is at most twice the mean one (half of the
@@ -301,10 +306,18 @@ local function first_of_newest(m)
   local cut, enough = times[m], W.duration - SLACK
   local least = math.max(1, lower_bound(cut - W.duration) - 1, m - MOST + 1)
   if m - least < 1 then return least end
-  local k, median = least, intervals_of(times, least, m)
-  while k + 1 < m and cut - times[k + 1] + median >= enough do k = k + 1 end
-  if k > least and cut - times[k] + intervals_of(times, k, m) < enough then k = k - 1 end
-  return k
+  local best, k, _, longest, sorted = least, least, intervals_of(times, least, m)
+  while k + 1 < m and cut - times[k + 1] + longest >= enough do
+    local interval, low, high = times[k + 1] - times[k], 1, #sorted
+    while low < high do                        -- what is left out may move the median
+      local at = math.floor((low + high) / 2)
+      if sorted[at] < interval then low = at + 1 else high = at end
+    end
+    table.remove(sorted, low)
+    k = k + 1
+    if cut - times[k] + middle(sorted) >= enough then best = k end
+  end
+  return best
 end
 
 -- Requests sent side by side come in any order, so the frames between a jump in capture time and its other side may be
@@ -446,9 +459,12 @@ local function close_part(m)
   flush_samples()
   local cut = times[m]
   local k = W.next and first_of_newest(m) or 1
-  local aside = note_closed(packed(k, m), cut)
+  local held = math.max(k - 1, math.min(m, intact))   -- up to here they are in the index as they are
+  local frames = (held >= k and redis.call('GETRANGE', IDX, 16 * k - 16, 16 * held - 1) or '') .. packed(held + 1, m)
+  local aside = note_closed(frames, cut)
   if aside then redis.call('HSET', aside, 'from', digits(times[k]), 'shared', 1) end
   local due = W.next or cut
+  W.since = W.since or W.first                 -- its first frames go, and seconds go on being counted
   W.next = due + W.stride * (math.floor((cut + SLACK - due) / W.stride) + 1)
   W.held, W.waiter, W.thinned, W.late = nil, nil, false, false
   parts = true

@@ -80,7 +80,7 @@ def test_to_look_asks_the_store_for_nothing_more_and_notes_what_it_found(send, f
         send(batch)
     sent_commands.clear()
     assert send(frames[89:90]).partial is not None
-    assert sent_commands == [["EVALSHA", "EVALSHA"], ["EVALSHA"], ["SET"]]
+    assert sent_commands == [["EVALSHA", "EVALSHA"], ["EVALSHA"], ["EVALSHA"]]
     sent_commands.clear()
     assert send(frames[91:92]).partial is not None
     assert sent_commands == [["EVALSHA", "EVALSHA"], ["EVALSHA"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from beam_api.services.rolling_rate import LOOK
 from beam_api.store.window_values import Claim, Entry, Session
 from beam_api.store.windows import WindowStore
 from tests.beam_api.store.reference import SECOND, SlidingReference, is_full
@@ -115,6 +116,28 @@ def test_asked_once_signals_and_series_come_with_every_part(person: Monitored) -
         person.post(part, raw=part[0] == stream(15)[20], series=part[0] == stream(15)[110])
     assert [claim.raw for claim in person.completed] == [True] * 3
     assert [claim.series for claim in person.completed] == [False, True, True]
+
+
+@pytest.mark.parametrize("stride_us", [STRIDE, 5 * SECOND, TEN_S])
+def test_the_newest_samples_are_given_once_a_second_however_long_it_lasts(redis: Redis, stride_us: int) -> None:
+    person = Monitored(redis, stride_us=stride_us)
+    frames = stream(45.5)
+    looks = []
+    for number, part in enumerate(batches(frames, 5)):
+        outcome = person.post(part, look=LOOK)
+        if outcome.newest:
+            looks.append((number + 1) // 2)
+            newest = [at for at, _ in outcome.newest]
+            seconds = min(10, (number + 1) / 2)
+            sent = times(frames[: 5 * (number + 1)])
+            assert newest == sent[-len(newest) :]
+            assert len(newest) >= 10 * seconds
+        else:
+            assert outcome.partial or looks[:1] == [] or outcome.due
+        if outcome.newest:
+            person.store.note_partial(ME, b"noted")
+    assert len(set(looks)) == len(looks)  # never twice in a second
+    assert len(looks) >= 38  # of 41: not in those whose request was answered with a measurement
 
 
 gaps_of_a_stream = st.lists(
@@ -270,35 +293,23 @@ def test_a_stale_analyst_cant_save_and_nobody_can_twice(person: Monitored, redis
 
 
 def test_racing_clients_get_each_stride_once(redis: Redis) -> None:
-    """8 threads send one stream, a third of it twice; each stands for a process with a client of its own."""
-    frames = stream(60)
+    """8 threads send one stream, a third of it twice, at most 3 s of it at a time; each stands for a process."""
     draw = random.Random(3)
-    requests = [part for part in batches(frames, 3) for _ in range(draw.choice([1, 1, 2]))]
-    waiting, claims, taken = iter(requests), [], set()
-    lock = threading.Lock()
-
-    def work() -> None:
-        person = Monitored(redis, stride_us=SECOND)
-        while True:
-            with lock:
-                part = next(waiting, None)
-            if part is None:
-                return
-            due = person.post(part).due
-            claims.extend(one for one in due if isinstance(one, Claim))
-            taken.update(one for one in due if isinstance(one, str))
-
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    requests = [part for part in batches(stream(60), 3) for _ in range(draw.choice([1, 1, 2]))]
+    people = [Monitored(redis, stride_us=SECOND) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        rounds = (requests[at : at + 8] for at in range(0, len(requests), 8))
+        outcomes = [one for part in rounds for one in pool.map(lambda p, r: p.post(r), people, part)]
+    assert not any(outcome.restarted for outcome in outcomes)
+    due = [one for outcome in outcomes for one in outcome.due]
+    claims = [one for one in due if isinstance(one, Claim)]
     ids = [claim.measurement_id for claim in claims]
     assert len(ids) == len(set(ids))
-    assert taken <= set(ids)
+    assert {one for one in due if isinstance(one, str)} <= set(ids)
     cuts = sorted(claim.records[-1][0] for claim in claims)
     grid = [(cut - cuts[0]) // SECOND for cut in cuts]
-    assert grid == list(range(51))  # each second from 9.9 s on
+    assert len(grid) == len(set(grid))
+    assert len(grid) >= 25  # of the 51 s from 9.9 s on: one frame may pass several
 
 
 # --- what it costs

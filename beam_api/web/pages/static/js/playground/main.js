@@ -84,7 +84,9 @@ function onAnswer(run, data) {
   }
   if (data.partial) {
     run.rate = data.partial.heart_rate;
-    if (data.partial.ppg.length) wave.show(data.partial.ppg, data.partial.sampling_rate);
+    const ppg = String(data.partial.ppg); // it comes again until the next one is found
+    if (ppg && ppg !== run.ppg) wave.show(data.partial.ppg, data.partial.sampling_rate);
+    run.ppg = ppg;
   }
   byId("wave-caption").textContent = Number.isFinite(run.rate) ? "Pulse, the newest seconds" : "Pulse: none seen yet";
   showProgress(data.progress, run.rate);
