@@ -72,6 +72,13 @@ class ScanQueue:
         with _queue_errors():
             return job_id in (text(waiting) for waiting in self._queue.connection.lrange(self._queue.key, 0, -1))
 
+    def drop_scan(self, session_id: str, attempt: int) -> None:
+        """Take an attempt out of the queue, if it waits there."""
+        job_id = _scan_id(session_id, attempt)
+        with _queue_errors():
+            if self._queue.connection.lrem(self._queue.key, 0, job_id):
+                self._queue.connection.delete(Job.key_for(job_id))
+
     def look(self) -> QueueState:
         """How long the queue is, and who works on it."""
         client = self._queue.connection

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +21,7 @@ from beam_api.services.scan_result import Scan, ScanVitals, now_iso
 from beam_api.store.scans import LEASE_MS, Ending, ScanStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 LOOK_AGAIN_MS = 10_000
 LATE_MS = 5_000  # workers sweep more often than that
@@ -66,6 +67,25 @@ class ScanLifecycle:
     def fail(self, session_id: str, attempt: int, error: str) -> None:
         """End a session with a reason for people, if the attempt is still the newest."""
         self._finish(session_id, attempt, "failed", error)
+
+    def cancel(self, session_id: str) -> Sequence[str] | None:
+        """Forget a session, whatever its state: its upload goes at once, its analysis is stopped.
+
+        Returns
+        -------
+        sequence of str or None
+            Ids of the webhooks that were written for it; None if there was no such session.
+        """
+        gone = self._scans.forget(session_id)
+        if gone is None:
+            return None
+        if gone.status == "processing":
+            counters.count_scan("cancelled")
+            if gone.upload:
+                self._discard(gone.upload)
+            with suppress(QueueUnavailable):  # the attempt would find nothing to do
+                self._queue.drop_scan(session_id, gone.attempt + 1)
+        return gone.deliveries
 
     def died(self, session_id: str, attempt: int) -> None:
         """The process of an attempt has ended without ending the session: try once more, or fail."""

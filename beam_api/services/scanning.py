@@ -108,6 +108,14 @@ class Scanning:
             record = self._own(key_id, session_id)
         return Scan.of(record)
 
+    def cancel(self, key_id: str, session_id: str) -> None:
+        """Delete a session with its video, its vitals and the webhooks that it owes. Raises NotFound."""
+        self._own(key_id, session_id)
+        deliveries = self._lifecycle.cancel(session_id)
+        if deliveries is None:  # somebody else was quicker
+            raise NotFound(_NOT_FOUND)
+        self._webhooks.forget(session_id, deliveries)
+
     def deliveries(self, key_id: str, session_id: str) -> list[dict[str, Any]]:
         """What became of the attempts at the session's webhooks. Raises NotFound."""
         self._own(key_id, session_id)

@@ -69,6 +69,16 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What a session was when it was forgotten: its status, its upload, its last attempt, and its webhooks' ids."""
+
+    status: Status
+    upload: str
+    attempt: int
+    deliveries: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """How an analysis ended: with vitals (JSON) or with an error, and the webhook to be written with it, if any."""
 
@@ -84,6 +94,11 @@ def session_name(session_id: str) -> str:
     return f"{PREFIX}:{{{session_id}}}:scan"
 
 
+def log_name(session_id: str) -> str:
+    """Name of the log of the attempts at a session's webhooks."""
+    return f"{PREFIX}:{{{session_id}}}:deliveries"
+
+
 def delivery_name(session_id: str, delivery_id: str) -> str:
     """Name of the hash of one webhook that is owed."""
     return f"{PREFIX}:{{{session_id}}}:webhook:{delivery_id}"
@@ -95,8 +110,8 @@ class ScanStore:
 
     def __init__(self, client: redis.Redis, *, lifetime_s: int) -> None:
         self._redis, self._lifetime_ms = client, 1000 * lifetime_s
-        self._accept, self._claim, self._renew, self._lapse, self._finish = (
-            load_script(client, f"scan_{name}") for name in ("accept", "claim", "renew", "lapse", "finish")
+        self._accept, self._claim, self._renew, self._lapse, self._finish, self._cancel = (
+            load_script(client, f"scan_{name}") for name in ("accept", "claim", "renew", "lapse", "finish", "cancel")
         )
 
     def create(
@@ -156,7 +171,11 @@ class ScanStore:
     def renew(self, session_id: str, attempt: int, progress: float | None = None) -> bool:
         """Say that an attempt is alive, and how far it is; False if the session is no longer its own."""
         args: list[Any] = [attempt, LEASE_MS, "" if progress is None else f"{progress:.4f}"]
-        return bool(self._renew(keys=[session_name(session_id)], args=args))
+        return self._renew(keys=[session_name(session_id)], args=args) == 1
+
+    def keep(self, session_id: str, attempt: int) -> bool:
+        """Renew an attempt's lease, if it has one; False if its session is gone, so that there is nothing to do."""
+        return self._renew(keys=[session_name(session_id)], args=[attempt, LEASE_MS, ""]) != -1
 
     def lapse(self, session_id: str, attempt: int, *, died: bool) -> Lapse:
         """Decide what becomes of an attempt that is known to have `died`, or whose lease may have run out.
@@ -182,6 +201,19 @@ class ScanStore:
         said = self._finish(keys=keys, args=args)
         reply = cast("list[Any]", said)
         return text(reply[0]), text(reply[1]) if len(reply) > 1 else ""
+
+    def forget(self, session_id: str) -> Forgotten | None:
+        """Delete a session with its vitals and the webhooks that it owes; None if there is none."""
+        name = session_name(session_id)
+        while True:
+            ids = text(self._redis.hget(name, "deliveries") or b"")
+            keys = [name, log_name(session_id), *(delivery_name(session_id, id_) for id_ in ids.split())]
+            reply = cast("list[Any]", self._cancel(keys=keys, args=[ids]))
+            if text(reply[0]) == "gone":
+                return None
+            if text(reply[0]) == "forgotten":
+                self.leave(session_id)
+                return Forgotten(cast("Status", text(reply[1])), text(reply[2]), int(reply[3]), ids.split())
 
     def turn(self, session_id: str) -> Turn | None:
         """Whose turn it is; None if the session is not being processed."""

@@ -64,6 +64,7 @@ class VideoWorker(Worker):
         self._parts = parts
         self._die_with_worker = die_with_parent(signal.SIGKILL)
         self._swept = self._cleared = float("-inf")
+        self._abandoned = ""
 
     @property
     def dequeue_timeout(self) -> int:
@@ -93,8 +94,11 @@ class VideoWorker(Worker):
             self.kill_horse()  # its own clock has not ended it: it may be stopped, or waiting for a disk
             return
         try:
-            if job.func_name == SCAN:
-                self._parts.scans.renew(*job.args)
+            if job.func_name == SCAN and not self._parts.scans.keep(*job.args):
+                structlog.get_logger().info("analysis stopped", session_id=job.args[0])
+                self._abandoned = job.id
+                self.kill_horse()  # its session was deleted, or has expired
+                return
             super().maintain_heartbeats(job, execution)
         except (redis.exceptions.RedisError, StoreUnavailable, OSError) as error:
             structlog.get_logger().warning("heartbeat missed", reason=type(error).__name__)
@@ -106,7 +110,8 @@ class VideoWorker(Worker):
 
     def _child_died(self, job: Job, _pid: int, status: int, _usage: Any) -> None:
         """A child ended without a word: by a crash of a decoder, by a limit, or by somebody's signal."""
-        if job.func_name != SCAN:  # a webhook's attempt is made again by a sweep
+        # A webhook's attempt is made again by a sweep, and what was abandoned is nobody's.
+        if job.func_name != SCAN or job.id == self._abandoned:
             return
         session_id, attempt = job.args
         by_clock = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM

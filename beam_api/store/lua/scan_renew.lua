@@ -2,9 +2,10 @@
 --
 -- KEYS  1 session (hash)
 -- ARGV  1 number of the attempt  2 lease in ms  3 progress, '' if not known
--- Reply 1, or 0 if the session is no longer this attempt's
+-- Reply 1; 0 if the session is no longer this attempt's; -1 if there is no such session any more
 local SESSION = KEYS[1]
 local kept = redis.call('HMGET', SESSION, 'status', 'attempt', 'lease')
+if not kept[1] then return -1 end
 if kept[1] ~= 'processing' or kept[2] ~= ARGV[1] or not kept[3] then return 0 end
 
 local time = redis.call('TIME')

@@ -86,6 +86,18 @@ def deliveries(session_id: str) -> Response:
     return _answer({"deliveries": parts().scanning.deliveries(g.key.key_id, session_id)})
 
 
+@bp.delete("/scan-session/<session_id>")
+@bp.alt_response(204, description="The session is gone, and its analysis is stopped.")
+@bp.alt_response(401, schema=DetailSchema, description="No valid key.")
+@bp.alt_response(404, schema=DetailSchema, description="No such session of this key, or no more.")
+@bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
+@bp.alt_response(503, schema=DetailSchema, description="The store is unavailable.")
+def cancel(session_id: str) -> Response:
+    """Delete a session in any state, with its video, its vitals and the webhooks that it owes."""
+    parts().scanning.cancel(g.key.key_id, session_id)
+    return Response(status=204, headers={"Cache-Control": "no-store"})
+
+
 def _answer(body: object, status: int = 200) -> Response:
     response = jsonify(body)
     response.status_code = status

@@ -19,6 +19,7 @@ from beam_api.video_worker.worker import VideoWorker, limit_process
 from beam_api.wiring import ScanParts
 from rppg_core import measure
 from tests import videos
+from tests.processes import running
 
 SESSION = "sess_20261026123456_abc"
 
@@ -292,6 +293,22 @@ def test_a_session_that_expires_meanwhile_leaves_nothing(begin, work, scan_parts
         os.utime(left, (0, 0))
     scan_parts.lifecycle.clear_spool()
     assert uploads(settings) == []
+
+
+def test_a_session_that_is_deleted_meanwhile_ends_its_analysis(begin, work, scan_parts, settings, redis, tmp_path):
+    def hang(_trace):
+        (tmp_path / "child").write_text(str(os.getpid()))
+        assert scan_parts.lifecycle.cancel(SESSION) == []
+        ctypes.PyDLL(None).sleep(600)
+
+    begin()
+    started = time.monotonic()
+    work(hang)
+    assert time.monotonic() - started < 60
+    assert not running(int((tmp_path / "child").read_text()))
+    assert scan_parts.scans.get(SESSION) is None
+    assert uploads(settings) == []
+    assert redis.zcard("beam:scans:open") == 0
 
 
 def test_a_queue_that_is_away_delays_a_scan_and_loses_none(
