@@ -16,6 +16,7 @@ import structlog
 
 from beam_api.adapters.job_queue import QueueUnavailable, ScanQueue
 from beam_api.adapters.spool import Spool, session_of
+from beam_api.exceptions import StoreUnavailable
 from beam_api.monitoring import counters
 from beam_api.services.scan_result import Scan, ScanVitals, now_iso
 from beam_api.store.scans import LEASE_MS, Ending, ScanStore
@@ -56,8 +57,9 @@ class ScanLifecycle:
     def enqueue(self, session_id: str, last_attempt: int, *, at_front: bool = False) -> None:
         """Queue the next attempt. If the queue is unavailable, `sweep` does it later."""
         try:
-            self._queue.scan(session_id, last_attempt + 1, at_front=at_front)
-        except QueueUnavailable:
+            limit_s = self._scans.limit_s(session_id)
+            self._queue.scan(session_id, last_attempt + 1, at_front=at_front, limit_s=limit_s)
+        except (QueueUnavailable, StoreUnavailable):
             structlog.get_logger().warning("queue unavailable", session_id=session_id)
 
     def complete(self, session_id: str, attempt: int, vitals: ScanVitals) -> None:
@@ -110,7 +112,7 @@ class ScanLifecycle:
             self._scans.look_at(session_id, soon_ms)
             try:
                 if not self._queue.holds_scan(session_id, turn.attempt + 1):
-                    self._queue.scan(session_id, turn.attempt + 1, at_front=turn.attempt > 0)
+                    self.enqueue(session_id, turn.attempt, at_front=turn.attempt > 0)
             except QueueUnavailable:
                 structlog.get_logger().warning("queue unavailable", session_id=session_id)
 

@@ -48,10 +48,10 @@ class Scanning:
         lifecycle: ScanLifecycle,
         delivering: WebhookDelivery,
         *,
-        probe: Callable[[str], None],
+        probe: Callable[[str], float],
         allowed_hosts: Sequence[str] = (),
     ) -> None:
-        """`probe` raises if what is at a path or URL is no video that can be measured."""
+        """`probe` raises if what is at a path or URL is no video that can be measured; else it says in how many s."""
         self._scans, self._spool, self._lifecycle, self._webhooks = scans, spool, lifecycle, delivering
         self._probe = probe
         self._allowed = [AllowedHost.parse(entry) for entry in allowed_hosts]
@@ -89,8 +89,8 @@ class Scanning:
         with self._spool.create(session_id) as (name, file):
             write(file)
         try:
-            self._probe(self._spool.location(name))
-            accepted, last_attempt = self._scans.accept(session_id, name)
+            limit_s = self._probe(self._spool.location(name))
+            accepted, last_attempt = self._scans.accept(session_id, name, limit_s)
             if accepted != "accepted":
                 self._refuse(accepted)
         except BaseException:

@@ -21,20 +21,22 @@ if TYPE_CHECKING:
 
 OPEN = f"{PREFIX}:scans:open"
 LEASE_MS = 12_000
+ATTEMPT_MS = 100_000
+"""One attempt at a video of up to five minutes. A longer video has a limit of its own, all attempts twice that."""
 ALL_ATTEMPTS_MS = 110_000
-"""All attempts at a video together: who asks for the vitals gives up after two minutes."""
+"""All attempts at a video of up to five minutes: who asks for the vitals gives up after two minutes."""
 NEXT_ATTEMPT_MS = 40_000
 """From a crash to the end of the next attempt, with its wait for a worker."""
 MOST_ATTEMPTS = 2
 _WEBHOOK_MS = 30 * 3600 * 1000  # longer than all attempts at a delivery together
 
 Status = Literal["pending", "processing", "completed", "failed"]
-FIELDS = ("key_id", "status", "created_at", "owner", "webhook_url", "progress", "error", "vitals")
+FIELDS = ("key_id", "status", "created_at", "owner", "webhook_url", "progress", "error", "partial", "vitals")
 
 
 @dataclass(frozen=True, slots=True)
 class ScanRecord:
-    """A session as it stands. `vitals` is JSON; `progress` is 0-1."""
+    """A session as it stands. `vitals` and `partial` are JSON; `progress` is 0-1."""
 
     session_id: str
     key_id: str
@@ -44,6 +46,7 @@ class ScanRecord:
     webhook_url: str
     progress: float
     error: str
+    partial: bytes
     vitals: bytes
 
 
@@ -131,7 +134,7 @@ class ScanStore:
         reply = cast("list[Any]", self._redis.hmget(session_name(session_id), FIELDS))
         if reply[1] is None:
             return None
-        key_id, status, created_at, owner, webhook_url, progress, error = (text(v) if v else "" for v in reply[:-1])
+        key_id, status, created_at, owner, webhook_url, progress, error = (text(v) if v else "" for v in reply[:-2])
         return ScanRecord(
             session_id,
             key_id,
@@ -141,11 +144,12 @@ class ScanStore:
             webhook_url,
             float(progress or 0),
             error,
+            reply[-2] or b"",
             reply[-1] or b"",
         )
 
-    def accept(self, session_id: str, upload: str) -> tuple[str, int]:
-        """Note that a video has been uploaded. Of several at once, one is.
+    def accept(self, session_id: str, upload: str, limit_s: float = ATTEMPT_MS / 1000) -> tuple[str, int]:
+        """Note that a video has been uploaded, with a time limit for an attempt at it. Of several at once, one is.
 
         Returns
         -------
@@ -155,12 +159,13 @@ class ScanStore:
         # Listed first: should this process end here, somebody finds nothing to do; the other way round, nobody
         # would find what there is.
         self.look_at(session_id, self.now_ms() + LEASE_MS)
-        reply = cast("list[Any]", self._accept(keys=[session_name(session_id)], args=[upload, self._lifetime_ms]))
+        args = [upload, self._lifetime_ms, round(1000 * limit_s)]
+        reply = cast("list[Any]", self._accept(keys=[session_name(session_id)], args=args))
         return text(reply[0]), int(reply[1]) if len(reply) > 1 else 0
 
     def claim(self, session_id: str, attempt: int) -> tuple[str, float] | None:
         """Begin an attempt: the upload's name and the seconds left, or None if it is not to be made."""
-        args = [attempt, LEASE_MS, ALL_ATTEMPTS_MS]
+        args = [attempt, LEASE_MS, self._lifetime_ms, ATTEMPT_MS, ALL_ATTEMPTS_MS]
         reply = cast("list[Any]", self._claim(keys=[session_name(session_id)], args=args))
         return (text(reply[0]), int(reply[1]) / 1000) if reply else None
 
@@ -168,21 +173,28 @@ class ScanStore:
         """Whether the course of the rates was asked for."""
         return self._redis.hget(session_name(session_id), "series") == b"1"
 
-    def renew(self, session_id: str, attempt: int, progress: float | None = None) -> bool:
-        """Say that an attempt is alive, and how far it is; False if the session is no longer its own."""
-        args: list[Any] = [attempt, LEASE_MS, "" if progress is None else f"{progress:.4f}"]
-        return self._renew(keys=[session_name(session_id)], args=args) == 1
+    def limit_s(self, session_id: str) -> float:
+        """Most seconds of one attempt at a session's video."""
+        return int(self._redis.hget(session_name(session_id), "limit") or ATTEMPT_MS) / 1000
+
+    def renew(self, session_id: str, attempt: int, progress: float | None = None, partial: bytes = b"") -> bool:
+        """Say that an attempt is alive, how far it is, and the vitals so far; False if the session isn't its own."""
+        return self._alive(session_id, attempt, "" if progress is None else f"{progress:.4f}", partial) == 1
 
     def keep(self, session_id: str, attempt: int) -> bool:
         """Renew an attempt's lease, if it has one; False if its session is gone, so that there is nothing to do."""
-        return self._renew(keys=[session_name(session_id)], args=[attempt, LEASE_MS, ""]) != -1
+        return self._alive(session_id, attempt) != -1
+
+    def _alive(self, session_id: str, attempt: int, progress: str = "", partial: bytes = b"") -> int:
+        args: list[Any] = [attempt, LEASE_MS, self._lifetime_ms, progress, partial]
+        return int(self._renew(keys=[session_name(session_id)], args=args))
 
     def lapse(self, session_id: str, attempt: int, *, died: bool) -> Lapse:
         """Decide what becomes of an attempt that is known to have `died`, or whose lease may have run out.
 
         After "retry" the session waits for its next attempt, after "failed" for `finish`.
         """
-        args = [attempt, int(died), MOST_ATTEMPTS, NEXT_ATTEMPT_MS]
+        args = [attempt, int(died), MOST_ATTEMPTS, NEXT_ATTEMPT_MS, ATTEMPT_MS]
         reply = cast("list[Any]", self._lapse(keys=[session_name(session_id)], args=args))
         return Lapse(cast("Any", text(reply[0])), int(reply[1]) if len(reply) > 1 else 0)
 

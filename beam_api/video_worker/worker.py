@@ -90,7 +90,7 @@ class VideoWorker(Worker):
     def maintain_heartbeats(self, job: Job, execution: Any) -> None:
         """Say that the child's work goes on. A Redis that is unavailable for a moment must not end it."""
         begun = job.started_at.timestamp() if job.started_at else time.time()
-        if time.time() - begun > TIME_LIMIT_S + _SLACK_S:
+        if time.time() - begun > (job.timeout or TIME_LIMIT_S) + _SLACK_S:
             self.kill_horse()  # its own clock has not ended it: it may be stopped, or waiting for a disk
             return
         try:
@@ -172,7 +172,7 @@ def limit_process(seconds: float) -> None:
         limit = held + MEMORY_BYTES if most == resource.RLIM_INFINITY else min(held + MEMORY_BYTES, most)
         resource.setrlimit(resource.RLIMIT_AS, (limit, most))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, max(0.1, min(seconds, TIME_LIMIT_S)))
+    signal.setitimer(signal.ITIMER_REAL, max(0.1, seconds))
 
 
 def _analysing(settings: Settings, parts: ScanParts) -> VideoAnalysis:

@@ -11,7 +11,7 @@ if not kept[1] then return { 'gone' } end
 if kept[1] ~= 'processing' or tonumber(kept[2] or '0') ~= tonumber(ARGV[1]) then return { 'stale' } end
 
 redis.call('HSET', SESSION, 'status', ARGV[2], ARGV[3], ARGV[4])
-redis.call('HDEL', SESSION, 'lease', 'deadline', 'claimed', 'progress', 'upload')
+redis.call('HDEL', SESSION, 'lease', 'deadline', 'claimed', 'progress', 'partial', 'upload')
 redis.call('PEXPIRE', SESSION, ARGV[5])
 if ARGV[8] ~= '' then
   redis.call('HSET', SESSION, 'deliveries', (kept[5] or '') .. ARGV[7] .. ' ')

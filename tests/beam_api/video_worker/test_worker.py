@@ -33,12 +33,12 @@ def scan_parts(settings, redis):
 def begin(scan_parts):
     """A session whose video has just been accepted."""
 
-    def begin(data=None, webhook_url="", **options):
+    def begin(data=None, webhook_url="", limit_s=100.0, **options):
         about = {"key_id": "key1", "owner": "o", "created_at": "", "webhook_url": webhook_url}
         scan_parts.scans.create(SESSION, **about, **options)
         with scan_parts.spool.create(SESSION) as (name, file):
             file.write(data if data is not None else videos.encoded())
-        assert scan_parts.scans.accept(SESSION, name) == ("accepted", 0)
+        assert scan_parts.scans.accept(SESSION, name, limit_s) == ("accepted", 0)
         scan_parts.lifecycle.enqueue(SESSION, 0)
 
     return begin
@@ -48,14 +48,16 @@ def begin(scan_parts):
 def work(scan_parts, settings, reader):
     """Let a worker do what is queued, and end."""
 
-    def work(analyse=measure, seconds=None, memory=None):
+    def work(analyse=measure, seconds=None, **options):
         def limit(left_s):
             limit_process(seconds or left_s)
 
         parts = scan_parts
         jobs.install(
             jobs.Work(
-                VideoAnalysis(parts.scans, parts.spool, parts.lifecycle, reader, analyse=analyse, limit=limit),
+                VideoAnalysis(
+                    parts.scans, parts.spool, parts.lifecycle, reader, analyse=analyse, limit=limit, **options
+                ),
                 parts.delivering,
             )
         )
