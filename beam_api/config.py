@@ -47,6 +47,12 @@ VARIABLES = (
     ),
     Variable("BEAM_SPOOL_URL", "spool in BEAM_DATA_DIR", "Where uploads wait: a folder, or s3://bucket/folder."),
     Variable("BEAM_SESSION_TTL_S", "3600", "Seconds that a scan session lives after its last step."),
+    Variable(
+        "BEAM_SCAN_LIMIT_S",
+        "1200",
+        "Predicted seconds of one core beyond which a video of more than 5 minutes is refused; 0 refuses all of them.",
+    ),
+    Variable("BEAM_VIDEO_MB", "100", "Megabytes (of 1,048,576 bytes) that a video may have."),
     Variable("BEAM_SECRET_KEY", "made, and kept in BEAM_DATA_DIR", "What webhook secrets derive from."),
     Variable(
         "BEAM_WEBHOOK_ALLOW", "none", "Private webhook hosts: names, addresses or networks, each with or without :port."
@@ -101,6 +107,8 @@ class Settings:
     redis_fsync: str = "everysec"
     spool_url: str | None = field(default=None, repr=False)
     session_ttl_s: int = 3600
+    scan_limit_s: int = 1200
+    video_mb: int = 100
     secret_key: str | None = field(default=None, repr=False)
     webhook_allow: tuple[str, ...] = ()
     metrics_token: str | None = field(default=None, repr=False)
@@ -148,6 +156,8 @@ class Settings:
                 redis_fsync=env.str("BEAM_REDIS_FSYNC", default="everysec", validate=validate.OneOf(FSYNC)),
                 spool_url=env.str("BEAM_SPOOL_URL", default="") or None,
                 session_ttl_s=env.int("BEAM_SESSION_TTL_S", default=3600, validate=validate.Range(1, 30 * 24 * 3600)),
+                scan_limit_s=env.int("BEAM_SCAN_LIMIT_S", default=1200, validate=validate.Range(0, 24 * 3600)),
+                video_mb=env.int("BEAM_VIDEO_MB", default=100, validate=validate.Range(1, 4096)),
                 secret_key=env.str("BEAM_SECRET_KEY", default="") or None,
                 metrics_token=env.str("BEAM_METRICS_TOKEN", default="").strip() or None,
                 cors_origins=_origins(env.str("BEAM_CORS_ORIGINS", default="", validate=_origins)),

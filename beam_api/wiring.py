@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from beam_api.adapters.job_queue import ScanQueue, connect_queue
@@ -68,7 +69,7 @@ def build_parts(settings: Settings, *, redis: Redis | None = None, reader: FaceR
         ),
         scanning=Scanning(
             *(scan.scans, scan.spool, scan.lifecycle, scan.delivering),
-            probe=probe_upload,
+            probe=partial(probe_upload, most_s=settings.scan_limit_s),
             allowed_hosts=settings.webhook_allow,
         ),
         webhook_secrets=scan.secrets,

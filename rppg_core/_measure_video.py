@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from rppg_core._measure import measure
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
+from rppg_core.long_video import DECODERS, HEAVY_S
 from rppg_core.media.video import probe, read_video
 from rppg_core.media.video_cost import LONGEST_SIDE, MAX_FPS, predicted_s
 from rppg_core.quality.extractors import DEFAULT, calibration_of, extraction
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
     from rppg_core.results import Vitals
     from rppg_core.trace.traces import Trace
-
-_HEAVY_S = 30.0  # predicted; lighter videos leave the other cores to other work
-_DECODERS = 2  # threads of a heavy one: pictures are decoded while the face is followed in those before
 
 
 def measure_video(
@@ -91,7 +89,7 @@ def trace_of_video(
         max_fps=MAX_FPS,
         longest_side=LONGEST_SIDE,
         container=info.container,
-        threads=_DECODERS if predicted_s(info) > _HEAVY_S else 1,
+        threads=DECODERS if predicted_s(info) > HEAVY_S else 1,
     )
     trace = trace_of(
         frames if seconds is None else _first(frames, seconds),

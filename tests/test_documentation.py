@@ -13,9 +13,9 @@ from beam_api.services.measuring import AT_WORK
 from beam_api.web import draining, error_responses
 from beam_api.web.schemas.measure_form import MOST_FRAMES
 from beam_api.web.views.measure import LIMITS
-from beam_api.web.views.scans import MOST_VIDEO_BYTES
 from rppg_core.media import images, video
 
+MOST_VIDEO_MB = {variable.name: variable.default for variable in VARIABLES}["BEAM_VIDEO_MB"]
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
@@ -84,7 +84,7 @@ def test_the_limits_told_are_those_of_the_code():
         f"| pixels | {images.MAX_PIXELS // 10**6} megapixels, from the header |",
         f"| pixels read whole | {images.WHOLE_PIXELS // 10**6} megapixels;",
         f"| scans of a progressive JPEG | {images.MAX_SCANS} |",
-        f"| file | {MOST_VIDEO_BYTES // mib} MB |",
+        f"| file | {MOST_VIDEO_MB} MB |",
         f"{video.SMALLEST_SIDE} pixels a side to {video.MOST_PIXELS // 10**6} megapixels",
     ):
         assert line in told, line

@@ -102,6 +102,25 @@ def encode(images, times_s, *, container="mp4", codec="libx264", display_turned=
     return out.getvalue()
 
 
+def looped(seconds: float) -> bytes:
+    """The face again and again: 14 beats are as long as the film, so that the pulse goes on evenly."""
+    out = io.BytesIO()
+    length = len(face())
+    with av.open(io.BytesIO(encoded()), "r") as source, av.open(out, "w", format="mp4") as file:
+        pictured = source.streams.video[0]
+        stream = file.add_stream_from_template(pictured)
+        packets = [packet for packet in source.demux(pictured) if packet.size]
+        step = round(1 / 15 / float(pictured.time_base or 1))
+        kept = [(bytes(packet), packet.pts or 0, packet.dts or 0, packet.is_keyframe) for packet in packets]
+        for number in range(round(seconds * 15)):
+            data, pts, dts, is_key = kept[number % length]
+            packet = av.Packet(data)
+            packet.stream, packet.time_base, packet.is_keyframe = stream, pictured.time_base, is_key
+            packet.pts, packet.dts = (stamp + number // length * length * step for stamp in (pts, dts))
+            file.mux(packet)
+    return out.getvalue()
+
+
 def blank(seconds: float, *, size=(160, 120), fps=15, container="mp4", codec="libx264") -> bytes:
     """A grey room without anybody in it."""
     count = max(1, round(seconds * fps))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 from typing import TYPE_CHECKING
 
 from rq import Queue
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "beam-videos"
 TIME_LIMIT_S = 100
-"""Most seconds of one attempt at a video."""
+"""Most seconds of one attempt at a video of up to five minutes, or at a webhook."""
 
 SCAN, DELIVER = "beam_api.video_worker.jobs.scan", "beam_api.video_worker.jobs.deliver"
 _KEEP_S = 600  # what RQ itself remembers of jobs
@@ -58,9 +59,9 @@ class ScanQueue:
     def __init__(self, client: redis.Redis) -> None:
         self._queue = open_queue(client)
 
-    def scan(self, session_id: str, attempt: int, *, at_front: bool = False) -> None:
-        """Have a worker make an attempt at a session's video."""
-        self._put(SCAN, (session_id, attempt), _scan_id(session_id, attempt), at_front=at_front)
+    def scan(self, session_id: str, attempt: int, *, at_front: bool = False, limit_s: float = TIME_LIMIT_S) -> None:
+        """Have a worker make an attempt at a session's video, which may take `limit_s`."""
+        self._put(SCAN, (session_id, attempt), _scan_id(session_id, attempt), at_front=at_front, limit_s=limit_s)
 
     def deliver(self, session_id: str, delivery_id: str, attempt: int) -> None:
         """Have a worker make an attempt at a webhook."""
@@ -71,6 +72,13 @@ class ScanQueue:
         job_id = _scan_id(session_id, attempt)
         with _queue_errors():
             return job_id in (text(waiting) for waiting in self._queue.connection.lrange(self._queue.key, 0, -1))
+
+    def drop_scan(self, session_id: str, attempt: int) -> None:
+        """Take an attempt out of the queue, if it waits there."""
+        job_id = _scan_id(session_id, attempt)
+        with _queue_errors():
+            if self._queue.connection.lrem(self._queue.key, 0, job_id):
+                self._queue.connection.delete(Job.key_for(job_id))
 
     def look(self) -> QueueState:
         """How long the queue is, and who works on it."""
@@ -87,7 +95,15 @@ class ScanQueue:
         oldest_s = max(((datetime.now(UTC) - at).total_seconds() for at in created), default=0.0)
         return QueueState(jobs, max(0.0, oldest_s), workers)
 
-    def _put(self, function: str, args: tuple[str | int, ...], job_id: str, *, at_front: bool = False) -> None:
+    def _put(
+        self,
+        function: str,
+        args: tuple[str | int, ...],
+        job_id: str,
+        *,
+        at_front: bool = False,
+        limit_s: float = TIME_LIMIT_S,
+    ) -> None:
         with _queue_errors():
             job = Job.create(
                 function,
@@ -96,7 +112,7 @@ class ScanQueue:
                 description=job_id,
                 connection=self._queue.connection,
                 serializer=JSONSerializer,
-                timeout=TIME_LIMIT_S,
+                timeout=ceil(limit_s),
                 result_ttl=_KEEP_S,
                 failure_ttl=_KEEP_S,
                 origin=NAME,

@@ -12,20 +12,31 @@ from typing import Any
 
 import structlog
 
+from beam_api.adapters.job_queue import TIME_LIMIT_S
 from beam_api.adapters.probe_child import TIME_S
 from beam_api.exceptions import InvalidParameter, StoreUnavailable, Unprocessable
 
-SHORTEST_S, LONGEST_S = 5.0, 300.0
+SHORTEST_S, LONGEST_S = 5.0, 3600.0
+WINDOW_S = 300.0
+"""Up to here an analysis takes no more than `TIME_LIMIT_S`; a longer video's own limit grows with it."""
+
 _EXACT_S, _LATE_S = 1e-3, 0.5  # how exactly times are stored; how exactly recorders stop
 LONGEST_PREDICTED_S = 80.0  # of the 100 s that an analysis may take: the prediction is rough
+_ROOM = 2.0  # of a long video's limit over the prediction
 _START_S = 25.0  # a busy machine may take that long to begin
 _CHILD = Path(__file__).with_name("probe_child.py")
 
 
-def probe_upload(location: str) -> None:
+def probe_upload(location: str, *, most_s: float = LONGEST_PREDICTED_S) -> float:
     """Make sure that an upload is a video that can be measured.
 
-    `location` is a path or a URL that fsspec opens.
+    `location` is a path or a URL that fsspec opens. `most_s` is how long the analysis of a video of more than five
+    minutes may be predicted to take.
+
+    Returns
+    -------
+    float
+        Most seconds that an attempt at it may take.
 
     Raises
     ------
@@ -50,12 +61,14 @@ def probe_upload(location: str) -> None:
         )
     if duration_s > LONGEST_S + _LATE_S:
         raise Unprocessable(f"The video lasts {duration_s:.0f} s; at most {LONGEST_S:.0f} s are taken.")
-    if found["predicted_s"] > LONGEST_PREDICTED_S:
+    is_long = duration_s > WINDOW_S + _LATE_S
+    if found["predicted_s"] > (most_s if is_long else LONGEST_PREDICTED_S):
         what = f"{duration_s:.0f} s of {found['width']}x{found['height']} pixels in {found['frames']} frames"
         raise Unprocessable(
-            f"The video would take too long to analyse: {what} ({found['codec']}). Upload a shorter part (10 to 30 s "
-            "are best), or a smaller picture or a lower frame rate."
+            f"The video would take too long to analyse: {what} ({found['codec']}), some {found['predicted_s']:.0f} s. "
+            "Upload a shorter part (10 to 30 s are best), or a smaller picture or a lower frame rate."
         )
+    return max(TIME_LIMIT_S, _ROOM * found["predicted_s"]) if is_long else TIME_LIMIT_S
 
 
 def _ask_child(location: str) -> dict[str, Any]:

@@ -82,7 +82,7 @@ for _event in ("completed", "replayed", "restarted"):
     _windows.labels(_event)
 for _vital in ("heart_rate", "hrv", "spo2", "stress_index", "respiration_rate"):
     _vitals.labels(_vital, "given")
-for _outcome in ("completed", "unusable", "crashed", "interrupted", "too_long"):
+for _outcome in ("completed", "unusable", "crashed", "interrupted", "too_long", "cancelled"):
     _scans.labels(_outcome)
 for _outcome in ("delivered", "refused", "unreachable", "given_up"):
     _webhooks.labels(_outcome)
@@ -140,7 +140,7 @@ def timed(analyse: Callable[[Trace], Vitals]) -> Callable[[Trace], Vitals]:
 
 
 def count_scan(outcome: str) -> None:
-    """A scan session ended: "completed", "unusable", "crashed", "interrupted" or "too_long"."""
+    """A scan session ended: "completed", "unusable", "crashed", "interrupted", "too_long" or "cancelled"."""
     _scans.labels(outcome).inc()
 
 

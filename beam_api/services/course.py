@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from beam_api.services.rounding import rounded
-from rppg_core.series import STEP_S, series
+from rppg_core.series import STEP_S, Series, series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,10 +27,21 @@ _LISTS = {
 
 def course(trace: Trace, start_ms: float) -> Course:
     """Follow the rates through a trace that begins at `start_ms`; they stay unknown if that fails."""
+    return course_of(rates(trace), start_ms)
+
+
+def rates(trace: Trace) -> Series | None:
+    """The rates of a trace; None if that fails."""
     try:
-        found = series(trace)
+        return series(trace)
     except Exception:  # the trace is measured: an extra must not cost the client its measurement
         structlog.get_logger().exception("series failed")
+        return None
+
+
+def course_of(found: Series | None, start_ms: float) -> Course:
+    """The rates of a trace that begins at `start_ms`, as they are answered."""
+    if found is None:
         return no_course(start_ms)
     lists = {name: _tenths(getattr(found, attribute)) for name, attribute in _LISTS.items()}
     return _course(start_ms + 1000 * found.start_s, lists)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,12 +16,13 @@ import structlog
 
 from beam_api.adapters.job_queue import QueueUnavailable, ScanQueue
 from beam_api.adapters.spool import Spool, session_of
+from beam_api.exceptions import StoreUnavailable
 from beam_api.monitoring import counters
 from beam_api.services.scan_result import Scan, ScanVitals, now_iso
 from beam_api.store.scans import LEASE_MS, Ending, ScanStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 LOOK_AGAIN_MS = 10_000
 LATE_MS = 5_000  # workers sweep more often than that
@@ -55,8 +57,9 @@ class ScanLifecycle:
     def enqueue(self, session_id: str, last_attempt: int, *, at_front: bool = False) -> None:
         """Queue the next attempt. If the queue is unavailable, `sweep` does it later."""
         try:
-            self._queue.scan(session_id, last_attempt + 1, at_front=at_front)
-        except QueueUnavailable:
+            limit_s = self._scans.limit_s(session_id)
+            self._queue.scan(session_id, last_attempt + 1, at_front=at_front, limit_s=limit_s)
+        except (QueueUnavailable, StoreUnavailable):
             structlog.get_logger().warning("queue unavailable", session_id=session_id)
 
     def complete(self, session_id: str, attempt: int, vitals: ScanVitals) -> None:
@@ -66,6 +69,25 @@ class ScanLifecycle:
     def fail(self, session_id: str, attempt: int, error: str) -> None:
         """End a session with a reason for people, if the attempt is still the newest."""
         self._finish(session_id, attempt, "failed", error)
+
+    def cancel(self, session_id: str) -> Sequence[str] | None:
+        """Forget a session, whatever its state: its upload goes at once, its analysis is stopped.
+
+        Returns
+        -------
+        sequence of str or None
+            Ids of the webhooks that were written for it; None if there was no such session.
+        """
+        gone = self._scans.forget(session_id)
+        if gone is None:
+            return None
+        if gone.status == "processing":
+            counters.count_scan("cancelled")
+            if gone.upload:
+                self._discard(gone.upload)
+            with suppress(QueueUnavailable):  # the attempt would find nothing to do
+                self._queue.drop_scan(session_id, gone.attempt + 1)
+        return gone.deliveries
 
     def died(self, session_id: str, attempt: int) -> None:
         """The process of an attempt has ended without ending the session: try once more, or fail."""
@@ -90,7 +112,7 @@ class ScanLifecycle:
             self._scans.look_at(session_id, soon_ms)
             try:
                 if not self._queue.holds_scan(session_id, turn.attempt + 1):
-                    self._queue.scan(session_id, turn.attempt + 1, at_front=turn.attempt > 0)
+                    self.enqueue(session_id, turn.attempt, at_front=turn.attempt > 0)
             except QueueUnavailable:
                 structlog.get_logger().warning("queue unavailable", session_id=session_id)
 

@@ -8,16 +8,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from beam_api.services import hrv_details
-from beam_api.services.rounding import rounded, score, whole
+from beam_api.services.course import course_of
+from beam_api.services.rounding import rounded, score
+from beam_api.services.rounding import whole as integer
 from beam_api.services.verdict import verdict
-from rppg_core.quality.regularity import regularity
+from rppg_core.whole_video import whole_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from beam_api.services.course import Course
     from beam_api.store.scans import ScanRecord, Status
     from rppg_core.results import Vitals
+    from rppg_core.whole_video import Measured
 
 _NAMES = {"heart_rate": "heart_rate", "respiration_rate": "respiratory_rate"}
 """Vitals whose names differ between the two APIs; the rest have one."""
@@ -53,42 +56,45 @@ class ScanVitals:
     duration_ms: int
     blood_pressure: None = None
     series: Course | None = None
+    windows: Sequence[Mapping[str, Any]] | None = None
 
     def to_json(self) -> bytes:
-        """As it is kept; without a series if there is none."""
+        """As it is kept; without a series or windows if there are none."""
         values = asdict(self)
-        if self.series is None:
-            del values["series"]
+        for name in ("series", "windows"):
+            if values[name] is None:
+                del values[name]
         return json.dumps(values, separators=(",", ":"), allow_nan=False).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A session as it is answered: `vitals` when completed, `error` when failed."""
+    """A session as it is answered: `vitals` when completed, `error` when failed, `partial` while processing."""
 
     session_id: str
     status: Status
     progress: float = 0.0
     error: str = ""
     vitals: Mapping[str, Any] | None = None
+    partial: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, record: ScanRecord) -> Scan:
         """The public view of a record."""
         vitals = json.loads(record.vitals) if record.status == "completed" else None
-        return cls(record.session_id, record.status, record.progress, record.error, vitals)
+        partial = json.loads(record.partial) if record.status == "processing" and record.partial else None
+        return cls(record.session_id, record.status, record.progress, record.error, vitals, partial)
 
 
-def scan_vitals(
-    vitals: Vitals, *, frames: int, duration_ms: int, processing_time_ms: int, series: Course | None = None
-) -> ScanVitals | None:
-    """The vitals of a video; None if no heart rate could be measured, without which there is nothing to complete."""
-    if vitals.heart_rate_bpm is None:
-        return None
+def scan_vitals(windows: Sequence[Measured], *, processing_time_ms: int, with_series: bool) -> ScanVitals | str:
+    """The vitals of a video, or why it has no heart rate, without which there is nothing to complete."""
+    whole = whole_of(windows)
+    vitals, heart_rate = whole.vitals, whole.vitals.heart_rate_bpm
+    if heart_rate is None:
+        return why_no_pulse(vitals)
     details, missing = hrv_details.written(vitals.hrv_details)
-    regular = regularity(vitals.waveform, vitals.heart_rate_bpm)
     return ScanVitals(
-        heart_rate=round(float(vitals.heart_rate_bpm), 1),
+        heart_rate=round(float(heart_rate), 1),
         respiratory_rate=rounded(vitals.respiration_rate_bpm, 1),
         hrv=rounded(vitals.rmssd_ms, 1),
         confidence=score(vitals.confidence),
@@ -96,27 +102,53 @@ def scan_vitals(
         processing_time_ms=processing_time_ms,
         signal_quality={
             "snr": rounded(vitals.quality.snr_db, 2),
-            "stability": score(regular.stability),
-            "periodicity": score(regular.periodicity),
+            "stability": score(whole.regular.stability),
+            "periodicity": score(whole.regular.periodicity),
         },
         stress_index=rounded(vitals.stress_index, 1),
-        spo2=whole(vitals.spo2_percent),
+        spo2=integer(vitals.spo2_percent),
         quality={
             _NAMES.get(name, name): score(getattr(vitals.quality, name))
             for name in ("heart_rate", "hrv", "spo2", "stress_index", "respiration_rate")
         },
-        withheld={_NAMES.get(name, name): reason for name, reason in vitals.withheld.items()} | missing,
+        withheld=_named(vitals.withheld) | missing,
         verdict=verdict(score(vitals.confidence), vitals.withheld, vitals.guidance),
-        interval={
-            _NAMES.get(name, name): tuple(round(float(end), 1) for end in ends)
-            for name, ends in vitals.interval.items()
-        },
+        interval=_ranges(vitals),
         hrv_details=details,
         guidance=tuple(vitals.guidance),
-        frames=frames,
-        duration_ms=duration_ms,
-        series=series,
+        frames=whole.frames,
+        duration_ms=round(1000 * (windows[-1].last_s - windows[0].first_s)),
+        series=course_of(whole.series, 1000 * windows[0].first_s) if with_series else None,
+        windows=[_window(window) for window in windows] if len(windows) > 1 else None,
     )
+
+
+def _window(window: Measured) -> Mapping[str, Any]:
+    """One window of a long video, as it is answered."""
+    vitals = window.vitals
+    return {
+        "start_ms": round(1000 * window.start_s),
+        "duration_ms": round(1000 * (window.end_s - window.start_s)),
+        "heart_rate": rounded(vitals.heart_rate_bpm, 1),
+        "respiratory_rate": rounded(vitals.respiration_rate_bpm, 1),
+        "hrv": rounded(vitals.rmssd_ms, 1),
+        "stress_index": rounded(vitals.stress_index, 1),
+        "spo2": integer(vitals.spo2_percent),
+        "confidence": score(vitals.confidence),
+        "interval": _ranges(vitals),
+        "withheld": _named(vitals.withheld),
+        "guidance": vitals.guidance,
+    }
+
+
+def _named(values: Mapping[str, str]) -> dict[str, str]:
+    return {_NAMES.get(name, name): value for name, value in values.items()}
+
+
+def _ranges(vitals: Vitals) -> dict[str, tuple[float, ...]]:
+    return {
+        _NAMES.get(name, name): tuple(round(float(end), 1) for end in ends) for name, ends in vitals.interval.items()
+    }
 
 
 def why_no_pulse(vitals: Vitals) -> str:

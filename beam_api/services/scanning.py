@@ -48,10 +48,10 @@ class Scanning:
         lifecycle: ScanLifecycle,
         delivering: WebhookDelivery,
         *,
-        probe: Callable[[str], None],
+        probe: Callable[[str], float],
         allowed_hosts: Sequence[str] = (),
     ) -> None:
-        """`probe` raises if what is at a path or URL is no video that can be measured."""
+        """`probe` raises if what is at a path or URL is no video that can be measured; else it says in how many s."""
         self._scans, self._spool, self._lifecycle, self._webhooks = scans, spool, lifecycle, delivering
         self._probe = probe
         self._allowed = [AllowedHost.parse(entry) for entry in allowed_hosts]
@@ -89,8 +89,8 @@ class Scanning:
         with self._spool.create(session_id) as (name, file):
             write(file)
         try:
-            self._probe(self._spool.location(name))
-            accepted, last_attempt = self._scans.accept(session_id, name)
+            limit_s = self._probe(self._spool.location(name))
+            accepted, last_attempt = self._scans.accept(session_id, name, limit_s)
             if accepted != "accepted":
                 self._refuse(accepted)
         except BaseException:
@@ -107,6 +107,14 @@ class Scanning:
             self._lifecycle.settle_if_due(session_id)
             record = self._own(key_id, session_id)
         return Scan.of(record)
+
+    def cancel(self, key_id: str, session_id: str) -> None:
+        """Delete a session with its video, its vitals and the webhooks that it owes. Raises NotFound."""
+        self._own(key_id, session_id)
+        deliveries = self._lifecycle.cancel(session_id)
+        if deliveries is None:  # somebody else was quicker
+            raise NotFound(_NOT_FOUND)
+        self._webhooks.forget(session_id, deliveries)
 
     def deliveries(self, key_id: str, session_id: str) -> list[dict[str, Any]]:
         """What became of the attempts at the session's webhooks. Raises NotFound."""

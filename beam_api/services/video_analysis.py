@@ -9,13 +9,14 @@ import structlog
 
 from beam_api.exceptions import StoreUnavailable
 from beam_api.monitoring import counters
-from beam_api.services.course import course
-from beam_api.services.scan_result import ScanVitals, scan_vitals, why_no_pulse
-from rppg_core import trace_of_video
+from beam_api.services.course import rates
+from beam_api.services.scan_result import ScanVitals, scan_vitals
 from rppg_core.errors import InvalidTraces, InvalidVideo, NoFaceDetected, UnsupportedImage
+from rppg_core.long_video import Window, windows_of_video
+from rppg_core.whole_video import Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from beam_api.adapters.spool import Spool
@@ -39,8 +40,45 @@ class _Abandoned(Exception):
     """The session is no longer this attempt's."""
 
 
+class _Attempt:
+    """An attempt at a session's video, which says how far it is."""
+
+    def __init__(self, scans: ScanStore, session_id: str, number: int, *, with_series: bool) -> None:
+        self.with_series, self.has_shown = with_series, False
+        self._scans, self._session_id, self._number = scans, session_id, number
+        self._started, self._renewed, self._share = time.perf_counter(), time.monotonic(), 0.0
+
+    def renew(self, share: float) -> None:
+        """Say how much has been read, now and then. Raises _Abandoned."""
+        self._share = share
+        if time.monotonic() - self._renewed >= _PROGRESS_S:
+            self._renewed = time.monotonic()
+            self._say(b"")
+
+    def show(self, windows: Sequence[Measured]) -> None:
+        """Let the vitals of what was read so far be seen, if there is a heart rate. Raises _Abandoned."""
+        vitals = scan_vitals(windows, processing_time_ms=self._spent_ms(), with_series=False)
+        if not isinstance(vitals, str):
+            self.has_shown = True
+            self._say(vitals.to_json())
+
+    def vitals(self, windows: Sequence[Measured]) -> ScanVitals | str:
+        """The vitals of the whole video, or why there is no heart rate."""
+        return scan_vitals(windows, processing_time_ms=self._spent_ms(), with_series=self.with_series)
+
+    def _say(self, partial: bytes) -> None:
+        try:
+            if not self._scans.renew(self._session_id, self._number, _SHARE_OF_FRAMES * self._share, partial):
+                raise _Abandoned
+        except StoreUnavailable:  # the worker holds the lease too; progress can wait
+            pass
+
+    def _spent_ms(self) -> int:
+        return max(1, round(1000 * (time.perf_counter() - self._started)))
+
+
 class VideoAnalysis:
-    """Analyses videos. `limit(seconds)` binds the process before it touches one."""
+    """Analyses videos. `limit(seconds)` binds the process before it touches one; `read` gives a video's windows."""
 
     def __init__(
         self,
@@ -51,9 +89,10 @@ class VideoAnalysis:
         *,
         analyse: Callable[[Trace], Vitals],
         limit: Callable[[float], None],
+        read: Callable[..., Iterable[Window]] = windows_of_video,
     ) -> None:
         self._scans, self._spool, self._lifecycle, self._reader = scans, spool, lifecycle, reader
-        self._analyse, self._limit = analyse, limit
+        self._analyse, self._limit, self._read = analyse, limit, read
 
     def attempt(self, session_id: str, number: int) -> None:
         """Make an attempt, unless another one has begun it or it is too late."""
@@ -61,11 +100,11 @@ class VideoAnalysis:
         if claim is None:
             return
         upload, left_s = claim
-        with_series = self._scans.wants_series(session_id)
+        attempt = _Attempt(self._scans, session_id, number, with_series=self._scans.wants_series(session_id))
         self._limit(left_s)
         try:
             with counters.scan_seconds.time():
-                outcome = self._measure(session_id, number, upload, with_series=with_series)
+                outcome = self._measure(attempt, upload)
         except _Abandoned:
             return
         except Exception:
@@ -80,14 +119,12 @@ class VideoAnalysis:
         else:
             self._lifecycle.complete(session_id, number, outcome)
 
-    def _measure(self, session_id: str, number: int, upload: str, *, with_series: bool) -> ScanVitals | str:
+    def _measure(self, attempt: _Attempt, upload: str) -> ScanVitals | str:
         """The vitals, or why there are none."""
-        started = time.perf_counter()
         try:
             with self._spool.open(upload) as file:
-                trace = self._trace(session_id, number, file)
-            vitals = self._analyse(trace)
-            rates = course(trace, 1000 * float(trace.times_s[0])) if with_series else None
+                windows = self._windows(attempt, file)
+            return attempt.vitals(windows)
         except NoFaceDetected:
             return NO_FACE
         except UnsupportedImage:
@@ -98,31 +135,23 @@ class VideoAnalysis:
             return str(error)
         except MemoryError:
             return TOO_LARGE
-        times = trace.times_s
-        found = scan_vitals(
-            vitals,
-            frames=len(times),
-            duration_ms=round(1000 * float(times[-1] - times[0])),
-            processing_time_ms=max(1, round(1000 * (time.perf_counter() - started))),
-            series=rates,
-        )
-        return found or why_no_pulse(vitals)
 
-    def _trace(self, session_id: str, number: int, file: Path | BinaryIO) -> Trace:
-        renewed = time.monotonic()
-
-        def renew(share: float) -> None:
-            nonlocal renewed
-            if time.monotonic() - renewed < _PROGRESS_S:
-                return
-            renewed = time.monotonic()
-            try:
-                if not self._scans.renew(session_id, number, _SHARE_OF_FRAMES * share):
-                    raise _Abandoned
-            except StoreUnavailable:  # the worker holds the lease too; progress can wait
-                pass
-
-        return trace_of_video(file, self._reader, on_progress=renew)
+    def _windows(self, attempt: _Attempt, file: Path | BinaryIO) -> list[Measured]:
+        """Measure each window of a video when it has been read, and show the vitals of those so far."""
+        found: list[Measured] = []
+        for window in self._read(file, self._reader, on_progress=attempt.renew):
+            if window.is_look and attempt.has_shown:
+                continue
+            vitals = self._analyse(window.trace)
+            course = rates(window.trace) if attempt.with_series and not window.is_look else None
+            measured = Measured.of(window, vitals, course, after_s=found[-1].end_s if found else -1.0)
+            if not window.is_last:
+                attempt.show([*found, measured])
+            if not window.is_look:
+                found.append(measured)
+        if not found:
+            raise NoFaceDetected
+        return found
 
     @staticmethod
     def _offer(step: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ from beam_api.adapters.webhook_sender import NotDelivered, Sender
 from beam_api.monitoring import counters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from beam_api.services.webhook_signing import WebhookSecrets
     from beam_api.store.deliveries import DeliveryStore
@@ -74,6 +74,11 @@ class WebhookDelivery:
             entry["next_at"] = _iso(next_at)
             self._store.plan(session_id, delivery_id, round(1000 * next_at.timestamp()))
         self._store.log(session_id, entry)
+
+    def forget(self, session_id: str, delivery_ids: Iterable[str]) -> None:
+        """Send these no more. An attempt that is under way ends."""
+        for delivery_id in delivery_ids:
+            self._store.end(session_id, delivery_id)
 
     def logged(self, session_id: str) -> list[dict[str, Any]]:
         """What became of the attempts so far."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from beam_api.store.client import PREFIX, text, translates_errors
-from beam_api.store.scans import delivery_name, session_name
+from beam_api.store.scans import delivery_name, log_name, session_name
 from beam_api.store.scripts import load_script
 
 if TYPE_CHECKING:
@@ -68,13 +68,9 @@ class DeliveryStore:
 
     def log(self, session_id: str, entry: Mapping[str, Any]) -> None:
         """Note what became of an attempt."""
-        keys = [session_name(session_id), _log_name(session_id)]
+        keys = [session_name(session_id), log_name(session_id)]
         self._log(keys=keys, args=[json.dumps(entry)])
 
     def logged(self, session_id: str) -> list[dict[str, Any]]:
         """All attempts at webhooks of a session, the oldest first."""
-        return [json.loads(entry) for entry in cast("list[bytes]", self._redis.lrange(_log_name(session_id), 0, -1))]
-
-
-def _log_name(session_id: str) -> str:
-    return f"{PREFIX}:{{{session_id}}}:deliveries"
+        return [json.loads(entry) for entry in cast("list[bytes]", self._redis.lrange(log_name(session_id), 0, -1))]

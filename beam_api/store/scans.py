@@ -21,20 +21,22 @@ if TYPE_CHECKING:
 
 OPEN = f"{PREFIX}:scans:open"
 LEASE_MS = 12_000
+ATTEMPT_MS = 100_000
+"""One attempt at a video of up to five minutes. A longer video has a limit of its own, all attempts twice that."""
 ALL_ATTEMPTS_MS = 110_000
-"""All attempts at a video together: who asks for the vitals gives up after two minutes."""
+"""All attempts at a video of up to five minutes: who asks for the vitals gives up after two minutes."""
 NEXT_ATTEMPT_MS = 40_000
 """From a crash to the end of the next attempt, with its wait for a worker."""
 MOST_ATTEMPTS = 2
 _WEBHOOK_MS = 30 * 3600 * 1000  # longer than all attempts at a delivery together
 
 Status = Literal["pending", "processing", "completed", "failed"]
-FIELDS = ("key_id", "status", "created_at", "owner", "webhook_url", "progress", "error", "vitals")
+FIELDS = ("key_id", "status", "created_at", "owner", "webhook_url", "progress", "error", "partial", "vitals")
 
 
 @dataclass(frozen=True, slots=True)
 class ScanRecord:
-    """A session as it stands. `vitals` is JSON; `progress` is 0-1."""
+    """A session as it stands. `vitals` and `partial` are JSON; `progress` is 0-1."""
 
     session_id: str
     key_id: str
@@ -44,6 +46,7 @@ class ScanRecord:
     webhook_url: str
     progress: float
     error: str
+    partial: bytes
     vitals: bytes
 
 
@@ -69,6 +72,16 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What a session was when it was forgotten: its status, its upload, its last attempt, and its webhooks' ids."""
+
+    status: Status
+    upload: str
+    attempt: int
+    deliveries: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """How an analysis ended: with vitals (JSON) or with an error, and the webhook to be written with it, if any."""
 
@@ -84,6 +97,11 @@ def session_name(session_id: str) -> str:
     return f"{PREFIX}:{{{session_id}}}:scan"
 
 
+def log_name(session_id: str) -> str:
+    """Name of the log of the attempts at a session's webhooks."""
+    return f"{PREFIX}:{{{session_id}}}:deliveries"
+
+
 def delivery_name(session_id: str, delivery_id: str) -> str:
     """Name of the hash of one webhook that is owed."""
     return f"{PREFIX}:{{{session_id}}}:webhook:{delivery_id}"
@@ -95,8 +113,8 @@ class ScanStore:
 
     def __init__(self, client: redis.Redis, *, lifetime_s: int) -> None:
         self._redis, self._lifetime_ms = client, 1000 * lifetime_s
-        self._accept, self._claim, self._renew, self._lapse, self._finish = (
-            load_script(client, f"scan_{name}") for name in ("accept", "claim", "renew", "lapse", "finish")
+        self._accept, self._claim, self._renew, self._lapse, self._finish, self._cancel = (
+            load_script(client, f"scan_{name}") for name in ("accept", "claim", "renew", "lapse", "finish", "cancel")
         )
 
     def create(
@@ -116,7 +134,7 @@ class ScanStore:
         reply = cast("list[Any]", self._redis.hmget(session_name(session_id), FIELDS))
         if reply[1] is None:
             return None
-        key_id, status, created_at, owner, webhook_url, progress, error = (text(v) if v else "" for v in reply[:-1])
+        key_id, status, created_at, owner, webhook_url, progress, error = (text(v) if v else "" for v in reply[:-2])
         return ScanRecord(
             session_id,
             key_id,
@@ -126,11 +144,12 @@ class ScanStore:
             webhook_url,
             float(progress or 0),
             error,
+            reply[-2] or b"",
             reply[-1] or b"",
         )
 
-    def accept(self, session_id: str, upload: str) -> tuple[str, int]:
-        """Note that a video has been uploaded. Of several at once, one is.
+    def accept(self, session_id: str, upload: str, limit_s: float = ATTEMPT_MS / 1000) -> tuple[str, int]:
+        """Note that a video has been uploaded, with a time limit for an attempt at it. Of several at once, one is.
 
         Returns
         -------
@@ -140,12 +159,13 @@ class ScanStore:
         # Listed first: should this process end here, somebody finds nothing to do; the other way round, nobody
         # would find what there is.
         self.look_at(session_id, self.now_ms() + LEASE_MS)
-        reply = cast("list[Any]", self._accept(keys=[session_name(session_id)], args=[upload, self._lifetime_ms]))
+        args = [upload, self._lifetime_ms, round(1000 * limit_s)]
+        reply = cast("list[Any]", self._accept(keys=[session_name(session_id)], args=args))
         return text(reply[0]), int(reply[1]) if len(reply) > 1 else 0
 
     def claim(self, session_id: str, attempt: int) -> tuple[str, float] | None:
         """Begin an attempt: the upload's name and the seconds left, or None if it is not to be made."""
-        args = [attempt, LEASE_MS, ALL_ATTEMPTS_MS]
+        args = [attempt, LEASE_MS, self._lifetime_ms, ATTEMPT_MS, ALL_ATTEMPTS_MS]
         reply = cast("list[Any]", self._claim(keys=[session_name(session_id)], args=args))
         return (text(reply[0]), int(reply[1]) / 1000) if reply else None
 
@@ -153,17 +173,28 @@ class ScanStore:
         """Whether the course of the rates was asked for."""
         return self._redis.hget(session_name(session_id), "series") == b"1"
 
-    def renew(self, session_id: str, attempt: int, progress: float | None = None) -> bool:
-        """Say that an attempt is alive, and how far it is; False if the session is no longer its own."""
-        args: list[Any] = [attempt, LEASE_MS, "" if progress is None else f"{progress:.4f}"]
-        return bool(self._renew(keys=[session_name(session_id)], args=args))
+    def limit_s(self, session_id: str) -> float:
+        """Most seconds of one attempt at a session's video."""
+        return int(self._redis.hget(session_name(session_id), "limit") or ATTEMPT_MS) / 1000
+
+    def renew(self, session_id: str, attempt: int, progress: float | None = None, partial: bytes = b"") -> bool:
+        """Say that an attempt is alive, how far it is, and the vitals so far; False if the session isn't its own."""
+        return self._alive(session_id, attempt, "" if progress is None else f"{progress:.4f}", partial) == 1
+
+    def keep(self, session_id: str, attempt: int) -> bool:
+        """Renew an attempt's lease, if it has one; False if its session is gone, so that there is nothing to do."""
+        return self._alive(session_id, attempt) != -1
+
+    def _alive(self, session_id: str, attempt: int, progress: str = "", partial: bytes = b"") -> int:
+        args: list[Any] = [attempt, LEASE_MS, self._lifetime_ms, progress, partial]
+        return int(self._renew(keys=[session_name(session_id)], args=args))
 
     def lapse(self, session_id: str, attempt: int, *, died: bool) -> Lapse:
         """Decide what becomes of an attempt that is known to have `died`, or whose lease may have run out.
 
         After "retry" the session waits for its next attempt, after "failed" for `finish`.
         """
-        args = [attempt, int(died), MOST_ATTEMPTS, NEXT_ATTEMPT_MS]
+        args = [attempt, int(died), MOST_ATTEMPTS, NEXT_ATTEMPT_MS, ATTEMPT_MS]
         reply = cast("list[Any]", self._lapse(keys=[session_name(session_id)], args=args))
         return Lapse(cast("Any", text(reply[0])), int(reply[1]) if len(reply) > 1 else 0)
 
@@ -182,6 +213,19 @@ class ScanStore:
         said = self._finish(keys=keys, args=args)
         reply = cast("list[Any]", said)
         return text(reply[0]), text(reply[1]) if len(reply) > 1 else ""
+
+    def forget(self, session_id: str) -> Forgotten | None:
+        """Delete a session with its vitals and the webhooks that it owes; None if there is none."""
+        name = session_name(session_id)
+        while True:
+            ids = text(self._redis.hget(name, "deliveries") or b"")
+            keys = [name, log_name(session_id), *(delivery_name(session_id, id_) for id_ in ids.split())]
+            reply = cast("list[Any]", self._cancel(keys=keys, args=[ids]))
+            if text(reply[0]) == "gone":
+                return None
+            if text(reply[0]) == "forgotten":
+                self.leave(session_id)
+                return Forgotten(cast("Status", text(reply[1])), text(reply[2]), int(reply[3]), ids.split())
 
     def turn(self, session_id: str) -> Turn | None:
         """Whose turn it is; None if the session is not being processed."""

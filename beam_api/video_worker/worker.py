@@ -64,6 +64,7 @@ class VideoWorker(Worker):
         self._parts = parts
         self._die_with_worker = die_with_parent(signal.SIGKILL)
         self._swept = self._cleared = float("-inf")
+        self._abandoned = ""
 
     @property
     def dequeue_timeout(self) -> int:
@@ -89,12 +90,15 @@ class VideoWorker(Worker):
     def maintain_heartbeats(self, job: Job, execution: Any) -> None:
         """Say that the child's work goes on. A Redis that is unavailable for a moment must not end it."""
         begun = job.started_at.timestamp() if job.started_at else time.time()
-        if time.time() - begun > TIME_LIMIT_S + _SLACK_S:
+        if time.time() - begun > (job.timeout or TIME_LIMIT_S) + _SLACK_S:
             self.kill_horse()  # its own clock has not ended it: it may be stopped, or waiting for a disk
             return
         try:
-            if job.func_name == SCAN:
-                self._parts.scans.renew(*job.args)
+            if job.func_name == SCAN and not self._parts.scans.keep(*job.args):
+                structlog.get_logger().info("analysis stopped", session_id=job.args[0])
+                self._abandoned = job.id
+                self.kill_horse()  # its session was deleted, or has expired
+                return
             super().maintain_heartbeats(job, execution)
         except (redis.exceptions.RedisError, StoreUnavailable, OSError) as error:
             structlog.get_logger().warning("heartbeat missed", reason=type(error).__name__)
@@ -106,7 +110,8 @@ class VideoWorker(Worker):
 
     def _child_died(self, job: Job, _pid: int, status: int, _usage: Any) -> None:
         """A child ended without a word: by a crash of a decoder, by a limit, or by somebody's signal."""
-        if job.func_name != SCAN:  # a webhook's attempt is made again by a sweep
+        # A webhook's attempt is made again by a sweep, and what was abandoned is nobody's.
+        if job.func_name != SCAN or job.id == self._abandoned:
             return
         session_id, attempt = job.args
         by_clock = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM
@@ -167,7 +172,7 @@ def limit_process(seconds: float) -> None:
         limit = held + MEMORY_BYTES if most == resource.RLIM_INFINITY else min(held + MEMORY_BYTES, most)
         resource.setrlimit(resource.RLIMIT_AS, (limit, most))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, max(0.1, min(seconds, TIME_LIMIT_S)))
+    signal.setitimer(signal.ITIMER_REAL, max(0.1, seconds))
 
 
 def _analysing(settings: Settings, parts: ScanParts) -> VideoAnalysis:

@@ -5,7 +5,8 @@ Memory is bounded by one batch of pictures, however long the footage is.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rppg_core.errors import NoFaceDetected
@@ -49,26 +50,75 @@ def trace_of(
     UnsupportedImage
         If faces are seen, but all of them without colour.
     """
-    times: list[float] = []
-    samples: list[Sample] = []
+    seen = Seen()
+    for batch in follow(frames, reader):
+        seen.add(batch)
+        on_time(batch.end_s)
+    return seen.trace()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was seen in some frames in a row, of which the last is at `end_s`; times count from the first of all."""
+
+    end_s: float
+    times_s: list[float]
+    samples: list[Sample]
+    face: FaceState | None  # as last seen
+
+
+def follow(frames: Iterable[tuple[float, NDArray[np.uint8]]], reader: FaceReader) -> Iterator[Batch]:
+    """As `trace_of`, batch by batch."""
     state: FaceState | None = None
     failure: Exception | None = None
     searched = _Searched()
-    for batch in _batches(searched.thin(frames), searched):
-        for reading in reader.read(batch, state):
+    for images in _batches(searched.thin(frames), searched):
+        batch = Batch(images[-1].time_us / 1e6, [], [], state)
+        for reading in reader.read(images, state):
             if reading.sample is None or reading.face is None:
                 if reading.error is not None and not isinstance(reading.error, NoFaceDetected):
                     failure = reading.error
                 continue
-            times.append(reading.time_us / 1e6)
-            samples.append(reading.sample)
+            batch.times_s.append(reading.time_us / 1e6)
+            batch.samples.append(reading.sample)
             state = reading.face
-            searched.seen_s = times[-1]
-        on_time(batch[-1].time_us / 1e6)
+            searched.seen_s = batch.times_s[-1]
+        yield replace(batch, face=state)
     if state is None:
         raise failure or NoFaceDetected("No face was found in the video.")
-    several = state.company.during(round(1e6 * min(times)), state.time_us)
-    return replace(Trace.of(times, samples, state.frame_size), several_faces=several)
+
+
+class Seen:
+    """The samples of a stretch of footage."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+        self._samples: list[Sample] = []
+        self._face: FaceState | None = None
+
+    def add(self, batch: Batch) -> None:
+        """Add what a batch showed."""
+        self._times += batch.times_s
+        self._samples += batch.samples
+        self._face = batch.face
+
+    def drop_before(self, time_s: float) -> None:
+        """Forget what is older."""
+        first = bisect_left(self._times, time_s)
+        del self._times[:first], self._samples[:first]
+
+    def is_empty(self, end_s: float = float("inf")) -> bool:
+        """Whether nobody was seen before `end_s`."""
+        return not self._times or self._times[0] >= end_s
+
+    def trace(self, end_s: float = float("inf")) -> Trace:
+        """The trace of what was seen before `end_s`; there must be some."""
+        assert self._face is not None
+        count = bisect_left(self._times, end_s)
+        several = self._face.company.during(round(1e6 * self._times[0]), self._face.time_us)
+        return replace(
+            Trace.of(self._times[:count], self._samples[:count], self._face.frame_size), several_faces=several
+        )
 
 
 class _Searched:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -84,17 +85,19 @@ def probe(file: Path | BinaryIO) -> VideoInfo:
             raise UnusableVideo(f"The video's codec ({codec}) is not supported.")
         if width * height > MOST_PIXELS:
             raise UnusableVideo(f"The picture is too large: {width}x{height} pixels.")
-        packets = [(float(stamp), size) for stamp, size in _shown(container)]
+        times, size = array("d"), 0  # an hour has some 100 000 frames
+        for stamp, packet_bytes in _shown(container):
+            times.append(float(stamp))
+            size += packet_bytes
     if not isinstance(file, Path):
         file.seek(0)
-    if not packets:
+    if not times:
         raise UnusableVideo("The video has no frames.")
     if min(width, height) < SMALLEST_SIDE:
         raise UnusableVideo(f"The picture is too small: {width}x{height} pixels.")
-    times = sorted(time_s for time_s, _ in packets)
-    duration_s = times[-1] - times[0] + _interval_s(times)
-    size = sum(size for _, size in packets)
-    return VideoInfo(kind, codec, width, height, len(times), times[0], duration_s, size)
+    shown = sorted(times)
+    duration_s = shown[-1] - shown[0] + _interval_s(shown)
+    return VideoInfo(kind, codec, width, height, len(shown), shown[0], duration_s, size)
 
 
 def read_video(
@@ -182,19 +185,17 @@ def _paced(frames: Iterable[tuple[float, av.VideoFrame]], pace: _Pace) -> Iterat
         yield skipped
 
 
-def _unwanted(file: Path | BinaryIO, max_fps: float, container: str | None) -> frozenset[Fraction]:
+def _unwanted(file: Path | BinaryIO, max_fps: float, container: str | None) -> frozenset[float]:
     """Times of frames beyond a rate. Those of them that no other frame needs are never decoded."""
     with _open(file, container) as source:
-        stamps = [] if source.format.name == "avi" else sorted({stamp for stamp, _ in _shown(source)})
+        stamps = [] if source.format.name == "avi" else sorted({float(stamp) for stamp, _ in _shown(source)})
     if not isinstance(file, Path):
         file.seek(0)
     pace = _Pace(max_fps)
-    return frozenset([stamp for stamp in stamps if not pace.takes(float(stamp))]) - {*stamps[-1:]}
+    return frozenset([stamp for stamp in stamps if not pace.takes(stamp)]) - {*stamps[-1:]}
 
 
-def _decode(
-    source: av.container.InputContainer, unwanted: frozenset[Fraction], threads: int
-) -> Iterator[av.VideoFrame]:
+def _decode(source: av.container.InputContainer, unwanted: frozenset[float], threads: int) -> Iterator[av.VideoFrame]:
     """Frames in the order of presentation, as long as packets can be read."""
     stream = _pictures(source)
     stream.codec_context.thread_count = threads
@@ -210,7 +211,9 @@ def _decode(
         except (StopIteration, av.FFmpegError):
             packet = None
         if unwanted and packet is not None:
-            stream.codec_context.skip_frame = "NONREF" if _stamp(packet) in unwanted else "DEFAULT"
+            stamp = _stamp(packet)
+            is_unwanted = stamp is not None and float(stamp) in unwanted
+            stream.codec_context.skip_frame = "NONREF" if is_unwanted else "DEFAULT"
         try:
             yield from stream.decode(packet)
         except av.EOFError:

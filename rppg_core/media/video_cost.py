@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,9 @@ MAX_FPS = 30.0
 
 LONGEST_SIDE = 1920
 """Larger pictures are reduced: a face in them has more pixels than a pulse needs."""
+
+WINDOW_S, APART_S = 300.0, 240.0
+"""A longer video is analysed in windows of this length, each beginning at most so long after the one before."""
 
 # Of FFmpeg's decoders on one core: h264 and hevc from a few short clips, the others estimated from those.
 _NS_A_PIXEL = {
@@ -29,6 +33,7 @@ _RAW_NS_A_BYTE = 1.0
 _KEPT_NS_A_PIXEL = 1.2  # conversion to RGB
 _KEPT_S = 0.0025  # following the face, and the colours of its skin
 _START_S = 3.0
+_WINDOW_COST_S = 5.0  # measuring another window, and the course of its rates
 
 
 def predicted_s(info: VideoInfo) -> float:
@@ -40,4 +45,6 @@ def predicted_s(info: VideoInfo) -> float:
     pixels = info.width * info.height
     byte_ns = _RAW_NS_A_BYTE if info.codec == "rawvideo" else _NS_A_BYTE
     decoding_ns = info.frames * pixels * _NS_A_PIXEL[info.codec] + info.size_bytes * byte_ns
-    return _START_S + 1e-9 * (decoding_ns + kept * pixels * _KEPT_NS_A_PIXEL) + kept * _KEPT_S
+    more_windows = ceil(max(info.duration_s - WINDOW_S - 1.0, 0.0) / APART_S)
+    start_s = _START_S + more_windows * _WINDOW_COST_S
+    return start_s + 1e-9 * (decoding_ns + kept * pixels * _KEPT_NS_A_PIXEL) + kept * _KEPT_S

@@ -59,7 +59,7 @@ class VideoUploadSchema(Schema):
         metadata={
             "type": "string",
             "format": "binary",
-            "description": "MP4, WebM, MOV or AVI; 5 s to 5 min (10 to 30 s are recommended); at most 100 MB.",
+            "description": "MP4, WebM, MOV or AVI; 5 s to 60 min (10 to 30 s are recommended); at most 100 MB.",
         },
     )
 
@@ -78,6 +78,22 @@ class SignalQualitySchema(Schema):
     snr = fields.Float(required=True, allow_none=True, metadata={"description": "Signal-to-noise ratio in dB."})
     stability = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1})
     periodicity = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1})
+
+
+class WindowSchema(Schema):
+    """A window of a long video; fields as those of the whole."""
+
+    start_ms = fields.Integer(required=True, metadata={"description": "Since the video's first frame."})
+    duration_ms = fields.Integer(required=True)
+    heart_rate = fields.Float(required=True, allow_none=True)
+    respiratory_rate = fields.Float(required=True, allow_none=True)
+    hrv = fields.Float(required=True, allow_none=True)
+    stress_index = fields.Float(required=True, allow_none=True)
+    spo2 = fields.Integer(required=True, allow_none=True)
+    confidence = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1})
+    interval = fields.Dict(fields.String(), fields.List(fields.Float()), required=True)
+    withheld = fields.Dict(fields.String(), fields.String(), required=True)
+    guidance = fields.List(fields.String(), required=True)
 
 
 class ScanVitalsSchema(Schema):
@@ -123,6 +139,10 @@ class ScanVitalsSchema(Schema):
         }
     )
     series = fields.Nested(SeriesSchema, metadata={"description": "If it was asked for; times are the video's."})
+    windows = fields.List(
+        fields.Nested(WindowSchema),
+        metadata={"description": "Of a video of more than five minutes: its windows, in order."},
+    )
     guidance = fields.List(fields.String(), required=True)
     frames = fields.Integer(required=True, metadata={"description": "Frames that showed the face."})
     duration_ms = fields.Integer(required=True, metadata={"description": "From the first of them to the last."})
@@ -134,6 +154,10 @@ class ScanSchema(Schema):
     status = fields.String(required=True, metadata={"enum": ["pending", "processing", "completed", "failed"]})
     session_id = fields.String(required=True, metadata={"example": _ID})
     progress = fields.Float(metadata={"minimum": 0, "maximum": 1, "description": "While processing."})
+    partial = fields.Nested(
+        ScanVitalsSchema,
+        metadata={"description": "While processing: vitals so far, from the first minute with a heart rate on."},
+    )
     vitals = fields.Nested(ScanVitalsSchema, metadata={"description": "When completed."})
     error = fields.String(metadata={"description": "When failed: why, for people."})
 
@@ -189,6 +213,8 @@ def write_scan(scan: Scan) -> Mapping[str, Any]:
     answer: dict[str, Any] = {"status": scan.status, "session_id": scan.session_id}
     if scan.status == "processing":
         answer["progress"] = scan.progress
+        if scan.partial is not None:
+            answer["partial"] = scan.partial
     elif scan.status == "completed":
         answer["vitals"] = scan.vitals
     elif scan.status == "failed":

@@ -24,7 +24,6 @@ PREFIXES = {"scans": "/api/v1", "scans (short address)": "/v1"}
 
 bp = Blueprint("scans", __name__, description="A whole video in, vital signs out.")
 
-MOST_VIDEO_BYTES = 100 * 1024 * 1024
 _MOST_BODY_BYTES = 64 * 1024
 
 
@@ -50,16 +49,17 @@ def create() -> Response:
 @bp.alt_response(401, schema=DetailSchema, description="No valid key.")
 @bp.alt_response(404, schema=DetailSchema, description="No such session of this key, or no more.")
 @bp.alt_response(409, schema=DetailSchema, description="The session has a video already.")
-@bp.alt_response(413, schema=DetailSchema, description="The video has more than 100 MB.")
+@bp.alt_response(413, schema=DetailSchema, description="The video has more than 100 MB (BEAM_VIDEO_MB).")
 @bp.alt_response(415, schema=DetailSchema, description="Not multipart/form-data.")
 @bp.alt_response(422, schema=DetailSchema, description="A video that can't be measured.")
 @bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
 @bp.alt_response(503, schema=DetailSchema, description="The store is unavailable.")
 def upload(session_id: str) -> Response:
     """Upload the session's video. It is deleted when its analysis ends, whatever comes of it."""
-    check_upload(request, MOST_VIDEO_BYTES)
+    most_bytes = parts().settings.video_mb * 2**20
+    check_upload(request, most_bytes)
     parts().scanning.check(g.key.key_id, session_id)
-    parts().scanning.take_video(session_id, lambda file: read_upload(request, "file", file, MOST_VIDEO_BYTES))
+    parts().scanning.take_video(session_id, lambda file: read_upload(request, "file", file, most_bytes))
     message = "Video uploaded successfully and is being processed"
     return _answer({"session_id": session_id, "status": "processing", "message": message}, 202)
 
@@ -84,6 +84,18 @@ def vitals(session_id: str) -> Response:
 def deliveries(session_id: str) -> Response:
     """List the attempts at the session's webhooks."""
     return _answer({"deliveries": parts().scanning.deliveries(g.key.key_id, session_id)})
+
+
+@bp.delete("/scan-session/<session_id>")
+@bp.alt_response(204, description="The session is gone, and its analysis is stopped.")
+@bp.alt_response(401, schema=DetailSchema, description="No valid key.")
+@bp.alt_response(404, schema=DetailSchema, description="No such session of this key, or no more.")
+@bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
+@bp.alt_response(503, schema=DetailSchema, description="The store is unavailable.")
+def cancel(session_id: str) -> Response:
+    """Delete a session in any state, with its video, its vitals and the webhooks that it owes."""
+    parts().scanning.cancel(g.key.key_id, session_id)
+    return Response(status=204, headers={"Cache-Control": "no-store"})
 
 
 def _answer(body: object, status: int = 200) -> Response:

@@ -167,7 +167,7 @@ class Beam:
         Parameters
         ----------
         path : path
-            MP4, MOV, WebM or AVI, 5 s to 5 minutes, at most 100 MB.
+            MP4, MOV, WebM or AVI, 5 s to 60 minutes, at most 100 MB.
         wait : bool
             Whether to wait for the result. Without, a `ScanJob` is returned, and `scan_status` asks for the result.
         webhook_url : str, optional

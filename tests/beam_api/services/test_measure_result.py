@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from beam_api.services.measure_result import Measurement, Raw, Rejected, Running, SeenFace, span_us
 from beam_api.services.scan_result import scan_vitals
+from rppg_core.quality.regularity import Regularity
 from rppg_core.results import HRV_DETAILS, VITALS, HrvDetails, Quality, Vitals, Waveform
 from rppg_core.rolling import Partial
+from rppg_core.whole_video import Measured
 
 NAN = float("nan")
 WAVE = Waveform(
@@ -62,8 +64,10 @@ def test_each_detail_of_variability_is_a_number_or_has_its_reason():
     given = {name: value for name, value in made.hrv_details.items() if value is not None}
     assert given == dict.fromkeys(set(HRV_DETAILS) - {"sd2_ms", "lf_ms2", "lf_hf"}, 12.3) | {"lf_hf": 1.24}
     assert made.withheld == {"hrv_details.sd2_ms": "LOW_SIGNAL", "hrv_details.lf_ms2": "LOW_SIGNAL"}
-    scan = scan_vitals(GOOD, frames=4, duration_ms=170, processing_time_ms=1)
-    assert scan
+    window = Measured(0.0, 0.17, 0.0, 0.17, 4, 4, GOOD, Regularity(1.0, 1.0))
+    scan = scan_vitals([window], processing_time_ms=1, with_series=False)
+    assert not isinstance(scan, str)
+    assert (scan.frames, scan.duration_ms, scan.windows) == (4, 170, None)
     assert (scan.hrv_details, scan.withheld) == (made.hrv_details, made.withheld)
 
 

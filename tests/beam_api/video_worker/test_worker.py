@@ -19,6 +19,7 @@ from beam_api.video_worker.worker import VideoWorker, limit_process
 from beam_api.wiring import ScanParts
 from rppg_core import measure
 from tests import videos
+from tests.processes import running
 
 SESSION = "sess_20261026123456_abc"
 
@@ -32,12 +33,12 @@ def scan_parts(settings, redis):
 def begin(scan_parts):
     """A session whose video has just been accepted."""
 
-    def begin(data=None, webhook_url="", **options):
+    def begin(data=None, webhook_url="", limit_s=100.0, **options):
         about = {"key_id": "key1", "owner": "o", "created_at": "", "webhook_url": webhook_url}
         scan_parts.scans.create(SESSION, **about, **options)
         with scan_parts.spool.create(SESSION) as (name, file):
             file.write(data if data is not None else videos.encoded())
-        assert scan_parts.scans.accept(SESSION, name) == ("accepted", 0)
+        assert scan_parts.scans.accept(SESSION, name, limit_s) == ("accepted", 0)
         scan_parts.lifecycle.enqueue(SESSION, 0)
 
     return begin
@@ -47,14 +48,16 @@ def begin(scan_parts):
 def work(scan_parts, settings, reader):
     """Let a worker do what is queued, and end."""
 
-    def work(analyse=measure, seconds=None, memory=None):
+    def work(analyse=measure, seconds=None, **options):
         def limit(left_s):
             limit_process(seconds or left_s)
 
         parts = scan_parts
         jobs.install(
             jobs.Work(
-                VideoAnalysis(parts.scans, parts.spool, parts.lifecycle, reader, analyse=analyse, limit=limit),
+                VideoAnalysis(
+                    parts.scans, parts.spool, parts.lifecycle, reader, analyse=analyse, limit=limit, **options
+                ),
                 parts.delivering,
             )
         )
@@ -292,6 +295,22 @@ def test_a_session_that_expires_meanwhile_leaves_nothing(begin, work, scan_parts
         os.utime(left, (0, 0))
     scan_parts.lifecycle.clear_spool()
     assert uploads(settings) == []
+
+
+def test_a_session_that_is_deleted_meanwhile_ends_its_analysis(begin, work, scan_parts, settings, redis, tmp_path):
+    def hang(_trace):
+        (tmp_path / "child").write_text(str(os.getpid()))
+        assert scan_parts.lifecycle.cancel(SESSION) == []
+        ctypes.PyDLL(None).sleep(600)
+
+    begin()
+    started = time.monotonic()
+    work(hang)
+    assert time.monotonic() - started < 60
+    assert not running(int((tmp_path / "child").read_text()))
+    assert scan_parts.scans.get(SESSION) is None
+    assert uploads(settings) == []
+    assert redis.zcard("beam:scans:open") == 0
 
 
 def test_a_queue_that_is_away_delays_a_scan_and_loses_none(
