@@ -21,6 +21,7 @@ from rppg_core.media.video_cost import MAX_FPS
 from rppg_core.trace.files import SUFFIX, is_trace_file, load_trace
 
 if TYPE_CHECKING:
+    from rppg_core.trace.files import Recording
     from rppg_core.trace.traces import Trace
 
 SHORTEST_S = 10.0
@@ -90,12 +91,18 @@ class TraceFile:
     def __init__(self, file: Path) -> None:
         self.name = file
 
-    def trace(self, seconds: float | None = None) -> Trace:
-        """Its trace, or the first `seconds` of it. Raises ClickException if it holds none."""
+    def recording(self) -> Recording:
+        """What is in it. Raises ClickException if it holds no trace."""
         try:
-            trace = load_trace(self.name).trace
+            return load_trace(self.name)
         except InvalidTraceFile as error:
             raise click.ClickException(f"{self.name} can't be used: {error}.") from error
+        except OSError as error:
+            raise click.ClickException(f"{self.name} can't be read: {error.strerror}.") from error
+
+    def trace(self, seconds: float | None = None) -> Trace:
+        """Its trace, or the first `seconds` of it. Raises ClickException if it holds none."""
+        trace = self.recording().trace
         return trace if seconds is None else trace.part(trace.times_s - trace.times_s[0] < seconds - 1e-3)
 
 

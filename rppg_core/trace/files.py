@@ -179,7 +179,7 @@ def _read(file: BinaryIO) -> Recording:
             several_faces=header["several_faces"],
         )
     )
-    about = {"format_version": FORMAT_VERSION, "versions": header["versions"], **header["about"]}
+    about = {**header["about"], "format_version": FORMAT_VERSION, "versions": header["versions"]}
     return Recording(trace, about)
 
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from beam_api.cli import main
-from rppg_core import load_trace
+from rppg_core import load_trace, save_trace
 from tests import videos
 
 if TYPE_CHECKING:
@@ -73,3 +73,29 @@ def test_what_can_t_be_done_is_said_in_one_line(
     result = beam("measure", *(part.format(clip=clip, folder=tmp_path) for part in arguments))
     assert result.exit_code == code
     assert said in result.stderr
+
+
+def test_compare_says_whether_another_version_finds_the_same(clip: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "x.beam"
+    data(clip, "--save-trace", saved)
+    same = beam("compare", saved)
+    assert same.exit_code == 0, same.output
+    assert "The same to the last digit." in same.stdout
+    recording = load_trace(saved)
+    vitals = {**recording.about["vitals"], "heart_rate_bpm": 61.5, "snr_db": "no number"}
+    save_trace(saved, recording.trace, about={"vitals": vitals, "versions": [1]})
+    [answer] = json.loads(beam("compare", saved, "--json").stdout)
+    assert answer["differs"] == ["heart_rate_bpm", "snr_db"]
+    assert answer["before"]["heart_rate_bpm"] == 61.5
+    other = beam("compare", saved, saved)
+    assert other.exit_code == 1
+    assert "changed" in other.stdout
+
+
+def test_compare_goes_on_after_a_file_it_cannot_read(clip: Path, tmp_path: Path) -> None:
+    data(clip, "--save-trace", tmp_path / "x.beam")
+    (tmp_path / "broken.beam").write_bytes(b"no trace")
+    result = beam("compare", tmp_path / "broken.beam", tmp_path / "x.beam")
+    assert result.exit_code == 1
+    assert "broken.beam can't be used" in result.stderr
+    assert "The same to the last digit." in result.stdout
