@@ -15,6 +15,8 @@ from rich.text import Text
 from beam_api.cli.common import failures_as_messages, read_settings
 from beam_api.cli.validation.inputs import find_files
 from beam_api.cli.validation.pool import Stop, run_each, single_threaded
+from beam_api.cli.validation.references import References, match, read_references
+from beam_api.cli.validation.report import render_report, write_report
 from beam_api.cli.validation.results import PARQUET, Results, require_parquet
 from beam_api.cli.validation.table import FAILED
 from beam_api.cli.validation.worker import Settings, Task, crashed_row, measure_file, prepare
@@ -60,6 +62,19 @@ class _Todo:
     metavar="FOLDER",
     help="Save the skin colours and head poses of each file, without any picture, as a .beam file in this folder.",
 )
+@click.option(
+    "--reference",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="CSV",
+    help="Compare with these values: a row a file, with its columns file, heart_rate, rmssd, respiration_rate, person. "
+    "Other columns, such as skin, device or light, are groups, by which every table is split.",
+)
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="HTML",
+    help="Write a page of figures and pictures that needs nothing else.",
+)
 @click.option("--url", help="A running service; without it, files are measured in processes of this machine.")
 @click.option("--key", envvar="BEAM_API_KEY", help="The service's API key.  [env: BEAM_API_KEY]")
 def batch(
@@ -71,6 +86,8 @@ def batch(
     seconds: int,
     method: str,
     traces: Path | None,
+    reference: Path | None,
+    report: Path | None,
     url: str | None,
     key: str | None,
 ) -> None:
@@ -86,6 +103,7 @@ def batch(
     if out.suffix.lower() == PARQUET:
         require_parquet()
     files = find_files(paths)
+    references = _references(reference, files)
     try:
         extraction(method)
         with failures_as_messages():
@@ -101,7 +119,25 @@ def batch(
         traces.mkdir(parents=True, exist_ok=True)
     stopped = _measure(_Todo(tasks, settings, min(jobs or cores(), max(len(tasks), 1)), results))
     results.finish()
+    if report:
+        chosen = {str(file) for file in files}
+        rows = [row for name, row in results.rows.items() if name in chosen]
+        how = {"settings": settings.label, "reference": str(reference or "none"), "table": str(out)}
+        write_report(report, render_report(rows, references, how))
+        click.echo(f"{report}: the report.")
     _say_what_there_is(results, len(files), stopped=stopped)
+
+
+def _references(path: Path | None, files: Sequence[Path]) -> References:
+    """The references of the files. Raises ClickException if none of them is of any file."""
+    if path is None:
+        return References({})
+    found = match(read_references(path), map(str, files), path.parent)
+    if not found.by_file:
+        raise click.ClickException(
+            f"{path} names none of the files, but {', '.join(found.unmatched[:3]) or 'nothing'}."
+        )
+    return found
 
 
 def _refuse_other_settings(results: Results, settings: Settings) -> None:

@@ -239,7 +239,8 @@ def _correlation(
     y_power = weights @ y**2 - count * y_mean**2
     common = weights @ (x * y) - count * x_mean * y_mean
     enough = (x_power > 1e-9 * (weights @ x**2)) & (y_power > 1e-9 * (weights @ y**2))
-    return np.where(enough, np.clip(common / np.sqrt(x_power * y_power), -1, 1), np.nan)
+    found: NDArray[np.float64] = np.where(enough, np.clip(common / np.sqrt(x_power * y_power), -1, 1), np.nan)
+    return found
 
 
 def _columns(measured: ArrayLike, reference: ArrayLike, low: ArrayLike | None, high: ArrayLike | None) -> _Columns:
