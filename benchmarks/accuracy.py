@@ -29,9 +29,9 @@ from benchmarks.scores import (
     rmssd_error,
     spo2_error,
     stress_error,
-    upper_bound,
 )
 from rppg_core.quality.extractors import DEFAULT, extraction
+from rppg_core.validation import bias, mean_absolute_error, rate_upper_bound, return_rate, within_tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,8 +131,7 @@ def _summary(groups: dict[str, list[Row]], nothing: list[Row], more: list[Verdic
     error = np.abs([heart_rate_error(r) for r in hard])
     sure = np.array([confidence(r) >= 0.7 for r in hard])
     wrong = int(np.sum(sure & (error > TOLERANCE_BPM)))
-    answered = np.isfinite(error)
-    right = float(np.mean(~answered | (error <= TOLERANCE_BPM)))
+    answered, (right, _) = return_rate(error), within_tolerance(error, TOLERANCE_BPM)
     false = sum(confidence(r) >= 0.3 for r in nothing)
     fast = {name: [r for r in group if r.job.scene.fps >= 29] for name, group in groups.items()}
     fast["hard"] += groups["hard, 30 fps"]
@@ -153,22 +152,22 @@ def _summary(groups: dict[str, list[Row]], nothing: list[Row], more: list[Verdic
         Verdict(
             f"heart rate, {len(hard)} hard faces: within 2 bpm or withheld", f"{right:.1%}", "≥ 95 %", right >= 0.95
         ),
-        Verdict("… answered", f"{answered.mean():.0%}", "≥ 70 %", answered.mean() >= 0.7),
+        Verdict("… answered", f"{answered:.0%}", "≥ 70 %", answered >= 0.7),
         Verdict(
             f"… wrong with confidence ≥ 0.7 (95 % bound, of {sure.sum()})",
-            f"{wrong} (≤ {upper_bound(wrong, int(sure.sum())):.1%})",
+            f"{wrong} (≤ {rate_upper_bound(wrong, int(sure.sum())):.1%})",
             "0",
             wrong == 0,
         ),
         Verdict(
             f"false pulses with confidence ≥ 0.3 in {len(nothing)} scenes without one (95 % bound)",
-            f"{false} (≤ {upper_bound(false, len(nothing)):.1%})",
+            f"{false} (≤ {rate_upper_bound(false, len(nothing)):.1%})",
             "0",
             false == 0,
         ),
     ]
     for name, errors in spread.items():
-        share = float(np.isfinite(errors).mean())
+        share = return_rate(errors)
         lines += [
             Verdict(
                 f"RMSSD, {name}, 30 fps, 30 s: median error",
@@ -203,8 +202,8 @@ def _vitals_table(groups: dict[str, list[Row]]) -> str:
                 lines.append(f"| {name} | {label} | 0 % | | | | |")
                 continue
             lines.append(
-                f"| {name} | {label} | {ok.mean():.0%} | {median(size):.2f} | {np.mean(size[ok]):.2f} "
-                f"| {np.quantile(size[ok], 0.95):.2f} | {np.mean(error[ok]):+.2f} {unit} |"
+                f"| {name} | {label} | {return_rate(error):.0%} | {median(size):.2f} "
+                f"| {mean_absolute_error(error):.2f} | {np.quantile(size[ok], 0.95):.2f} | {bias(error):+.2f} {unit} |"
             )
     head = "| scenes | vital | answered | median error | mean | 95 % below | bias |\n|---|---|---|---|---|---|---|\n"
     return "## Every vital\n\n" + head + "\n".join(lines) + "\n"
@@ -255,11 +254,10 @@ def _breakdown(group: list[Row]) -> str:
     for title, cut in cuts:
         for value in sorted({cut(r.job.scene) for r in group}):
             part = [r for r in group if cut(r.job.scene) == value]
-            error = np.abs([heart_rate_error(r) for r in part])
-            ok = np.isfinite(error)
-            right = float(np.mean(~ok | (error <= TOLERANCE_BPM)))
-            mean = f"{np.mean(error[ok]):.2f}" if ok.any() else ""
-            lines.append(f"| {title} | {value} | {len(part)} | {ok.mean():.0%} | {right:.0%} | {mean} |")
+            error = np.array([heart_rate_error(r) for r in part])
+            right, _ = within_tolerance(error, TOLERANCE_BPM)
+            mean = f"{mean_absolute_error(error):.2f}" if np.isfinite(error).any() else ""
+            lines.append(f"| {title} | {value} | {len(part)} | {return_rate(error):.0%} | {right:.0%} | {mean} |")
     head = "| | | recordings | answered | within 2 bpm or withheld | mean error, bpm |\n|---|---|---|---|---|---|\n"
     return "## Heart rate by what makes it hard (hard and moderate scenes)\n\n" + head + "\n".join(lines) + "\n"
 

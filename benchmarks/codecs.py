@@ -17,12 +17,12 @@ import numpy as np
 
 from benchmarks.recordings import single_threaded_pool
 from benchmarks.report import Verdict
-from benchmarks.scores import upper_bound
 from benchmarks.streams import Sent, Stream, face_scene, photo_scene, random_stream, send
 from rppg_core import measure
 from rppg_core.face.reader import FaceReader
 from rppg_core.simulation.faces import person_of
 from rppg_core.simulation.scenes import Scene
+from rppg_core.validation import rate_upper_bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,7 +124,7 @@ def verdicts(done: list[Score]) -> list[Verdict]:
     fair = [s for s in faces if s.stream.bits >= _FAIR_BITS]
     answered = float(np.mean([s.rate_bpm is not None for s in fair])) if fair else 0.0
     right = float(np.mean([not s.wrong for s in fair])) if fair else 0.0
-    bounds = upper_bound(false, len(photos)), upper_bound(wrong, len(sure))
+    bounds = rate_upper_bound(false, len(photos)), rate_upper_bound(wrong, len(sure))
     return [
         Verdict(
             f"{len(photos)} photographs through video codecs: false pulses (95 % bound)",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
+
+from benchmarks.scores import heart_rate_error, rmssd_error
+from rppg_core.validation import bias, limits_of_agreement, reliability
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,41 +70,26 @@ def _error(people: list[Row]) -> Figure:
 
 def _reliability(people: list[Row]) -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(9, 4))
-    for axis, title, quality, good in (
+    for axis, title, quality, error, tolerance in (
         (
             axes[0],
             "heart rate within 2 bpm",
             [r.vitals.quality.heart_rate for r in people],
-            [
-                r.vitals.heart_rate_bpm is not None and abs(r.vitals.heart_rate_bpm - r.truth.heart_rate_bpm) <= 2
-                for r in people
-            ],
+            [heart_rate_error(r) for r in people],
+            2.0,
         ),
         (
             axes[1],
             "RMSSD within 10 ms",
             [r.vitals.quality.hrv for r in people],
-            [
-                r.vitals.rmssd_ms is not None
-                and r.truth.rmssd_ms is not None
-                and abs(r.vitals.rmssd_ms - r.truth.rmssd_ms) <= 10
-                for r in people
-            ],
+            [rmssd_error(r) for r in people],
+            10.0,
         ),
     ):
-        q, ok = np.array(quality), np.array(good, float)
-        shown = q >= 0.3  # below, nothing is answered that could be right
-        edges = np.array([0.3, 0.5, 0.7, 0.85, 0.95, 0.98, 1.0001])
-        for low, high in pairwise(edges):
-            inside = shown & (q >= low) & (q < high)
-            if inside.any():
-                axis.scatter(q[inside].mean(), ok[inside].mean(), s=12 + 2 * inside.sum(), color="tab:blue")
-                axis.annotate(
-                    str(inside.sum()),
-                    (q[inside].mean(), ok[inside].mean()),
-                    xytext=(4, -12),
-                    textcoords="offset points",
-                )
+        for part in reliability(quality, error, tolerance):
+            place = (part.stated, part.right)
+            axis.scatter(*place, s=12 + 2 * part.count, color="tab:blue")
+            axis.annotate(str(part.count), place, xytext=(4, -12), textcoords="offset points")
         axis.plot([0, 1], [0, 1], color="grey", lw=1)
         axis.set_xlabel("quality")
         axis.set_ylabel("share")
@@ -121,10 +108,10 @@ def _bland_altman(people: list[Row]) -> Figure:
             continue
         middle, difference = given.mean(axis=1), given[:, 0] - given[:, 1]
         axis.scatter(middle, difference, s=8, alpha=0.6)
-        bias, spread = difference.mean(), 1.96 * difference.std()
-        for level in (bias, bias - spread, bias + spread):
-            axis.axhline(level, color="tab:red", lw=1, ls="-" if level == bias else "--")
-        axis.set_title(f"{title}: bias {bias:+.2f}, limits ±{spread:.2f}")
+        middle_line, (low, high) = bias(difference), limits_of_agreement(difference)
+        for level in (middle_line, low, high):
+            axis.axhline(level, color="tab:red", lw=1, ls="-" if level == middle_line else "--")
+        axis.set_title(f"{title}: bias {middle_line:+.2f}, limits ±{(high - low) / 2:.2f}")
         axis.set_xlabel("mean of measured and true")
         axis.set_ylabel("measured − true")
     return figure

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import beta
+
+from rppg_core.validation import interval_coverage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,20 +56,12 @@ def confidence(row: Row) -> float:
     return row.vitals.confidence if row.vitals else 0.0
 
 
-def upper_bound(failures: int, trials: int) -> float:
-    """One-sided 95 % bound of a rate (Clopper and Pearson)."""
-    return 1.0 if trials <= failures else float(beta.ppf(0.95, failures + 1, trials - failures))
-
-
 def covered(group: Sequence[Row], vital: str, truth: Callable[[Row], float | None]) -> tuple[float, int]:
     """Share of 90 % ranges that hold the truth, and how many there were."""
-    inside = []
-    for row in group:
-        value = truth(row) if row.truth else None
-        if row.vitals and vital in row.vitals.interval and value is not None:
-            low, high = row.vitals.interval[vital]
-            inside.append(low <= value <= high)
-    return (float(np.mean(inside)), len(inside)) if inside else (float("nan"), 0)
+    nothing = (float("nan"), float("nan"))
+    ranges = [row.vitals.interval.get(vital, nothing) if row.vitals else nothing for row in group]
+    values = [truth(row) if row.truth else None for row in group]
+    return interval_coverage([low for low, _ in ranges], [high for _, high in ranges], np.array(values, float))
 
 
 def median(values: NDArray[np.float64]) -> float:

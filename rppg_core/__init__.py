@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rppg_core.errors import (
         InvalidImage,
         InvalidSample,
+        InvalidTraceFile,
         InvalidTraces,
         InvalidVideo,
         ModelUnavailable,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from rppg_core.quality.extractors import EXTRACTORS, Extraction, extraction, extractor_names
     from rppg_core.quality.table import Calibration
     from rppg_core.results import HrvDetails, Quality, Vitals, Waveform
+    from rppg_core.trace.files import Recording, load_trace, save_trace
     from rppg_core.trace.traces import Sample, Trace
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "HrvDetails",
     "InvalidImage",
     "InvalidSample",
+    "InvalidTraceFile",
     "InvalidTraces",
     "InvalidVideo",
     "Method",
@@ -59,6 +62,7 @@ __all__ = [
     "Pulse",
     "Quality",
     "Reading",
+    "Recording",
     "RppgError",
     "Sample",
     "SignalTooShort",
@@ -75,12 +79,14 @@ __all__ = [
     "extraction",
     "extractor_names",
     "extractor_of",
+    "load_trace",
     "measure",
     "measure_video",
     "methods",
     "probe",
     "read_samples",
     "read_video",
+    "save_trace",
     "trace_of",
     "trace_of_video",
     "write_sample",
@@ -92,6 +98,7 @@ _NAMES = {
     "errors": (
         "InvalidImage",
         "InvalidSample",
+        "InvalidTraceFile",
         "InvalidTraces",
         "InvalidVideo",
         "ModelUnavailable",
@@ -113,6 +120,7 @@ _NAMES = {
     "quality.extractors": ("EXTRACTORS", "Extraction", "extraction", "extractor_names"),
     "quality.table": ("Calibration",),
     "results": ("HrvDetails", "Quality", "Vitals", "Waveform"),
+    "trace.files": ("Recording", "load_trace", "save_trace"),
     "trace.traces": ("Sample", "Trace"),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}

@@ -53,6 +53,10 @@ class InvalidTraces(RppgError, ValueError):
     code = "INVALID_PARAMETER"
 
 
+class InvalidTraceFile(InvalidTraces):
+    """The file holds no trace: it is damaged, of another version, or something else."""
+
+
 class InvalidSample(RppgError, ValueError):
     """A sample that another reader made is not of the format: wrong counts, not finite, or out of range."""
 

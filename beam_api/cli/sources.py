@@ -1,4 +1,4 @@
-"""Where `beam measure` gets its frames: a video file, or a camera."""
+"""What `beam measure` measures: a video file, a camera, or a saved trace."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -14,10 +15,17 @@ from numpy.typing import NDArray
 
 from beam_client import camera
 from beam_client.images import is_picture
+from rppg_core.errors import InvalidTraceFile
 from rppg_core.media.video import VideoInfo, probe, read_video
 from rppg_core.media.video_cost import MAX_FPS
+from rppg_core.trace.files import SUFFIX, is_trace_file, load_trace
+
+if TYPE_CHECKING:
+    from rppg_core.trace.files import Recording
+    from rppg_core.trace.traces import Trace
 
 SHORTEST_S = 10.0
+DEFAULT_S = 30.0
 _KEPT = 90  # frames of a camera that wait to be measured; of more, the oldest are lost
 
 Frames = Iterator[tuple[int, NDArray[np.uint8]]]
@@ -34,9 +42,14 @@ class VideoFile:
     def _info(self) -> VideoInfo:
         return probe(self.name)
 
+    @property
+    def duration_s(self) -> float:
+        """How long it lasts. Raises InvalidVideo, and OSError if it can't be opened."""
+        return self._info.duration_s
+
     def seconds(self, wanted: float) -> float:
         """How long a window it fills, up to `wanted`. Raises ClickException if that is too short."""
-        has = self._info.duration_s
+        has = self.duration_s
         if has < SHORTEST_S - 1e-3:
             raise click.ClickException(
                 f"The video lasts {math.floor(100 * has) / 100:.2f} s; at least {SHORTEST_S:.0f} s are needed."
@@ -72,11 +85,35 @@ class Camera:
             yield round(1000 * time_ms), image
 
 
-def open_source(name: str) -> VideoFile | Camera:
+class TraceFile:
+    """A trace that was saved before."""
+
+    def __init__(self, file: Path) -> None:
+        self.name = file
+
+    def recording(self) -> Recording:
+        """What is in it. Raises ClickException if it holds no trace."""
+        try:
+            return load_trace(self.name)
+        except InvalidTraceFile as error:
+            raise click.ClickException(f"{self.name} can't be used: {error}.") from error
+        except OSError as error:
+            raise click.ClickException(f"{self.name} can't be read: {error.strerror}.") from error
+
+    def trace(self, seconds: float | None = None) -> Trace:
+        """Its trace, or the first `seconds` of it. Raises ClickException if it holds none."""
+        trace = self.recording().trace
+        return trace if seconds is None else trace.part(trace.times_s - trace.times_s[0] < seconds - 1e-3)
+
+
+def open_source(name: str) -> VideoFile | Camera | TraceFile:
     """A file of that name, else the camera of that number. Raises ClickException for anything else."""
     path = Path(name)
     if path.is_file():
-        if is_picture(_head(path)):
+        head = _head(path)
+        if path.suffix.lower() == SUFFIX or is_trace_file(head):
+            return TraceFile(path)
+        if is_picture(head):
             raise click.ClickException(
                 f"{name} is a picture. A pulse needs a video of at least {SHORTEST_S:.0f} s: name one, or a camera, as "
                 "in `beam measure 0`. POST /api/rppg/check looks at a single picture."

@@ -41,6 +41,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     core.UnusableVideo: HTTPStatus.UNPROCESSABLE_ENTITY,
     core.NoFaceDetected: HTTPStatus.BAD_REQUEST,
     core.InvalidTraces: HTTPStatus.BAD_REQUEST,
+    core.InvalidTraceFile: HTTPStatus.BAD_REQUEST,
     core.InvalidSample: HTTPStatus.BAD_REQUEST,
     core.SignalTooShort: HTTPStatus.BAD_REQUEST,
     core.ModelUnavailable: HTTPStatus.INTERNAL_SERVER_ERROR,
