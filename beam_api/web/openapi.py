@@ -12,8 +12,8 @@ from flask_smorest import Api
 from beam_api.web.auth import public
 from beam_api.web.error_responses import DETAIL_PATHS
 from beam_api.web.reference.examples import add_examples
-from beam_api.web.reference.literals import narrow
 from beam_api.web.reference.operations import fold_aliases, name_operations, operations
+from beam_api.web.reference.schemas import drop_unused, narrow, open_answers
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema
 
 _OF_EVERY_KEY = {"401": "No valid key.", "429": "Too many requests.", "503": "The store is unavailable."}
@@ -43,7 +43,9 @@ def init_app(app: Flask) -> BeamApi:
         fold_aliases(made)
         name_operations(made)
         _complete(made)
+        drop_unused(made)
         narrow(made)
+        open_answers(made)
         add_examples(made)
         return made
 

@@ -1,5 +1,6 @@
 """The OpenAPI document: valid, complete, and good to generate clients from."""
 
+import json
 import re
 from collections import Counter
 
@@ -11,6 +12,7 @@ from beam_api.web.error_responses import DETAIL_PATHS
 from beam_api.web.reference.examples import recorded
 from beam_api.web.reference.operations import ALIASES, OPERATION_IDS, operations
 from beam_api.web.views import scans
+from tests.beam_api.web.documented import closed
 
 PAGES = {"/", "/keys", "/docs", "/playground"}
 OF_PAGES = {"/openapi.json", "/static/{name}", "/docs/assets/{name}", "/playground/key", "/playground/face/{number}"}
@@ -30,8 +32,9 @@ def responses(document):
 
 
 def problems(document, schema, value):
-    """What of a value doesn't fit a schema of the document."""
-    return [e.message for e in Draft202012Validator(schema | {"components": document["components"]}).iter_errors(value)]
+    """What of a value doesn't fit a schema of the document, or isn't in it."""
+    whole = schema | {"components": closed(document)["components"]}
+    return [error.message for error in Draft202012Validator(whole).iter_errors(value)]
 
 
 def data_of(document, status):
@@ -98,6 +101,18 @@ def test_success_is_a_literal_in_every_envelope(document):
     }
 
 
+def test_fields_may_be_added_to_answers_and_not_to_requests(document):
+    schemas = document["components"]["schemas"]
+    assert {name for name, schema in schemas.items() if schema.get("additionalProperties") is False} == {
+        *("Upload", "Picture", "VideoUpload", "NewScan"),
+    }
+
+
+def test_every_schema_is_used(document):
+    text = json.dumps(document)
+    assert [name for name in document["components"]["schemas"] if f'"#/components/schemas/{name}"' not in text] == []
+
+
 def test_frames_are_an_array_of_files(document):
     form = document["components"]["schemas"]["Upload"]
     assert form["properties"]["frame"]["type"] == "array"
@@ -136,6 +151,7 @@ def test_the_check_of_examples_finds_what_is_wrong(document):
     assert problems(document, schema, recorded()["measure"]["202"])
     assert problems(document, schema, answer | {"data": answer["data"] | {"heart_rate": "72"}})
     assert problems(document, schema, answer | {"data": {k: v for k, v in answer["data"].items() if k != "withheld"}})
+    assert problems(document, schema, answer | {"data": answer["data"] | {"undocumented": 1}})
 
 
 def test_every_error_has_its_own_code_and_message(document):
