@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from flask import Flask, Response, jsonify
@@ -9,6 +11,9 @@ from flask_smorest import Api
 
 from beam_api.web.auth import public
 from beam_api.web.error_responses import DETAIL_PATHS
+from beam_api.web.reference.examples import add_examples
+from beam_api.web.reference.operations import fold_aliases, name_operations, operations
+from beam_api.web.reference.schemas import drop_unused, narrow, open_answers
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema
 
 _OF_EVERY_KEY = {
@@ -17,6 +22,7 @@ _OF_EVERY_KEY = {
     "429": "Too many requests.",
     "503": "The store is unavailable.",
 }
+_RETRY_AFTER = {"description": "Seconds to wait before sending it again.", "schema": {"type": "integer", "minimum": 0}}
 
 
 class BeamApi(Api):  # type: ignore[misc]
@@ -35,35 +41,45 @@ def init_app(app: Flask) -> BeamApi:
     api.spec.components.security_scheme("ApiKeyHeader", {"type": "apiKey", "in": "header", "name": "X-API-Key"})
     api.spec.components.security_scheme("BearerToken", {"type": "http", "scheme": "bearer"})
 
+    @cache
+    def document() -> dict[str, Any]:
+        """The document, made when it is first asked for: every blueprint is registered then."""
+        made: dict[str, Any] = deepcopy(api.spec.to_dict())
+        fold_aliases(made)
+        name_operations(made)
+        _complete(made)
+        drop_unused(made)
+        narrow(made)
+        open_answers(made)
+        add_examples(made)
+        return made
+
     @app.get("/openapi.json")
     @public
     def openapi() -> Response:
-        return jsonify(_complete(api.spec.to_dict()))
+        return jsonify(document())
 
     return api
 
 
-def _complete(document: dict[str, Any]) -> dict[str, Any]:
+def _complete(document: dict[str, Any]) -> None:
     """Document how each route with a key answers without one, over the limit, and while the store is unavailable.
 
     What flask-smorest adds for whatever else may happen goes: each answer is named, and a test looks for others.
     """
-    for path, operations in document["paths"].items():
+    for _, path, operation in operations(document):
         detail = f"{path}/".startswith(DETAIL_PATHS)
-        for operation in operations.values():
-            if not isinstance(operation, dict) or "responses" not in operation:
-                continue
-            operation["responses"].pop("default", None)
-            if operation.get("security") != []:
-                for status, meaning in _OF_EVERY_KEY.items():
-                    operation["responses"].setdefault(status, _error(meaning, detail=detail))
-    return document
+        operation["responses"].pop("default", None)
+        if operation.get("security") != []:
+            for status, meaning in _OF_EVERY_KEY.items():
+                operation["responses"].setdefault(status, _error(meaning, detail=detail))
+        for status in {"429", "503"} & operation["responses"].keys():
+            operation["responses"][status]["headers"] = {"Retry-After": _RETRY_AFTER}
 
 
 def _error(meaning: str, *, detail: bool) -> dict[str, Any]:
     """A response with the body of an error, in the shape of its path."""
-    flat = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
-    schema = flat if detail else {"$ref": "#/components/schemas/ErrorEnvelope"}
+    schema = {"$ref": f"#/components/schemas/{'Detail' if detail else 'ErrorEnvelope'}"}
     return {"description": meaning, "content": {"application/json": {"schema": schema}}}
 
 

@@ -74,7 +74,7 @@ def test_the_docs_list_every_route_and_open_them(browser, open_page, service):
         for block in page.locator(".opblock").all()
     }
     assert {(method, path.replace("\u200b", "")) for method, path in shown} == routes
-    page.locator("#operations-measure-post_api_rppg_measure button").first.click()
+    page.locator("#operations-measure-measure button").first.click()
     expect(page.get_by_text("Capture time of each frame")).to_be_visible()
     assert serious(page) == []
 
@@ -87,7 +87,7 @@ def test_a_frame_can_be_measured_from_the_docs_with_what_they_fill_in(browser, o
     assert serious(page) == []
     page.get_by_role("button", name="Apply credentials").first.click()
     page.get_by_role("button", name="Close").last.click()
-    block = page.locator("#operations-measure-post_api_rppg_measure")
+    block = page.locator("#operations-measure-measure")
     block.locator("button").first.click()
     block.get_by_role("button", name="Try it out").click()
     frame = {"name": "face.jpg", "mimeType": "image/jpeg", "buffer": jpeg(still_face())}

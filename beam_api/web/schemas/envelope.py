@@ -21,9 +21,9 @@ class MetaSchema(Schema):
 class ErrorSchema(Schema):
     """What went wrong: `code` for programs, `message` for people."""
 
-    code = fields.String(required=True, metadata={"example": "INVALID_API_KEY"})
+    code = fields.String(required=True)
     message = fields.String(required=True)
-    status = fields.Integer(required=True, metadata={"example": 401})
+    status = fields.Integer(required=True, metadata={"description": "That of the response."})
     request_id = fields.String(required=True)
     guidance = fields.List(fields.String(), metadata={"description": "What to mend in the picture."})
     index = fields.Integer(metadata={"description": "Of an invalid sample: its place in the request."})

@@ -45,7 +45,6 @@ class FaceSchema(Schema):
 class VitalsFieldsSchema(Schema):
     """What every answer holds, `null` while it is not known."""
 
-    status = fields.String(required=True, metadata={"enum": ["buffering", "complete"]})
     session_id = fields.String(required=True)
     frames = fields.Integer(required=True)
     rejected = fields.List(fields.Nested(RejectedSchema), required=True)
@@ -73,6 +72,7 @@ class RunningSchema(Schema):
 class BufferingSchema(VitalsFieldsSchema):
     """A window that is filling."""
 
+    status = fields.String(required=True, metadata={"enum": ["buffering"]})
     progress = fields.Float(required=True, metadata={"minimum": 0, "maximum": 1})
     restarted = fields.Boolean(required=True)
     partial = fields.Nested(RunningSchema, allow_none=True, required=True)  # type: ignore[assignment]
@@ -128,6 +128,7 @@ class SeriesSchema(Schema):
 class MeasurementSchema(VitalsFieldsSchema):
     """A finished measurement."""
 
+    status = fields.String(required=True, metadata={"enum": ["complete"]})
     measurement_id = fields.String(required=True)
     frame_rate = fields.Float(required=True, metadata={"description": "Effective, in Hz."})
     quality = fields.Nested(QualitySchema, required=True)

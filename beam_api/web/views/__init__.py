@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 
 
 def register(app: Flask, api: Api, *, playground_enabled: bool) -> None:
-    """Register every blueprint with the app and its OpenAPI document."""
-    for blueprint in (health.bp, metrics.bp, measure.bp, samples.bp, continuous.bp, keys.bp, pages.bp):
+    """Register every blueprint with the app, and those of the API with its OpenAPI document.
+
+    Pages are no part of the document, nor is the short address of the scan API: it would give each operation twice.
+    """
+    for blueprint in (health.bp, metrics.bp, measure.bp, samples.bp, continuous.bp, keys.bp, webhook_secret.bp):
         api.register_blueprint(blueprint)
+    api.register_blueprint(scans.bp, url_prefix=scans.PREFIX)
+    app.register_blueprint(scans.bp, name="scans (short address)", url_prefix=scans.SHORT_PREFIX)
+    app.register_blueprint(pages.bp)
     app.register_blueprint(pages.files)
     if playground_enabled:
-        api.register_blueprint(playground.bp)
-    for name, prefix in scans.PREFIXES.items():
-        api.register_blueprint(scans.bp, name=name, url_prefix=prefix)
-    api.register_blueprint(webhook_secret.bp)
+        app.register_blueprint(playground.bp)

@@ -6,9 +6,7 @@ import re
 from importlib import resources
 from pathlib import Path
 
-import flask
-from flask import Response, make_response, render_template, request, send_from_directory
-from flask_smorest import Blueprint
+from flask import Blueprint, Response, make_response, render_template, request, send_from_directory
 
 from beam_api.exceptions import NotFound
 from beam_api.services.signup import SIGNUPS_AN_HOUR
@@ -17,19 +15,18 @@ from beam_api.web.context import parts
 from beam_api.web.pages.content import ACCURACY, DETAILS, ERRORS, TIER_ROWS, examples
 from beam_api.web.security_headers import PAGE_POLICY, REFERENCE_POLICY
 
-bp = Blueprint("pages", __name__, template_folder="../pages/templates", description="Pages for people. No key needed.")
+bp = Blueprint("pages", __name__, template_folder="../pages/templates")
+"""Pages for people. No key needed."""
 
-files = flask.Blueprint("files", __name__)
-"""What the pages load; no part of the API, so not in its document."""
+files = Blueprint("files", __name__)
+"""What the pages load."""
 
 _STATIC = Path(str(resources.files("beam_api.web") / "pages" / "static"))
 _REFERENCE = Path(str(resources.files("flask_swagger_ui") / "dist"))
 _REFERENCE_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE")
-_HTML = {"content": {"text/html": {"schema": {"type": "string"}}}}
 
 
 @bp.get("/")
-@bp.doc(security=[], responses={"200": {"description": "The first page.", **_HTML}})
 @public
 def home() -> Response:
     """Say what this is, what it can and what it can't."""
@@ -37,7 +34,6 @@ def home() -> Response:
 
 
 @bp.get("/keys")
-@bp.doc(security=[], responses={"200": {"description": "A page.", **_HTML}})
 @public
 def keys() -> Response:
     """Get a key, look at its usage, rotate it, revoke it."""
@@ -45,7 +41,6 @@ def keys() -> Response:
 
 
 @bp.get("/docs")
-@bp.doc(security=[], responses={"200": {"description": "A page.", **_HTML}})
 @public
 def docs() -> Response:
     """Show how to begin, and every route to try."""

@@ -5,26 +5,22 @@ from __future__ import annotations
 import re
 import secrets
 
-from flask import Response, request
-from flask_smorest import Blueprint
+from flask import Blueprint, Response, request
 
 from beam_api.exceptions import NotFound
 from beam_api.services.keys import VISITOR_LIFE
 from beam_api.web.auth import VISITOR_COOKIE, VISITOR_PATH, public
 from beam_api.web.context import parts
 from beam_api.web.pages.simulated import FPS, SCENE, SECONDS, second
-from beam_api.web.schemas.envelope import ErrorEnvelopeSchema, success
-from beam_api.web.schemas.keys import NewKeyAnswerSchema, write_new_key
-from beam_api.web.schemas.playground import SimulatedSecondAnswerSchema
+from beam_api.web.schemas.envelope import success
+from beam_api.web.schemas.keys import write_new_key
 from beam_api.web.views.pages import page
 
-bp = Blueprint("playground", __name__, url_prefix="/playground", description="The playground. No key needed.")
-
-_HTML = {"content": {"text/html": {"schema": {"type": "string"}}}}
+bp = Blueprint("playground", __name__, url_prefix="/playground")
+"""The playground, and what it alone loads. No key needed."""
 
 
 @bp.get("")
-@bp.doc(security=[], responses={"200": {"description": "A page.", **_HTML}})
 @public
 def playground() -> Response:
     """Measure your own pulse with the camera, or a simulated one without."""
@@ -32,11 +28,6 @@ def playground() -> Response:
 
 
 @bp.post("/key")
-@bp.doc(security=[])
-@bp.alt_response(201, schema=NewKeyAnswerSchema, description="A key for minutes, good only with the cookie set here.")
-@bp.alt_response(403, schema=ErrorEnvelopeSchema, description="A page of another site asked for it.")
-@bp.alt_response(429, schema=ErrorEnvelopeSchema, description="This address has had its share for the hour.")
-@bp.alt_response(503, schema=ErrorEnvelopeSchema, description="The store is unavailable.")
 @public
 def visitor_key() -> Response:
     """Get the key with which the playground measures.
@@ -61,9 +52,6 @@ def visitor_key() -> Response:
 
 
 @bp.get("/face/<int:number>")
-@bp.doc(security=[])
-@bp.alt_response(200, schema=SimulatedSecondAnswerSchema, description="The frames of that second.")
-@bp.alt_response(404, schema=ErrorEnvelopeSchema, description="The recording is shorter.")
 @public
 def face(number: int) -> Response:
     """One second of the simulated face, for those without a camera."""

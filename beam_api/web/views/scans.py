@@ -20,9 +20,14 @@ from beam_api.web.schemas.scans import (
 )
 from beam_api.web.upload import check_upload, read_upload
 
-PREFIXES = {"scans": "/api/v1", "scans (short address)": "/v1"}
+PREFIX = "/api/v1"
+SHORT_PREFIX = "/v1"
 
-bp = Blueprint("scans", __name__, description="A whole video in, vital signs out.")
+bp = Blueprint(
+    "scans",
+    __name__,
+    description=f"A whole video in, vital signs out. Every path under `{PREFIX}` is also at `{SHORT_PREFIX}`.",
+)
 
 _MOST_BODY_BYTES = 64 * 1024
 
