@@ -25,6 +25,7 @@ from redis import Redis
 from beam_api.services.keys import Keys
 from beam_api.services.signup import SIGNUPS_AN_HOUR
 from beam_api.store.keys import KeyStore
+from beam_api.web.reference.examples import example_name
 from beam_api.web.reference.operations import operations
 from beam_api.web.views.scans import MOST_VIDEO_BYTES
 from rppg_core.simulation.faces import simulate_face
@@ -48,7 +49,7 @@ NO_IMAGE = {"frame": ("frame.jpg", b"")}
 
 
 class Recorder:
-    """Asks the service, and keeps what it answers to each operation, by status."""
+    """Asks the service, and keeps what it answers to each operation, by status and type."""
 
     def __init__(self, url: str, store: Redis) -> None:
         self.url = url
@@ -63,33 +64,39 @@ class Recorder:
         sent = {name: value for name, value in headers.items() if value}
         answer = httpx.request(method, self.url + path, headers=sent, timeout=60, **options)
         if keep:
-            self.keep(method, path, answer.status_code, answer.text)
+            media_type = answer.headers.get("Content-Type", "").partition(";")[0]
+            self.keep(method, path, answer.status_code, answer.text, media_type)
         return answer
 
-    def keep(self, method: str, path: str, status: int, text: str) -> None:
+    def keep(self, method: str, path: str, status: int, text: str, media_type: str = "application/json") -> None:
         """Keep an answer that has content, if the document has its status; of a long text the first lines."""
         for found, template, operation in operations(self.document):
             pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template))
             if found == method.lower() and re.fullmatch(pattern, path.partition("?")[0]):
-                if "content" in operation["responses"].get(str(status), {}):
-                    kept = json.loads(text) if text.startswith("{") else _beginning(text)
-                    self.answers[operation["operationId"]][str(status)] = kept
+                if media_type in operation["responses"].get(str(status), {}).get("content", {}):
+                    kept = json.loads(text) if media_type.endswith("json") else _beginning(text)
+                    self.answers[operation["operationId"]][example_name(str(status), media_type)] = kept
                 return
 
-    def everywhere(self, status: int, **headers: str) -> None:
-        """Ask every operation that documents this status, about things that nobody knows."""
+    def everywhere(self, status: int, key: str | None = None, *, but: tuple[str, ...] = ()) -> None:
+        """Ask every operation that documents this status, about things that nobody knows.
+
+        `key` is sent instead of the recorder's; an empty one is none. `but` are names of operations to pass over.
+        """
+        headers = {} if key is None else {"X-API-Key": key}
         for method, template, operation in operations(self.document):
-            if str(status) in operation["responses"]:
+            if str(status) in operation["responses"] and operation["operationId"] not in but:
                 answer = self.ask(method.upper(), template.format(**UNKNOWN), headers=headers)
                 assert answer.status_code == status, (method, template, answer.status_code, answer.text)
 
     def missing(self) -> list[tuple[str, str]]:
         """Documented responses with content and without an example."""
         return [
-            (operation["operationId"], status)
+            (operation["operationId"], name)
             for _, _, operation in operations(self.document)
             for status, response in operation["responses"].items()
-            if "content" in response and status not in self.answers[operation["operationId"]]
+            for name in (example_name(status, media_type) for media_type in response.get("content", {}))
+            if name not in self.answers[operation["operationId"]]
         ]
 
 
@@ -205,10 +212,10 @@ def record(folder: Path) -> dict[str, Any]:
             to = Recorder(service.url, store)
             for part in (operating, measuring, scans, keys):
                 part(to)
-            to.everywhere(401, **{"X-API-Key": ""})
+            to.everywhere(401, "")
             limited = to.keys.create("limited", tier="enterprise", limit_per_minute=1).key
             to.ask("GET", "/api/keys/me", keep=False, headers={"X-API-Key": limited})
-            to.everywhere(429, **{"X-API-Key": limited})
+            to.everywhere(429, limited)
             server.kill()
             to.everywhere(503)
     finally:

@@ -55,7 +55,7 @@ def key(service: Service) -> str:
     return made
 
 
-def run(*command: str | Path, folder: Path, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, folder: Path, timeout_s: float = 200) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 

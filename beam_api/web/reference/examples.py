@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 @cache
 def recorded() -> Mapping[str, Mapping[str, Any]]:
-    """The recorded answers, by name of the operation and status."""
+    """The recorded answers, by name of the operation and `example_name`."""
     text = (resources.files("beam_api.web") / "reference" / "examples.json").read_text()
     kept: dict[str, dict[str, Any]] = json.loads(text)
     return kept
+
+
+def example_name(status: str, media_type: str) -> str:
+    """What an answer is recorded under: its status, and its type if that isn't JSON."""
+    return status if media_type == "application/json" else f"{status} {media_type}"
 
 
 def add_examples(document: dict[str, Any]) -> None:
@@ -29,6 +34,7 @@ def add_examples(document: dict[str, Any]) -> None:
     for _, _, operation in operations(document):
         answers = recorded().get(operation.get("operationId", ""), {})
         for status, response in operation["responses"].items():
-            for media in response.get("content", {}).values():
-                if status in answers:
-                    media["example"] = answers[status]
+            for media_type, media in response.get("content", {}).items():
+                name = example_name(status, media_type)
+                if name in answers:
+                    media["example"] = answers[name]
