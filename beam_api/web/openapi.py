@@ -22,6 +22,7 @@ _OF_EVERY_KEY = {
     "429": "Too many requests.",
     "503": "The store is unavailable.",
 }
+_FOR_EVERY_TOKEN = {"checkPicture"}  # it is of no session
 _RETRY_AFTER = {"description": "Seconds to wait before sending it again.", "schema": {"type": "integer", "minimum": 0}}
 
 
@@ -73,6 +74,8 @@ def _complete(document: dict[str, Any]) -> None:
         if operation.get("security") != []:
             for status, meaning in _OF_EVERY_KEY.items():
                 operation["responses"].setdefault(status, _error(meaning, detail=detail))
+            if operation.get("operationId") in _FOR_EVERY_TOKEN:
+                operation["responses"].pop("403")
         for status in {"429", "503"} & operation["responses"].keys():
             operation["responses"][status]["headers"] = {"Retry-After": _RETRY_AFTER}
 

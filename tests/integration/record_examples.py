@@ -27,11 +27,13 @@ from beam_api.services.signup import SIGNUPS_AN_HOUR
 from beam_api.store.keys import KeyStore
 from beam_api.web.reference.examples import example_name
 from beam_api.web.reference.operations import operations
-from beam_api.web.views.scans import MOST_VIDEO_BYTES
+from rppg_core.face.exchange import SAMPLE_VERSION
+from rppg_core.face.reader import FaceReader
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 from tests import redis_servers, videos
 from tests.beam_api.services.test_webhook_delivery import Receiver
+from tests.beam_api.web.sampling import read_rows
 from tests.integration.conftest import services
 from tests.processes import wait_until
 
@@ -117,14 +119,19 @@ def measuring(to: Recorder) -> None:
         elif measured is None and data["progress"] <= SHOWN_AT:
             to.keep("POST", "/api/rppg/measure", 202, answer.text)
             to.ask("GET", "/api/rppg/sessions/anna")
-    to.ask("GET", f"/api/rppg/measurements/{measured}")
+    for form in ("", "?format=fhir", "?format=x"):
+        to.ask("GET", f"/api/rppg/measurements/{measured}{form}")
+    for limit in ("", "?limit=0"):
+        to.ask("GET", f"/api/rppg/sessions/anna/trend{limit}")
+    _follow(to, measured)
     to.ask("DELETE", "/api/rppg/sessions/anna")
     to.ask("POST", "/api/rppg/check", files={"frame": ("frame.jpg", frames[0].data)})
+    to.ask("POST", "/api/rppg/measure", data={"final": "true", "session_id": "nobody"})
     for path in ("/api/rppg/measure", "/api/rppg/check"):
         to.ask("POST", path, files=NO_IMAGE)
         to.ask("POST", path, files={"frame": ("frame.jpg", bytes(9 * 2**20))})
         to.ask("POST", path, json={})
-    for path in ("measurements/nobody", "sessions/nobody"):
+    for path in ("measurements/nobody", "sessions/nobody", "sessions/nobody/trend", "sessions/no name/events"):
         to.ask("GET", f"/api/rppg/{path}")
     to.ask("DELETE", "/api/rppg/sessions/no name")
 
@@ -133,6 +140,41 @@ def _post(to: Recorder, frames: list[Frame]) -> httpx.Response:
     files = [("frame", ("frame.jpg", frame.data)) for frame in frames]
     times = {"timestamp_ms": [repr(frame.time_us / 1000) for frame in frames], "session_id": "anna"}
     return to.ask("POST", "/api/rppg/measure", keep=False, files=files, data=times)
+
+
+def _follow(to: Recorder, measured: str | None) -> None:
+    """The first event that a listener hears who comes again."""
+    path, headers = "/api/rppg/sessions/anna/events", {"X-API-Key": to.key, "Last-Event-ID": "msr_none"}
+    with httpx.stream("GET", to.url + path, headers=headers, timeout=30) as stream:
+        heard = ""
+        for piece in stream.iter_text():
+            heard += piece
+            if f"id: {measured}" in heard and heard.endswith("\n\n"):
+                break
+    event = next(part for part in heard.split("\n\n") if f"id: {measured}" in part)
+    to.keep("GET", path, 200, event + "\n\n", "text/event-stream")
+
+
+def colours(to: Recorder) -> None:
+    """Samples instead of frames, and tokens for those who send them."""
+    to.ask("GET", "/reader.json", headers={"X-API-Key": ""})
+    rows = read_rows(FaceReader(), [list(simulate_face(SCENE).frames(START_US))])[0]
+    body = {"sample_version": SAMPLE_VERSION, "frame_size": list(SCENE.frame_size), "session_id": "ben"}
+    for at in range(0, len(rows), 60):
+        to.ask("POST", "/api/rppg/samples", json={**body, "samples": rows[at : at + 60]})
+    to.ask("POST", "/api/rppg/samples", json={**body, "samples": [{**rows[0], "pose": []}]})
+    to.ask("POST", "/api/rppg/samples", headers=JSON, content=b" " * 2 * 2**20)
+    to.ask("POST", "/api/rppg/samples", content=b"samples")
+    path = "/api/keys/me/tokens"
+    token = to.ask("POST", path, json={"session_id": "ben"}).json()["data"]["token"]
+    to.ask("POST", path, json={"session_id": "ben", "ttl_s": 10**6})
+    to.ask("POST", path, headers=JSON, content=b" " * 2**20)
+    to.ask("POST", path, content=b"session")
+    as_token = {"X-API-Key": token}
+    to.ask("POST", "/api/rppg/samples", headers=as_token, json={**body, "session_id": "anna", "samples": rows[:1]})
+    picture = {"frame": ("frame.jpg", next(simulate_face(SCENE).frames(START_US)).data)}
+    to.ask("POST", "/api/rppg/measure", headers=as_token, files=picture, data={"session_id": "anna"})
+    to.everywhere(403, token, but=("measure", "measureSamples", "checkPicture", "createKey"))
 
 
 def keys(to: Recorder) -> None:
@@ -179,6 +221,7 @@ def scans(to: Recorder) -> None:
     to.ask("POST", f"{unknown}/video", files={"file": ("v.mp4", videos.encoded())})
     for name in ("vitals", "deliveries"):
         to.ask("GET", f"{unknown}/{name}")
+    to.ask("DELETE", unknown)
 
 
 def _too_large(to: Recorder, path: str) -> None:
@@ -187,7 +230,7 @@ def _too_large(to: Recorder, path: str) -> None:
     connection.putrequest("POST", path)
     connection.putheader("X-API-Key", to.key)
     connection.putheader("Content-Type", "multipart/form-data; boundary=b")
-    connection.putheader("Content-Length", str(2 * MOST_VIDEO_BYTES))
+    connection.putheader("Content-Length", str(2**30))
     connection.endheaders()
     answer = connection.getresponse()
     to.keep("POST", path, answer.status, answer.read().decode())
@@ -210,7 +253,7 @@ def record(folder: Path) -> dict[str, Any]:
             plain.ping()
             service = start(folder / "data", BEAM_REDIS_URL=server.url, BEAM_WEBHOOK_ALLOW="127.0.0.1")
             to = Recorder(service.url, store)
-            for part in (operating, measuring, scans, keys):
+            for part in (operating, measuring, colours, scans, keys):
                 part(to)
             to.everywhere(401, "")
             limited = to.keys.create("limited", tier="enterprise", limit_per_minute=1).key
