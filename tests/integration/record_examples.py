@@ -165,6 +165,7 @@ def colours(to: Recorder) -> None:
     to.ask("POST", "/api/rppg/samples", json={**body, "samples": [{**rows[0], "pose": []}]})
     to.ask("POST", "/api/rppg/samples", headers=JSON, content=b" " * 2 * 2**20)
     to.ask("POST", "/api/rppg/samples", content=b"samples")
+    to.ask("POST", "/api/rppg/samples", json={"final": True, "session_id": "nobody"})
     path = "/api/keys/me/tokens"
     token = to.ask("POST", path, json={"session_id": "ben"}).json()["data"]["token"]
     to.ask("POST", path, json={"session_id": "ben", "ttl_s": 10**6})

@@ -30,6 +30,7 @@ bp = Blueprint("samples", __name__, url_prefix="/api/rppg", description="Colours
 @bp.alt_response(202, schema=BufferingAnswerSchema, description="The window is filling.")
 @bp.alt_response(400, schema=ErrorEnvelopeSchema, description="A field or a sample is of no use.")
 @bp.alt_response(401, schema=ErrorEnvelopeSchema, description="No valid key.")
+@bp.alt_response(404, schema=ErrorEnvelopeSchema, description="`final`, and nothing is buffered.")
 @bp.alt_response(413, schema=ErrorEnvelopeSchema, description="The body is too large, as sent or decompressed.")
 @bp.alt_response(415, schema=ErrorEnvelopeSchema, description="Not application/json, or compressed otherwise.")
 @bp.alt_response(429, schema=ErrorEnvelopeSchema, description="Too many requests.")
