@@ -81,14 +81,15 @@ def _load() -> cv2.dnn.Net:
 
 
 def _input(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float, tuple[int, int]]:
-    """The picture in the middle of a black square as the network takes it, its scale, and where it begins."""
+    """The picture in the middle of a grey square as the network takes it, its scale, and where it begins."""
     height, width = image.shape[:2]
     scale = _INPUT_PX / max(height, width)
     wide, high = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     left, top = (_INPUT_PX - wide) // 2, (_INPUT_PX - high) // 2
     square = np.zeros((1, 3, _INPUT_PX, _INPUT_PX), np.float32)
-    square[0, :, top : top + high, left : left + wide] = small.transpose(2, 0, 1) / 127.5 - 1.0
+    blob = cv2.dnn.blobFromImage(small, 1 / 127.5, (wide, high), (127.5, 127.5, 127.5))
+    square[:, :, top : top + high, left : left + wide] = blob
     return square, scale, (left, top)
 
 
