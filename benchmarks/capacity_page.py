@@ -174,7 +174,7 @@ def _assumptions() -> list[str]:
         "* **Load spreads evenly** over workers, machines and masters. The count of an API key's requests is in one "
         "slot: all that one key sends is counted by one Redis process.",
         "* **Faces are found and followed.** A search of a whole frame, after a gap or when nobody is there, costs "
-        "many times more (`python -m benchmarks.ingest`).",
+        "up to 25 decodes; a request of many frames without a face three times that (`python -m benchmarks.ingest`).",
         "* No TLS, no proxy, no videos, no webhooks, no failures. Memory of Redis is that of its data: allow half as "
         "much again for fragmentation and for the rewriting of its append-only file, and as much again for a replica.",
         "",

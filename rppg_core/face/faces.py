@@ -1,7 +1,8 @@
-"""Find and follow one face. The only module that imports dlib.
+"""Find and follow one face, by dlib's detector and landmark model.
 
 A dlib shape predictor answers with landmarks for any box, a wall's too, so landmarks prove nothing: a face is
 *found* or *verified* by the HOG detector [1]_, and *followed* from one frame to the next by the predictor [2]_ alone.
+Where HOG sees no near face, `candidates` says where faces may be and how they are rolled, and HOG confirms them there.
 
 References
 ----------
@@ -13,64 +14,54 @@ References
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
 import threading
-from dataclasses import dataclass
-from importlib.resources import as_file, files
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from importlib.resources import as_file
+from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
 import dlib
 import numpy as np
 
-from rppg_core.errors import ModelUnavailable, NoFaceDetected
+from rppg_core.errors import NoFaceDetected
+from rppg_core.face import predictors
+from rppg_core.face.candidates import Candidate, CandidateDetector
+from rppg_core.face.face import BoxRule, Face, Point, TurnedView, grey, half_turn, part_of, turn_for
+from rppg_core.face.hidden import what_hides
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
-_MODELS = files("rppg_core") / "models"
+    from numpy.typing import NDArray
 
 MIN_FACE_PX = 60.0
 """Smallest face that is measured: the side of dlib's face box in pixels of the image."""
 
-# The image's longer side is brought to these in turn: near faces are found cheaply, far ones at all.
-_SEARCH_SIDES = (320, 640, 1280)
-_CROP_FACE_PX = 84.0  # a followed face is verified at this size: a little more than the detector's own window
-_CROP_MARGIN = 0.2
-_LAST_PLACE_MARGIN = 0.8
+_SEARCH_SIDE = 320  # what HOG sees at this size costs least: upright faces of a quarter of the image's longer side
+# Crops around a supposed face: how much farther than the face they reach on each side, and the size that it is brought
+# to. The detector's window has 80 pixels, so it sees no face that is much smaller than supposed.
+_VERIFY_CROPS = (0.0, 84.0), (0.2, 84.0)  # the first shows HOG nearly all faces at half the cost
+_LAST_PLACE_CROP, _CANDIDATE_CROP = (0.8, 84.0), (0.5, 105.0)
 _VERIFY_SCORE = -0.15  # on a small crop, where chance has little room, a turned or dark face may score below zero
 _SEARCH_SCORE = 0.0
+_TURNED_SCORE = 0.2  # to confirm a candidate in a turned view, of which several are tried
+_PLAIN_SCORE, _PLAINER, _CERTAIN_SCORE = 0.7, 0.2, 0.9
+# The roll of a plain candidate is known to some 30 degrees; one that is less plain may stand on its head.
+_NEXT_TURNS, _ALL_TURNS, _ROLL_SCORE = (0, 45, -45), (0, 180, 45, -45, 90, -90, 135, -135), 0.8
+_SURE_SCORE = 0.65  # a candidate that HOG does not confirm, but that is so plain, is a face that something hides
 # Another face is looked for where one of half the followed one's size is as large as the detector's window, or as large
 # as that allows; and it must be plainer than a followed face, and lie beside it.
 _OTHER_PX, _OTHER_SIDE, _OTHER_SHARE, _OTHER_SCORE = 84.0, 640, 0.45, 0.2
 _REFINEMENTS = 2
-_SMALLEST_PART = 8
 # The predictor answers in whole pixels of what it is shown, so it is shown the face at a size where those are small.
 # (Averaging it over boxes a few pixels apart halves its jitter too, and gains nothing once `motion` has taken out what
 # the jitter leaks.)
 _PREDICT_PX = 320
 _PREDICT_MARGIN = 0.1
+_VIEW_REACH = 0.8  # of a turned view, in sides of the face's box: what settling may move it by is inside
 
 # The 68-point model's eye corners and nose base, in the order of regions.TEMPLATE.
 _FIVE_OF_68 = (45, 42, 36, 39, 33)
-
-
-Point = tuple[float, float]
-"""x and y. A face has so few of them that one step of numpy costs more than all their arithmetic."""
-
-
-@dataclass(frozen=True, slots=True)
-class BoxRule:
-    """How the box that the predictor wants follows from its own landmarks, in their mean width and height (size).
-
-    It must be the face's own, or box -> landmarks -> box drifts off it: a long nose alone moves it by a tenth.
-    """
-
-    right: float  # the box's centre from the landmarks' centroid, in sizes
-    down: float
-    side: float  # in sizes
 
 
 # What fits most faces, measured on the detector's boxes; half of a face's own rule is taken from here, since the
@@ -80,14 +71,12 @@ _OWN_SHARE = 0.5
 _OWN_LIMIT = 0.25  # and it may differ from that by so much, in sizes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Face:
-    """One face in one image, in pixels: five landmarks (5, 2), and centre and side of the predictor's next box."""
+class _Box(NamedTuple):
+    """Where the detector sees a face."""
 
-    landmarks: NDArray[np.float64]
     centre: Point
     side: float
-    rule: BoxRule
+    score: float
 
 
 class _Detector:
@@ -98,15 +87,22 @@ class _Detector:
     """
 
     def __init__(self) -> None:
-        with as_file(_MODELS / "frontal_face_detector.svm") as path:
+        with as_file(predictors.MODELS / "frontal_face_detector.svm") as path:
             self._detector = dlib.fhog_object_detector(str(path))
         self._one_at_a_time = threading.Lock()
 
-    def boxes(self, grey: NDArray[np.uint8], score: float) -> dlib.rectangles:
-        """The faces in a picture whose score is at least `score`."""
+    def boxes(self, grey: NDArray[np.uint8], score: float, scale: float = 1.0) -> list[_Box]:
+        """The faces in a picture whose score is at least `score`, in pixels of what it is at a `scale`."""
         with self._one_at_a_time:
-            boxes, _scores, _ = self._detector.run(grey, 0, score)
-        return boxes
+            boxes, scores, _ = self._detector.run(grey, 0, score)
+        return [
+            _Box(
+                ((box.left() + box.right()) / 2 / scale, (box.top() + box.bottom()) / 2 / scale),
+                box.width() / scale,
+                seen,
+            )
+            for box, seen in zip(boxes, scores, strict=True)
+        ]
 
 
 class FaceFinder:
@@ -126,7 +122,8 @@ class FaceFinder:
         # never waits for a search, which takes a hundred times as long.
         self._in_crops, self._in_pictures = _Detector(), _Detector()
         self._for_others = _Detector()  # nor does that look wait for a search
-        self._predictor, self.n_points = model or _load(landmarks)
+        self._candidates = CandidateDetector()
+        self._predictor, self.n_points = model or predictors.load(landmarks, frozenset(_RULES))
 
     def beside(self) -> FaceFinder:
         """Another one with the same model, which never waits for this one's detectors."""
@@ -134,81 +131,151 @@ class FaceFinder:
 
     def find_near(self, image: NDArray[np.uint8], near: Face) -> Face | None:
         """Search for a face around its last place."""
-        return self._in_crop(image, near, _LAST_PLACE_MARGIN, _SEARCH_SCORE)
+        return self._in_crop(image, near, _LAST_PLACE_CROP, _SEARCH_SCORE)
 
     def find(self, image: NDArray[np.uint8], *, thorough: bool = True) -> Face:
         """Search for a face in the whole image, the largest one.
 
-        A search that is not `thorough` costs a twentieth and sees only faces of a quarter of the image's longer side.
+        A search that is not `thorough` costs a fourth, and sees only upright faces of a quarter of the image's longer
+        side. A thorough one costs as much as some twenty decodes.
 
         Raises
         ------
         NoFaceDetected
-            If there is none, or only one below `MIN_FACE_PX`; its `guidance` says which.
+            If there is none, or only one below `MIN_FACE_PX`, or one that something hides; its `guidance` says which.
         """
-        longer = max(image.shape[:2])
-        for wanted in _SEARCH_SIDES if thorough else _SEARCH_SIDES[:1]:
-            scale = wanted / longer
-            box = self._largest(_grey(image, scale), scale)
-            if box is None:
-                continue
-            centre, side = box
-            if side < MIN_FACE_PX:
-                break
-            return self._settle(image, centre, side, None)
-        else:
+        scale = _SEARCH_SIDE / max(image.shape[:2])
+        box = self._largest(grey(image, scale), scale)
+        if box is None:
+            if thorough:
+                return self._find_candidate(image)
             raise NoFaceDetected
-        raise NoFaceDetected(
-            f"The face is too small: {side:.0f} pixels, at least {MIN_FACE_PX:.0f} are needed.",
-            guidance=("FACE_TOO_SMALL",),
-        )
+        if box.side < MIN_FACE_PX:
+            raise _too_small(box.side)
+        return self._settle_turned(image, *self._upright_or_turned(image, box))
 
     def follow(self, image: NDArray[np.uint8], last: Face) -> Face:
         """Landmarks from the last place. Says nothing about whether a face is there: see `verify`."""
-        return self._align(image, last.centre, last.side, last.rule)
+        if last.turn:
+            view = TurnedView(image, last.centre, last.side * _VIEW_REACH, last.turn, _view_scale(last.side))
+            inside = view.inwards(last)
+            face = view.outwards(self._align(view.image, inside.centre, inside.side, inside.rule))
+        else:
+            face = self._align(image, last.centre, last.side, last.rule)
+        return replace(face, turn=turn_for(face.roll_deg, last.turn))
 
     def verify(self, image: NDArray[np.uint8], face: Face) -> bool:
         """Whether the detector too sees a face there, of about that size."""
-        found = self._detect_in_crop(image, face, _CROP_MARGIN, _VERIFY_SCORE)
-        if found is None:
-            return False
-        centre, side = found
-        off = math.dist(centre, face.centre)
-        return off <= 0.3 * face.side and 0.6 <= side / face.side <= 1.6
+        for crop in _VERIFY_CROPS:
+            found = self._detect_in_crop(image, (face.centre, face.side, face.turn), crop, _VERIFY_SCORE)
+            if found is not None:
+                off = math.dist(found.centre, face.centre)
+                if off <= 0.3 * face.side and 0.6 <= found.side / face.side <= 1.6:
+                    return True
+        return False
 
     def sees_others(self, image: NDArray[np.uint8], face: Face) -> bool:
         """Whether there is another face, at least half as large as this one. Costs as much as following it for long."""
         scale = min(2 * _OTHER_PX / face.side, _OTHER_SIDE / max(image.shape[:2]))
-        for box in self._for_others.boxes(_grey(image, scale), _OTHER_SCORE):
-            centre, side = _unscaled(box, scale)
+        for centre, side, _score in self._for_others.boxes(grey(image, scale), _OTHER_SCORE, scale):
             # The detector sees one face twice at times, at another size; two heads can't be as near as that.
             beside = math.dist(centre, face.centre) > 0.5 * max(side, face.side) + 0.2 * min(side, face.side)
             if beside and side >= _OTHER_SHARE * face.side:
                 return True
         return False
 
-    def _in_crop(self, image: NDArray[np.uint8], near: Face, margin: float, score: float) -> Face | None:
-        found = self._detect_in_crop(image, near, margin, score)
-        if found is None or found[1] < MIN_FACE_PX:
+    def _find_candidate(self, image: NDArray[np.uint8]) -> Face:
+        refusal = NoFaceDetected()
+        for candidate in self._candidates.find(image):
+            face = self._confirmed(image, candidate)
+            if face is not None and face.side >= MIN_FACE_PX:
+                return face
+            if face is not None or candidate.score >= _SURE_SCORE:
+                side = face.side if face is not None else candidate.side
+                refusal = _too_small(side) if side < MIN_FACE_PX else _hidden(what_hides(image, candidate))
+        raise refusal
+
+    def _confirmed(self, image: NDArray[np.uint8], candidate: Candidate) -> Face | None:
+        """The face of a candidate as HOG sees it, in the turn in which it is plainest."""
+        turns = _NEXT_TURNS if candidate.score >= _ROLL_SCORE else _ALL_TURNS
+        first = turn_for(candidate.roll_deg)
+        place = candidate.centre, candidate.side
+        best = self._plainest(image, place, [half_turn(first + more) for more in turns])
+        if best is None:
             return None
-        return self._settle(image, *found, near.rule)
+        face = self._settle_turned(image, *best)
+        # Of a box at the wrong roll the landmarks are no face's.
+        return face if not face.turn or self.verify(image, face) else None
+
+    def _plainest(
+        self, image: NDArray[np.uint8], place: tuple[Point, float], turns: Iterable[int]
+    ) -> tuple[_Box, int] | None:
+        """The first box, or one of a later turn in which HOG sees it much more plainly."""
+        best: tuple[_Box, int] | None = None
+        for turn in turns:
+            least = max(_TURNED_SCORE if turn else _SEARCH_SCORE, best[0].score + _PLAINER if best else -math.inf)
+            box = self._detect_in_crop(image, (*place, turn), _CANDIDATE_CROP, least)
+            if box is not None:
+                best = box, turn
+            if best is not None and best[0].score > _CERTAIN_SCORE:
+                break
+        return best
+
+    def _upright_or_turned(self, image: NDArray[np.uint8], box: _Box) -> tuple[_Box, int]:
+        """A box of an upright face, or that of a turned view where HOG sees the face much more plainly.
+
+        HOG just sees some faces that are rolled by 45 degrees, on which the landmark model fails.
+        """
+        if box.score < _PLAIN_SCORE:
+            best = self._plainest(image, (box.centre, box.side), (45, -45))
+            if best is not None and best[0].score > box.score + _PLAINER:
+                return best
+        return box, 0
+
+    def _settle_turned(self, image: NDArray[np.uint8], box: _Box, turn: int) -> Face:
+        """Settle in the view of the turn, and again in that of the landmarks' own roll if it is another."""
+        face = self._settle_in_view(image, box.centre, box.side, turn)
+        own = turn_for(face.roll_deg)
+        return face if own == turn else self._settle_in_view(image, face.centre, face.side, own)
+
+    def _settle_in_view(self, image: NDArray[np.uint8], centre: Point, side: float, turn: int) -> Face:
+        if not turn:
+            return self._settle(image, centre, side, None)
+        view = TurnedView(image, centre, side * _VIEW_REACH, turn, _view_scale(side))
+        middle = (view.image.shape[1] - 1) / 2
+        return view.outwards(self._settle(view.image, (middle, middle), side * view.scale, None))
+
+    def _in_crop(self, image: NDArray[np.uint8], near: Face, crop: tuple[float, float], score: float) -> Face | None:
+        found = self._detect_in_crop(image, (near.centre, near.side, near.turn), crop, score)
+        if found is None or found.side < MIN_FACE_PX:
+            return None
+        if near.turn:
+            return self._settle_turned(image, found, near.turn)
+        return self._settle(image, found.centre, found.side, near.rule)
 
     def _detect_in_crop(
-        self, image: NDArray[np.uint8], near: Face, margin: float, score: float
-    ) -> tuple[Point, float] | None:
-        part = _part(image, near.centre, near.side * (0.5 + margin))
-        if part is None:
-            return None
-        left, top, pixels = part
-        scale = _CROP_FACE_PX / near.side
-        crop = _grey(pixels, scale)
-        boxes = self._in_crops.boxes(crop, score)
-        found = [((left + x, top + y), side) for (x, y), side in (_unscaled(box, scale) for box in boxes)]
-        return min(found, key=lambda f: math.dist(f[0], near.centre)) if found else None
+        self, image: NDArray[np.uint8], place: tuple[Point, float, int], crop: tuple[float, float], score: float
+    ) -> _Box | None:
+        """The box nearest to where a face of this centre, side and turn is supposed."""
+        centre, side, turn = place
+        margin, face_px = crop
+        reach, scale = side * (0.5 + margin), face_px / side
+        if turn:
+            view = TurnedView(image, centre, reach, turn, scale)
+            boxes = self._in_crops.boxes(view.image, score)
+            found = [_Box(view.point_outwards(box.centre), box.side / scale, box.score) for box in boxes]
+        else:
+            part = part_of(image, centre, reach)
+            if part is None:
+                return None
+            left, top, pixels = part
+            boxes = self._in_crops.boxes(grey(pixels, scale), score, scale)
+            found = [_Box((left + box.centre[0], top + box.centre[1]), box.side, box.score) for box in boxes]
+        return min(found, key=lambda box: math.dist(box.centre, centre)) if found else None
 
-    def _largest(self, grey: NDArray[np.uint8], scale: float) -> tuple[Point, float] | None:
-        found = [_unscaled(box, scale) for box in self._in_pictures.boxes(grey, _SEARCH_SCORE)]
-        return max(found, key=lambda f: f[1]) if found else None
+    def _largest(self, grey: NDArray[np.uint8], scale: float) -> _Box | None:
+        found = self._in_pictures.boxes(grey, _SEARCH_SCORE, scale)
+        return max(found, key=lambda box: box.side) if found else None
 
     def _settle(self, image: NDArray[np.uint8], centre: Point, side: float, rule: BoxRule | None) -> Face:
         """Repeat until the box is the one that following would use, so that a found face and a followed one agree."""
@@ -243,11 +310,11 @@ class FaceFinder:
 
     def _predict(self, image: NDArray[np.uint8], centre: Point, side: float) -> list[Point]:
         """The model's landmarks in pixels of the image for a box in it."""
-        part = _part(image, centre, side * (0.5 + _PREDICT_MARGIN))
+        part = part_of(image, centre, side * (0.5 + _PREDICT_MARGIN))
         if part is None:
             raise NoFaceDetected
         left, top, crop = part
-        shown = _grey(crop, _PREDICT_PX / side)
+        shown = grey(crop, _PREDICT_PX / side)
         across, down = shown.shape[1] / crop.shape[1], shown.shape[0] / crop.shape[0]
         # Pixel centres lie at half pixels, which is where a change of scale has to begin.
         x = round((centre[0] - left + 0.5) * across - 0.5 - _PREDICT_PX / 2)
@@ -265,57 +332,17 @@ def _extent(points: list[Point]) -> tuple[Point, float]:
     return (sum(xs) / len(xs), sum(ys) / len(ys)), max(size, 1.0)
 
 
-def _part(image: NDArray[np.uint8], centre: Point, reach: float) -> tuple[int, int, NDArray[np.uint8]] | None:
-    """Left, top and pixels of the square around `centre` as far as the image goes; None where it hardly does."""
-    height, width = image.shape[:2]
-    left, top = max(0, int(centre[0] - reach)), max(0, int(centre[1] - reach))
-    right, bottom = min(width, int(centre[0] + reach) + 1), min(height, int(centre[1] + reach) + 1)
-    if right - left < _SMALLEST_PART or bottom - top < _SMALLEST_PART:
-        return None
-    return left, top, image[top:bottom, left:right]
+def _view_scale(side: float) -> float:
+    """No finer than the image, nor than the predictor sees."""
+    return min(1.0, _PREDICT_PX / side)
 
 
-def _grey(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    if scale < 1:
-        small = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-    else:
-        small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(small, dtype=np.uint8)
+def _too_small(side: float) -> NoFaceDetected:
+    return NoFaceDetected(
+        f"The face is too small: {side:.0f} pixels, at least {MIN_FACE_PX:.0f} are needed.",
+        guidance=("FACE_TOO_SMALL",),
+    )
 
 
-def _unscaled(box: dlib.rectangle, scale: float) -> tuple[Point, float]:
-    centre = (box.left() + box.right()) / 2 / scale, (box.top() + box.bottom()) / 2 / scale
-    return centre, box.width() / scale
-
-
-def _load(landmarks: str) -> tuple[dlib.shape_predictor, int]:
-    if landmarks == "5":
-        with as_file(_MODELS / "shape_predictor_5_face_landmarks.dat") as path:
-            return _read_model(path)
-    path = _path_of_68() if landmarks == "68" else Path(landmarks)
-    return _read_model(path)
-
-
-def _path_of_68() -> Path:
-    """The optional package can't be imported where pkg_resources is gone, so its files are asked for instead."""
-    try:
-        listed = importlib.metadata.distribution("face_recognition_models").files or []
-    except importlib.metadata.PackageNotFoundError:
-        listed = []
-    for file in listed:
-        if file.name == "shape_predictor_68_face_landmarks.dat":
-            return Path(str(file.locate()))
-    raise ModelUnavailable("The 68-point model needs the extra: pip install 'beam-rppg[landmarks68]'.")
-
-
-def _read_model(path: Path) -> tuple[dlib.shape_predictor, int]:
-    try:
-        predictor = dlib.shape_predictor(str(path))
-    except RuntimeError as error:
-        raise ModelUnavailable("The landmark model can't be read.") from error
-    blank = np.zeros((100, 100, 3), np.uint8)
-    n_points = int(predictor(blank, dlib.rectangle(10, 10, 90, 90)).num_parts)
-    if n_points not in _RULES:
-        raise ModelUnavailable(f"The landmark model has {n_points} points; 5 or 68 are needed.")
-    return predictor, n_points
+def _hidden(guidance: tuple[str, ...]) -> NoFaceDetected:
+    return NoFaceDetected("A face is there, but something hides too much of it.", guidance=guidance)

@@ -3,11 +3,13 @@
 dlib's landmarks look like a face even on a wall, so a followed face is verified by the detector: on every frame of
 a small request, on the first and last frame of a large one, after a gap, and wherever the colours jump. If a check
 fails, the frames before it are checked backwards to the last verified one, and what fails is rejected.
+
+While no face is seen, only some frames of a request are searched: the first, one in the middle, and the last. From a
+face that is found in one of them, the frames that were passed over are followed backwards.
 """
 
 from __future__ import annotations
 
-import math
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,35 +17,38 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rppg_core.errors import NoFaceDetected, RppgError, UnsupportedImage
-from rppg_core.face.colour import mean_colours
 from rppg_core.face.company import Company, is_due
-from rppg_core.face.faces import BoxRule, Face, FaceFinder
+from rppg_core.face.face import BoxRule, Face
+from rppg_core.face.faces import FaceFinder
+from rppg_core.face.reduction import is_grey, jumps, sample_of
 from rppg_core.face.regions import fit
-from rppg_core.face.witnesses import witness
 from rppg_core.media import images
-from rppg_core.trace.traces import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from rppg_core.trace.traces import Sample
+
 FOLLOW_US = 200_000
 """A face may be followed over at most this gap; beyond it, it is searched for."""
 
 _NEAR_US = 5_000_000  # up to this gap, the search begins at the last place
 _SMALL_REQUEST = 5  # requests with fewer frames have each of them verified
-_SEARCH_US = 500_000  # an empty room is searched thoroughly this often; a near face is looked for in every frame
 _SEARCHES = 4
-"""Thorough searches of a request. Each takes as long as following a face through a hundred frames; a face that only
-these would find is found at the next request."""
+"""Thorough searches of a request; quick ones after that. A face that only these would find is found at the next
+request."""
 
-_COLOUR_JUMP = 0.12  # median change of green from frame to frame, as a share; light flickers less, a cut more
 _TOGETHER_BYTES = 5_000_000  # pixels decoded together, and one image more at most
-_GREY_SPREAD = 0.75  # levels between channels, below which a picture has no colour
 
-_STATE = struct.Struct("<qII16d")
-_SIZES = {_STATE.size, _STATE.size + len(Company().to_bytes())}  # without the company: of an older version
+_STATE, _TURN = struct.Struct("<qII16d"), struct.Struct("<h")
+_PLAIN_SIZE = _STATE.size + len(Company().to_bytes())
+_SIZES = {
+    _STATE.size,
+    _PLAIN_SIZE,
+    _PLAIN_SIZE + _TURN.size,
+}  # without company: of an older version; and of a rolled face
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,8 @@ class FaceState:
         face = self.face
         rule = (face.rule.right, face.rule.down, face.rule.side)
         numbers = (*face.landmarks.ravel(), *face.centre, face.side, *rule)
-        return _STATE.pack(self.time_us, *self.frame_size, *numbers) + self.company.to_bytes()
+        turn = _TURN.pack(face.turn) if face.turn else b""
+        return _STATE.pack(self.time_us, *self.frame_size, *numbers) + self.company.to_bytes() + turn
 
     @classmethod
     def from_bytes(cls, packed: bytes) -> FaceState | None:
@@ -86,8 +92,9 @@ class FaceState:
         values = np.array(numbers)
         if not np.all(np.isfinite(values)) or values[12] <= 0:
             return None
-        face = Face(values[:10].reshape(5, 2), (numbers[10], numbers[11]), numbers[12], BoxRule(*numbers[13:]))
-        return cls(time_us, (width, height), face, Company.from_bytes(packed[_STATE.size :]))
+        turn = _TURN.unpack_from(packed, _PLAIN_SIZE)[0] if len(packed) > _PLAIN_SIZE else 0
+        face = Face(values[:10].reshape(5, 2), (numbers[10], numbers[11]), numbers[12], BoxRule(*numbers[13:]), turn)
+        return cls(time_us, (width, height), face, Company.from_bytes(packed[_STATE.size : _PLAIN_SIZE]))
 
     @property
     def landmarks(self) -> NDArray[np.float64]:
@@ -103,7 +110,7 @@ class FaceState:
 def box_of(landmarks: NDArray[np.float64], frame_size: tuple[int, int]) -> tuple[float, float, float, float]:
     """Box of the face with these landmarks, shape (5, 2) in pixels, as `FaceState.box`."""
     place = fit(landmarks)
-    half = np.array([1.15, 1.5]) * float(place.pose[2])
+    half = np.array([1.15, 1.5] if place.quarters % 2 == 0 else [1.5, 1.15]) * float(place.pose[2])
     centre = place.matrix @ (0.0, 0.5, 1.0)
     left, top = np.clip((centre - half) / frame_size, 0, 1)
     right, bottom = np.clip((centre + half) / frame_size, 0, 1)
@@ -121,6 +128,15 @@ class Reading:
 
 
 @dataclass(slots=True)
+class _Missed:
+    """Searches in vain since a face was last seen in a request."""
+
+    refusal: NoFaceDetected  # of the last one
+    next_search: int  # place of the frame that is searched next
+    passed_over: list[int] = field(default_factory=list)  # places of the frames since the last one
+
+
+@dataclass(slots=True)
 class _Walk:
     """A request on its way through its frames, in the order of their times."""
 
@@ -130,8 +146,8 @@ class _Walk:
     state: FaceState | None
     unverified: list[int] = field(default_factory=list)
     last_colours: NDArray[np.float32] | None = None
-    searched_us: int | None = None
     searches: int = 0
+    missed: _Missed | None = None
 
 
 class FaceReader:
@@ -186,6 +202,9 @@ class FaceReader:
             for picture in _decode_some(walk.frames[at:]):
                 self._read_one(walk, at, picture, must_verify=small or at in {0, len(order) - 1})
                 at += 1
+        if walk.missed is not None and walk.missed.passed_over:  # the last frame could not be read
+            at = walk.missed.next_search = walk.missed.passed_over.pop()
+            self._read_one(walk, at, _decode_some(walk.frames[at : at + 1])[0], must_verify=True)
         if walk.unverified:  # the last frame could not be read, so nothing has vouched for those before it
             self._check_backwards(walk)
         back = {place: at for at, place in enumerate(order)}
@@ -209,20 +228,20 @@ class FaceReader:
             near = state.face if state is not None and gap_us is not None and gap_us <= _NEAR_US else None
             if walk.unverified:
                 self._check_backwards(walk)
-            face = self._find(walk, time_us, image, near)
+            face = self._find(walk, at, image, near)
             verified = True
         else:
             face, verified = self._finder.follow(image, state.face), False
-        sample = _sample(image, face)
+        sample = sample_of(image, face)
         # Landmarks on a covered lens or a blank wall are grey too, so a face is made sure of before greyscale is told.
-        if not verified and (must_verify or _is_grey(sample) or _jumps(walk.last_colours, sample.colours)):
+        if not verified and (must_verify or is_grey(sample) or jumps(walk.last_colours, sample.colours)):
             if not self._finder.verify(image, face):
                 self._check_backwards(walk)
                 near = walk.state.face if walk.state is not None and walk.state.frame_size == size else None
-                face = self._find(walk, time_us, image, near)
-                sample = _sample(image, face)
+                face = self._find(walk, at, image, near)
+                sample = sample_of(image, face)
             verified = True
-        if _is_grey(sample):
+        if is_grey(sample):
             raise UnsupportedImage("The image is greyscale: without colour there is no pulse to see.")
         if verified:
             walk.unverified.clear()
@@ -231,6 +250,9 @@ class FaceReader:
         walk.state = FaceState(time_us, size, face, self._company(state, time_us, image, face))
         walk.last_colours = sample.colours
         walk.readings[at] = Reading(time_us, sample=sample, face=walk.state)
+        if walk.missed is not None:
+            self._follow_back(walk, walk.missed.passed_over, walk.state)
+            walk.missed = None
 
     def _company(self, state: FaceState | None, time_us: int, image: NDArray[np.uint8], face: Face) -> Company:
         """The looks for others up to this frame, with one in it if it is due; `state` is that of the frame before."""
@@ -239,18 +261,49 @@ class FaceReader:
             return company
         return company.after_look(time_us, several=self._finder.sees_others(image, face))
 
-    def _find(self, walk: _Walk, time_us: int, image: NDArray[np.uint8], near: Face | None) -> Face:
+    def _find(self, walk: _Walk, at: int, image: NDArray[np.uint8], near: Face | None) -> Face:
         if near is not None and (again := self._finder.find_near(image, near)) is not None:
             return again
-        due = walk.searched_us is None or time_us - walk.searched_us >= _SEARCH_US
-        thorough = due and walk.searches < _SEARCHES
+        missed = walk.missed
+        if missed is not None and at < missed.next_search:
+            missed.passed_over.append(at)
+            raise NoFaceDetected(str(missed.refusal), guidance=missed.refusal.guidance)
+        thorough = walk.searches < _SEARCHES
         walk.searches += thorough
         try:
             return self._finder.find(image, thorough=thorough)
-        except NoFaceDetected:
-            if thorough:
-                walk.searched_us = time_us
+        except NoFaceDetected as error:
+            last = len(walk.frames) - 1
+            refusal = NoFaceDetected(
+                str(error), guidance=error.guidance
+            )  # without the traceback, which holds the image
+            walk.missed = _Missed(refusal, (at + last + 1) // 2 if missed is None else last)
             raise
+
+    def _follow_back(self, walk: _Walk, passed_over: list[int], found: FaceState) -> None:
+        """Read the frames that were passed over before a face was found, from the newest to where it is not seen."""
+        state = found
+        for at in reversed(passed_over):
+            frame = walk.frames[at]
+            try:
+                image = frame.image()
+                face = self._seen_earlier(image, frame.time_us, state)
+                sample = sample_of(image, face) if face is not None else None
+            except RppgError:
+                return
+            if face is None or sample is None or is_grey(sample):
+                return
+            state = FaceState(frame.time_us, state.frame_size, face, found.company)
+            walk.readings[at] = Reading(frame.time_us, sample=sample, face=state)
+
+    def _seen_earlier(self, image: NDArray[np.uint8], time_us: int, later: FaceState) -> Face | None:
+        """The verified face of a frame before that of `later`."""
+        if (image.shape[1], image.shape[0]) != later.frame_size:
+            return None
+        if later.time_us - time_us > FOLLOW_US:
+            return self._finder.find_near(image, later.face)
+        face = self._finder.follow(image, later.face)
+        return face if self._finder.verify(image, face) else None
 
     def _check_backwards(self, walk: _Walk) -> None:
         """Reject the followed frames that the detector doesn't confirm, from the newest to the first that it does."""
@@ -284,25 +337,3 @@ def _decode_some(frames: Sequence[Frame]) -> list[NDArray[np.uint8] | RppgError]
         if held >= _TOGETHER_BYTES:
             break
     return pictures
-
-
-def _sample(image: NDArray[np.uint8], face: Face) -> Sample:
-    place = fit(face.landmarks)
-    colours = mean_colours(image, place)
-    if not np.isfinite(colours[:, 0]).any():
-        raise NoFaceDetected("The face is cut off by the frame's edge.", guidance=("FACE_OFF_CENTRE",))
-    return Sample(colours=colours, pose=place.pose, witness=witness(image, place))
-
-
-def _is_grey(sample: Sample) -> bool:
-    regions = sample.colours.tolist()  # one that isn't seen is NaN, and is passed over
-    return not any(abs(r - g) >= _GREY_SPREAD or abs(g - b) >= _GREY_SPREAD for r, g, b in regions)
-
-
-def _jumps(before: NDArray[np.float32] | None, now: NDArray[np.float32]) -> bool:
-    """Whether the colours of the regions seen in both changed more than light does."""
-    if before is None:
-        return True
-    ratio = ((now[:, 1] + 1.0) / (before[:, 1] + 1.0)).tolist()
-    both = sorted(abs(r - 1.0) for r in ratio if not math.isnan(r))  # of the regions seen in both
-    return not both or both[len(both) // 2] > _COLOUR_JUMP

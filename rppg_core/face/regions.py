@@ -71,6 +71,11 @@ class Fit:
     matrix: NDArray[np.float64]  # (2, 3): canonical -> image pixels
     pose: NDArray[np.float32]  # (5,) as traces.POSE
 
+    @property
+    def quarters(self) -> int:
+        """Right angles that the face is rolled by clockwise, 0 to 3, to the nearest."""
+        return round(2 * float(self.pose[3]) / math.pi) % 4
+
 
 _CENTRE_X, _CENTRE_Y = TEMPLATE.mean(axis=0).tolist()
 _FROM_CENTRE = (TEMPLATE - TEMPLATE.mean(axis=0)).tolist()

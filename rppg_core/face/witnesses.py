@@ -37,9 +37,12 @@ def witness(image: NDArray[np.uint8], place: Fit) -> NDArray[np.float32]:
     """
     height, width = image.shape[:2]
     x, y, size = float(place.matrix[0, 2]), float(place.matrix[1, 2]), float(place.pose[2])
+    quarters = place.quarters
 
     def part(where: tuple[float, float, float, float], most: tuple[int, int]) -> NDArray[np.uint8] | None:
         u, v, half_u, half_v = where
+        for _ in range(quarters):
+            u, v, half_u, half_v, most = -v, u, half_v, half_u, most[::-1]
         return _part(image, (x + u * size, y + v * size), (2 * half_u * size, 2 * half_v * size), most)
 
     patches = [part(where, most) for where, most in zip(PATCHES, PATCH_PX, strict=True)]

@@ -164,6 +164,11 @@ class Trace:
             raise InvalidTraces(f"times must be within {MOST_TIME_S:g} s of zero")
         if n > 1 and not np.all(np.diff(self.times_s) > 0):
             raise InvalidTraces("times must increase strictly")
+        roll = self.pose[:, ROLL_RAD]
+        if n > 1 and np.ptp(roll) > np.pi and np.abs(roll).max() < 3.2:
+            # A head that is upside down rolls past half a turn, where angles begin anew.
+            pose = np.column_stack([self.pose[:, :ROLL_RAD], np.unwrap(roll), self.pose[:, YAW:]])
+            object.__setattr__(self, "pose", pose)
 
     @classmethod
     def of(cls, times_s: ArrayLike, samples: Sequence[Sample], frame_size: tuple[int, int]) -> Trace:

@@ -210,21 +210,41 @@ with ThreadPoolExecutor(4) as pool:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_request_is_searched_thoroughly_a_few_times_whatever_it_holds(reader, monkeypatch):
-    """A thorough search looks at three sizes of a picture, a quick one at the smallest."""
-    searched: list[int] = []
-    detector = reader._finder._in_pictures
-    boxes = detector.boxes
+def searches(reader, monkeypatch) -> tuple[list[int], list[int]]:
+    """Lists that grow with each search by HOG and each by the network."""
+    by_hog: list[int] = []
+    by_network: list[int] = []
+    pictures, candidates = reader._finder._in_pictures, reader._finder._candidates
+    boxes, find = pictures.boxes, candidates.find
 
-    def counted(grey, score):
-        searched.append(max(grey.shape))
-        return boxes(grey, score)
+    def counted_boxes(grey, score, scale):
+        by_hog.append(max(grey.shape))
+        return boxes(grey, score, scale)
 
-    monkeypatch.setattr(detector, "boxes", counted)
+    def counted_find(image):
+        by_network.append(max(image.shape))
+        return find(image)
+
+    monkeypatch.setattr(pictures, "boxes", counted_boxes)
+    monkeypatch.setattr(candidates, "find", counted_find)
+    return by_hog, by_network
+
+
+@pytest.mark.parametrize("step_us", [33_333, 600_000, 6_000_000])
+def test_a_request_without_a_face_is_searched_three_times_whatever_it_holds(reader, monkeypatch, step_us):
+    by_hog, by_network = searches(reader, monkeypatch)
     data = jpeg(wall((160, 120)))
-    readings = reader.read([Frame(600_000 * i, data) for i in range(20)])
+    readings = reader.read([Frame(step_us * i, data) for i in range(30)])
     assert all(isinstance(reading.error, NoFaceDetected) for reading in readings)
-    assert (searched.count(1280), searched.count(640), searched.count(320)) == (4, 4, 20)
+    assert by_hog == [320] * 3
+    assert by_network == [160] * 3
+
+
+def test_a_request_in_which_a_face_comes_and_goes_is_searched_thoroughly_a_few_times(reader, monkeypatch):
+    face, empty = jpeg(still_face()), jpeg(wall())
+    _by_hog, by_network = searches(reader, monkeypatch)
+    reader.read([Frame(6_000_000 * i, face if i % 2 else empty) for i in range(40)])
+    assert len(by_network) <= 4
 
 
 def test_a_reader_beside_another_reads_the_same_with_detectors_of_its_own(reader):

@@ -11,6 +11,9 @@ export const VITALS = [
 const GUIDANCE = {
   NO_FACE: "No face in the picture: look into the camera.",
   FACE_TOO_SMALL: "Come closer to the camera.",
+  EYES_HIDDEN: "Something hides the eyes: take dark glasses off.",
+  MOUTH_HIDDEN: "Something hides the lower face: take a mask off.",
+  FACE_HIDDEN: "Something hides the face.",
   FACE_OFF_CENTRE: "Move to the middle of the picture.",
   SEVERAL_FACES: "Another face is in the picture: be alone before the camera.",
   TOO_DARK: "It is too dark: turn to a light.",
