@@ -110,12 +110,13 @@ def looped(seconds: float) -> bytes:
         pictured = source.streams.video[0]
         stream = file.add_stream_from_template(pictured)
         packets = [packet for packet in source.demux(pictured) if packet.size]
-        step = round(1 / 15 / float(pictured.time_base or 1))
+        base = pictured.time_base or Fraction(1, 90_000)
+        step = round(1 / 15 / base)
         kept = [(bytes(packet), packet.pts or 0, packet.dts or 0, packet.is_keyframe) for packet in packets]
         for number in range(round(seconds * 15)):
             data, pts, dts, is_key = kept[number % length]
             packet = av.Packet(data)
-            packet.stream, packet.time_base, packet.is_keyframe = stream, pictured.time_base, is_key
+            packet.stream, packet.time_base, packet.is_keyframe = stream, base, is_key
             packet.pts, packet.dts = (stamp + number // length * length * step for stamp in (pts, dts))
             file.mux(packet)
     return out.getvalue()

@@ -1,0 +1,117 @@
+"""Cost of a long video: `python -m benchmarks.long_videos [MINUTES ...]` (1, 5, 15 and 60).
+
+Each length is analysed as a worker does it, in a process of its own: 30 s of 640x480 H.264 at 30 fps, again and again.
+Memory ought not to follow the length beyond a window of five minutes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+import av  # noqa: E402
+import cv2  # noqa: E402
+
+from benchmarks.material import FPS, SIZE  # noqa: E402
+from benchmarks.report import Figure, show  # noqa: E402
+from rppg_core import measure  # noqa: E402
+from rppg_core.face.reader import FaceReader  # noqa: E402
+from rppg_core.long_video import windows_of_video  # noqa: E402
+from rppg_core.media.video import probe  # noqa: E402
+from rppg_core.media.video_cost import predicted_s  # noqa: E402
+from rppg_core.series import series  # noqa: E402
+from rppg_core.simulation.faces import simulate_face  # noqa: E402
+from rppg_core.simulation.film import film  # noqa: E402
+from rppg_core.simulation.scenes import Scene  # noqa: E402
+from rppg_core.whole_video import Measured, whole_of  # noqa: E402
+
+MINUTES = (1, 5, 15, 60)
+MOST_MB = 300.0
+SECONDS, RATE_BPM = 30.0, 72.0  # 36 beats, so that the pulse goes on evenly
+
+
+def main(minutes: list[float]) -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory(prefix="beam-long-") as folder:
+        once, video = io.BytesIO(), Path(folder, "long.mp4")
+        film(simulate_face(Scene(heart_rate_bpm=RATE_BPM, duration_s=SECONDS, fps=FPS, frame_size=SIZE, seed=3)), once)
+        for length in minutes:
+            repeat(once, video, 60 * length)
+            command = [sys.executable, "-m", "benchmarks.long_videos", "--one", str(video)]
+            found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)  # noqa: S603
+            figures = [
+                Figure("memory at most", found["peak_mb"], "MB", MOST_MB),
+                Figure("of which before the video", found["base_mb"], "MB"),
+                Figure("processor time", found["cpu_s"], "s"),
+                Figure("the same over the prediction", found["cpu_s"] / found["predicted_s"], "x", 1.0),
+                Figure("heart rate", found["heart_rate"] or float("nan"), "bpm"),
+                Figure("windows", found["windows"]),
+            ]
+            show(f"{length:g} min of 640x480 at 30 fps, {video.stat().st_size / 2**20:.0f} MB", figures)
+
+
+def repeat(once: io.BytesIO, file: Path, seconds: float) -> None:
+    """Write a film again and again, without encoding it anew."""
+    once.seek(0)
+    with av.open(once, "r") as source, av.open(str(file), "w", format="mp4") as target:
+        pictures = source.streams.video[0]
+        stream = target.add_stream_from_template(pictures)
+        kept = [(bytes(p), p.pts or 0, p.dts or 0, p.is_keyframe) for p in source.demux(pictures) if p.size]
+        base = pictures.time_base
+        assert base is not None
+        for number in range(round(seconds * FPS)):
+            data, pts, dts, is_key = kept[number % len(kept)]
+            packet = av.Packet(data)
+            packet.stream, packet.time_base, packet.is_keyframe = stream, base, is_key
+            later = round(number // len(kept) * len(kept) / FPS / base)
+            packet.pts, packet.dts = pts + later, dts + later
+            target.mux(packet)
+
+
+def one(video: Path) -> None:
+    """Analyse a video; prints JSON."""
+    cv2.setNumThreads(1)
+    reader = FaceReader()
+    measure(next(iter(windows_of_video(io.BytesIO(_beginning()), reader))).trace)  # what is loaded on first use
+    base_kb, begun_s = getrusage(RUSAGE_SELF).ru_maxrss, time.process_time()
+    found: list[Measured] = []
+    for window in windows_of_video(video, reader):
+        vitals = measure(window.trace)
+        if not window.is_look:
+            found.append(Measured.of(window, vitals, series(window.trace), after_s=found[-1].end_s if found else -1.0))
+    whole = whole_of(found)
+    print(
+        json.dumps(
+            {
+                "peak_mb": getrusage(RUSAGE_SELF).ru_maxrss / 1024,
+                "base_mb": base_kb / 1024,
+                "cpu_s": time.process_time() - begun_s,
+                "predicted_s": predicted_s(probe(video)),
+                "heart_rate": whole.vitals.heart_rate_bpm,
+                "windows": len(found),
+            }
+        )
+    )
+
+
+def _beginning() -> bytes:
+    out = io.BytesIO()
+    film(simulate_face(Scene(duration_s=6.0, fps=15.0, frame_size=(320, 300), eyes_px=56.0, seed=3)), out)
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        one(Path(sys.argv[2]))
+    else:
+        main([float(minutes) for minutes in sys.argv[1:]] or list(MINUTES))
