@@ -23,7 +23,7 @@ from rq.serializers import JSONSerializer
 
 from beam_api.adapters.job_queue import LONG_NAME, NAME, SCAN, TIME_LIMIT_S, QueueUnavailable, connect_queue, open_queue
 from beam_api.exceptions import StoreUnavailable
-from beam_api.host.process import die_with_parent
+from beam_api.host.process import die_with_parent, give_memory_back
 from beam_api.monitoring import counters, logs
 from beam_api.services.scan_lifecycle import TOO_LONG
 from beam_api.services.video_analysis import VideoAnalysis
@@ -203,6 +203,7 @@ def limit_process(seconds: float) -> None:
 
     The clock's signal is given no handler, so a decoder that never comes back to Python ends by it too.
     """
+    give_memory_back()
     if sys.platform == "linux":
         held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         most = resource.getrlimit(resource.RLIMIT_AS)[1]
