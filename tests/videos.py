@@ -102,6 +102,14 @@ def encode(images, times_s, *, container="mp4", codec="libx264", display_turned=
     return out.getvalue()
 
 
+@cache
+def a_while() -> bytes:
+    """80 s of another face at 80 bpm, for what begins after a minute."""
+    scene = Scene(heart_rate_bpm=RATE_BPM, duration_s=80.0, fps=10.0, frame_size=(240, 220), eyes_px=44.0, seed=5)
+    long = simulate_face(scene)
+    return encode([long.image(i) for i in range(len(long))], long.times_s, fps=10)
+
+
 def looped(seconds: float) -> bytes:
     """The face again and again: 14 beats are as long as the film, so that the pulse goes on evenly."""
     out = io.BytesIO()

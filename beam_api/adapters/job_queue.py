@@ -48,7 +48,10 @@ def open_queue(client: redis.Redis, name: str = NAME) -> Queue:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """Jobs that wait, how long the oldest of those to be done next has, and workers that have been heard of lately."""
+    """Jobs that wait, how long the oldest of those to be done next has, and workers that have been heard of lately.
+
+    Long videos count among the jobs. They may wait for long, so not for the time.
+    """
 
     jobs: int
     oldest_s: float
@@ -91,9 +94,8 @@ class ScanQueue:
         with _queue_errors():
             jobs = sum(client.llen(queue.key) for queue in self._queues)
             with client.pipeline(transaction=False) as pipe:
-                for queue in self._queues:
-                    for job_id in client.lrange(queue.key, 0, _LOOKED_AT - 1):
-                        pipe.hget(Job.key_for(text(job_id)), "created_at")
+                for job_id in client.lrange(self._queues[0].key, 0, _LOOKED_AT - 1):
+                    pipe.hget(Job.key_for(text(job_id)), "created_at")
                 created = [datetime.fromisoformat(text(at)) for at in pipe.execute() if at]
                 for name in client.smembers(WORKERS_BY_QUEUE_KEY % NAME):
                     pipe.exists(name)

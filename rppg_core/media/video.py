@@ -277,7 +277,7 @@ class _Picture:
     def _orientation(self, frame: av.VideoFrame) -> Orientation:
         # PyAV's own `rotation` knows no mirroring.
         # `frame.side_data` would make a cycle, which keeps some hundred pictures in memory until it is collected.
-        for data in cast("Iterable[Any]", SideDataContainer(frame)):  # declared as a mapping, which it isn't
+        for data in cast("Any", SideDataContainer)(frame):  # declared as a mapping, and to take nothing
             if data.type == SideDataType.DISPLAYMATRIX:
                 return Orientation.of_matrix(np.frombuffer(data, np.int32).tolist())
         return self._tagged
