@@ -115,6 +115,7 @@ bench: install
 	$(BIN)/python -m benchmarks.running
 	$(BIN)/python -m benchmarks.service
 	$(BIN)/python -m benchmarks.video
+	$(BIN)/python -m benchmarks.long_videos
 	$(BIN)/python -m benchmarks.capacity
 
 bench-accuracy: install

@@ -47,11 +47,16 @@ class Window:
     is_last: bool = False
 
 
-def starts_s(duration_s: float, length_s: float = WINDOW_S, apart_s: float = APART_S) -> list[float]:
-    """Where the windows of a video begin: evenly, no more than `apart_s` apart, the last one ending with the video."""
+def starts_s(
+    duration_s: float, length_s: float = WINDOW_S, apart_s: float = APART_S, *, most: int = 1_000_000
+) -> list[float]:
+    """Where the windows of a video begin: evenly, no more than `apart_s` apart, the last one ending with the video.
+
+    There are no more than `most`, and one more, however long the video says that it is.
+    """
     if duration_s <= length_s + SLACK_S:
         return [0.0]
-    steps = ceil((duration_s - length_s) / apart_s)
+    steps = min(ceil((duration_s - length_s) / apart_s), most)
     return [float(floor(i * (duration_s - length_s) / steps)) for i in range(steps + 1)]
 
 
@@ -84,7 +89,9 @@ def windows_of_video(
     info = probe(file)
     threads = DECODERS if predicted_s(info) > HEAVY_S else 1
     frames = read_video(file, max_fps=MAX_FPS, longest_side=LONGEST_SIDE, container=info.container, threads=threads)
-    cut = _Cut(starts_s(info.duration_s, length_s, apart_s), length_s, look_s, info.duration_s - _WORTH_S)
+    cut = _Cut(
+        starts_s(info.duration_s, length_s, apart_s, most=info.frames), length_s, look_s, info.duration_s - _WORTH_S
+    )
     for batch in follow(frames, reader or FaceReader()):
         cut.seen.add(batch)
         on_progress(min(batch.end_s / max(info.duration_s, 1e-6), 1.0))

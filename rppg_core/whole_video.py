@@ -125,7 +125,7 @@ def _vitals(found: Sequence[Vitals], weights: NDArray[np.float64]) -> Vitals:
             interval[name] = low, high
     sdnn = [vitals.sdnn_ms for vitals in found if vitals.sdnn_ms is not None]
     return Vitals(
-        **{_ATTRIBUTES[name]: values[name] for name in VITALS},  # type: ignore[arg-type]
+        **{_ATTRIBUTES[name]: values[name] for name in VITALS},
         sdnn_ms=_median(sdnn) if sdnn else None,
         confidence=confidence(quality["heart_rate"]),
         quality=Quality(**quality, snr_db=float(weights @ [vitals.quality.snr_db for vitals in found])),

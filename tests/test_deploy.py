@@ -11,7 +11,7 @@ import pytest
 import redis
 import yaml
 
-from beam_api.adapters.job_queue import TIME_LIMIT_S, open_queue
+from beam_api.adapters.job_queue import LONG_NAME, NAME, TIME_LIMIT_S, open_queue
 from beam_api.config import VARIABLES
 from beam_api.server import gunicorn_conf
 from beam_api.store.urls import RedisUrl
@@ -149,10 +149,12 @@ def test_there_is_time_to_end_what_has_been_begun():
 
 
 def test_the_autoscaler_looks_at_the_list_that_videos_wait_in():
-    by_queue, by_cpu = find("ScaledObject", "beam-worker")["spec"]["triggers"]
-    assert by_queue["metadata"]["listName"] == open_queue(redis.Redis()).key
-    host, port = by_queue["metadata"]["address"].split(":")
-    assert port == str(find("Service", host)["spec"]["ports"][0]["port"])
+    *by_queue, by_cpu = find("ScaledObject", "beam-worker")["spec"]["triggers"]
+    lists = [trigger["metadata"]["listName"] for trigger in by_queue]
+    assert lists == [open_queue(redis.Redis(), name).key for name in (NAME, LONG_NAME)]
+    for trigger in by_queue:
+        host, port = trigger["metadata"]["address"].split(":")
+        assert port == str(find("Service", host)["spec"]["ports"][0]["port"])
     assert by_cpu["type"] == "cpu"
     assert container("worker")["resources"]["requests"]["cpu"] == "1"
 

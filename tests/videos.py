@@ -102,6 +102,14 @@ def encode(images, times_s, *, container="mp4", codec="libx264", display_turned=
     return out.getvalue()
 
 
+@cache
+def a_while() -> bytes:
+    """80 s of another face at 80 bpm, for what begins after a minute."""
+    scene = Scene(heart_rate_bpm=RATE_BPM, duration_s=80.0, fps=10.0, frame_size=(240, 220), eyes_px=44.0, seed=5)
+    long = simulate_face(scene)
+    return encode([long.image(i) for i in range(len(long))], long.times_s, fps=10)
+
+
 def looped(seconds: float) -> bytes:
     """The face again and again: 14 beats are as long as the film, so that the pulse goes on evenly."""
     out = io.BytesIO()
@@ -110,12 +118,13 @@ def looped(seconds: float) -> bytes:
         pictured = source.streams.video[0]
         stream = file.add_stream_from_template(pictured)
         packets = [packet for packet in source.demux(pictured) if packet.size]
-        step = round(1 / 15 / float(pictured.time_base or 1))
+        base = pictured.time_base or Fraction(1, 90_000)
+        step = round(1 / 15 / base)
         kept = [(bytes(packet), packet.pts or 0, packet.dts or 0, packet.is_keyframe) for packet in packets]
         for number in range(round(seconds * 15)):
             data, pts, dts, is_key = kept[number % length]
             packet = av.Packet(data)
-            packet.stream, packet.time_base, packet.is_keyframe = stream, pictured.time_base, is_key
+            packet.stream, packet.time_base, packet.is_keyframe = stream, base, is_key
             packet.pts, packet.dts = (stamp + number // length * length * step for stamp in (pts, dts))
             file.mux(packet)
     return out.getvalue()

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     import redis
 
-NAME = "beam-videos"
+NAME, LONG_NAME = "beam-videos", "beam-videos-long"
+"""Two queues: what takes no longer than `TIME_LIMIT_S`, and the rest, which must not hold that up."""
+
 TIME_LIMIT_S = 100
 """Most seconds of one attempt at a video of up to five minutes, or at a webhook."""
 
@@ -39,14 +41,17 @@ def connect_queue(url: str, *, for_worker: bool = False) -> redis.Redis:
     return connect(url, silence_s=None if for_worker else TIMEOUT_S)
 
 
-def open_queue(client: redis.Redis) -> Queue:
-    """RQ's view of the queue. Connects to nothing."""
-    return Queue(NAME, connection=client, serializer=JSONSerializer)
+def open_queue(client: redis.Redis, name: str = NAME) -> Queue:
+    """RQ's view of a queue. Connects to nothing."""
+    return Queue(name, connection=client, serializer=JSONSerializer)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """Jobs that wait, how long the oldest of those to be done next has, and workers that have been heard of lately."""
+    """Jobs that wait, how long the oldest of those to be done next has, and workers that have been heard of lately.
+
+    Long videos count among the jobs. They may wait for long, so not for the time.
+    """
 
     jobs: int
     oldest_s: float
@@ -57,7 +62,8 @@ class ScanQueue:
     """Puts work into the queue. Raises QueueUnavailable."""
 
     def __init__(self, client: redis.Redis) -> None:
-        self._queue = open_queue(client)
+        self._queues = [open_queue(client, name) for name in (NAME, LONG_NAME)]
+        self._redis = client
 
     def scan(self, session_id: str, attempt: int, *, at_front: bool = False, limit_s: float = TIME_LIMIT_S) -> None:
         """Have a worker make an attempt at a session's video, which may take `limit_s`."""
@@ -71,22 +77,24 @@ class ScanQueue:
         """Whether an attempt waits in the queue, or is just being handed to a worker."""
         job_id = _scan_id(session_id, attempt)
         with _queue_errors():
-            return job_id in (text(waiting) for waiting in self._queue.connection.lrange(self._queue.key, 0, -1))
+            return any(
+                job_id in (text(waiting) for waiting in self._redis.lrange(queue.key, 0, -1)) for queue in self._queues
+            )
 
     def drop_scan(self, session_id: str, attempt: int) -> None:
         """Take an attempt out of the queue, if it waits there."""
         job_id = _scan_id(session_id, attempt)
         with _queue_errors():
-            if self._queue.connection.lrem(self._queue.key, 0, job_id):
-                self._queue.connection.delete(Job.key_for(job_id))
+            if sum(self._redis.lrem(queue.key, 0, job_id) for queue in self._queues):
+                self._redis.delete(Job.key_for(job_id))
 
     def look(self) -> QueueState:
         """How long the queue is, and who works on it."""
-        client = self._queue.connection
+        client = self._redis
         with _queue_errors():
-            jobs = client.llen(self._queue.key)
+            jobs = sum(client.llen(queue.key) for queue in self._queues)
             with client.pipeline(transaction=False) as pipe:
-                for job_id in client.lrange(self._queue.key, 0, _LOOKED_AT - 1):
+                for job_id in client.lrange(self._queues[0].key, 0, _LOOKED_AT - 1):
                     pipe.hget(Job.key_for(text(job_id)), "created_at")
                 created = [datetime.fromisoformat(text(at)) for at in pipe.execute() if at]
                 for name in client.smembers(WORKERS_BY_QUEUE_KEY % NAME):
@@ -104,20 +112,21 @@ class ScanQueue:
         at_front: bool = False,
         limit_s: float = TIME_LIMIT_S,
     ) -> None:
+        queue = self._queues[limit_s > TIME_LIMIT_S]
         with _queue_errors():
             job = Job.create(
                 function,
                 args=args,
                 id=job_id,
                 description=job_id,
-                connection=self._queue.connection,
+                connection=self._redis,
                 serializer=JSONSerializer,
                 timeout=ceil(limit_s),
                 result_ttl=_KEEP_S,
                 failure_ttl=_KEEP_S,
-                origin=NAME,
+                origin=queue.name,
             )
-            self._queue.enqueue_job(job, at_front=at_front)
+            queue.enqueue_job(job, at_front=at_front)
 
 
 def _scan_id(session_id: str, attempt: int) -> str:

@@ -18,6 +18,7 @@ MOST_OPEN_FILES = 65_536
 
 _SHORTAGES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _PR_SET_PDEATHSIG = 1
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 _libc = ctypes.CDLL(None, use_errno=True)  # loaded here: after a fork it is too late to load anything
 
@@ -36,6 +37,17 @@ def die_with(parent: int, signal_number: int) -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def give_memory_back() -> None:
+    """Have what is larger than a picture's thumbnail returned to the system as soon as it is freed.
+
+    glibc keeps freed memory in its heap, where a few small objects that stay pin what lies below them. In an analysis
+    of frames, of which nothing but small samples stays, that doubled the memory.
+    """
+    if sys.platform == "linux" and (mallopt := getattr(_libc, "mallopt", None)):
+        mallopt(_M_MMAP_THRESHOLD, 256 * 1024)
+        mallopt(_M_TRIM_THRESHOLD, 16 * 1024 * 1024)
 
 
 def raise_open_files() -> int:

@@ -159,7 +159,7 @@ class ScanStore:
         # Listed first: should this process end here, somebody finds nothing to do; the other way round, nobody
         # would find what there is.
         self.look_at(session_id, self.now_ms() + LEASE_MS)
-        args = [upload, self._lifetime_ms, round(1000 * limit_s)]
+        args: list[Any] = [upload, self._lifetime_ms, round(1000 * limit_s)]
         reply = cast("list[Any]", self._accept(keys=[session_name(session_id)], args=args))
         return text(reply[0]), int(reply[1]) if len(reply) > 1 else 0
 

@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,9 @@ import structlog
 from rq import Worker
 from rq.serializers import JSONSerializer
 
-from beam_api.adapters.job_queue import SCAN, TIME_LIMIT_S, QueueUnavailable, connect_queue, open_queue
+from beam_api.adapters.job_queue import LONG_NAME, NAME, SCAN, TIME_LIMIT_S, QueueUnavailable, connect_queue, open_queue
 from beam_api.exceptions import StoreUnavailable
-from beam_api.host.process import die_with_parent
+from beam_api.host.process import die_with_parent, give_memory_back
 from beam_api.monitoring import counters, logs
 from beam_api.services.scan_lifecycle import TOO_LONG
 from beam_api.services.video_analysis import VideoAnalysis
@@ -31,6 +32,8 @@ from beam_api.video_worker import jobs
 from beam_api.wiring import ScanParts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rq.job import Job
 
     from beam_api.config import Settings
@@ -46,14 +49,17 @@ _RESTART_S, _SLACK_S = 1.0, 5.0
 
 
 class VideoWorker(Worker):
-    """A worker of our queue. One thread: all it does besides waiting is done between two waits."""
+    """A worker of our queues. One thread: all it does besides waiting is done between two waits.
+
+    While it is at a long video, it has a helper for what waits in the other queue.
+    """
 
     max_connection_wait_time = 5.0
 
-    def __init__(self, parts: ScanParts, queue_url: str) -> None:
+    def __init__(self, parts: ScanParts, queue_url: str, names: Sequence[str] = (NAME, LONG_NAME)) -> None:
         client = connect_queue(queue_url, for_worker=True)
         super().__init__(
-            [open_queue(client)],
+            [open_queue(client, name) for name in names],  # the first one first
             connection=client,
             serializer=JSONSerializer,
             job_monitoring_interval=RENEW_S,
@@ -61,7 +67,7 @@ class VideoWorker(Worker):
             log_job_description=False,
             work_horse_killed_handler=self._child_died,
         )
-        self._parts = parts
+        self._parts, self._queue_url, self._helper = parts, queue_url, 0
         self._die_with_worker = die_with_parent(signal.SIGKILL)
         self._swept = self._cleared = float("-inf")
         self._abandoned = ""
@@ -100,6 +106,8 @@ class VideoWorker(Worker):
                 self.kill_horse()  # its session was deleted, or has expired
                 return
             super().maintain_heartbeats(job, execution)
+            if (job.timeout or 0) > TIME_LIMIT_S and self.queues[0].count:
+                self._fork_helper()
         except (redis.exceptions.RedisError, StoreUnavailable, OSError) as error:
             structlog.get_logger().warning("heartbeat missed", reason=type(error).__name__)
 
@@ -124,8 +132,36 @@ class VideoWorker(Worker):
         except StoreUnavailable:  # the lease runs out, and a sweep finds it
             pass
 
+    def _fork_helper(self) -> None:
+        """Have another process work on what waits behind a long video, until nothing does; one at a time."""
+        self._reap_helper()
+        if self._helper or self.stopping:
+            return
+        self._helper = os.fork()
+        if self._helper == 0:
+            try:
+                self._die_with_worker()
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                counters.slot.begin("video")
+                VideoWorker(self._parts, self._queue_url, [NAME]).work(burst=True, logging_level="WARNING")
+            finally:
+                os._exit(0)
+
+    def _reap_helper(self, options: int = os.WNOHANG) -> None:
+        with suppress(ChildProcessError):
+            if self._helper and os.waitpid(self._helper, options)[0]:
+                self._helper = 0
+
+    def end_helper(self) -> None:
+        """Have the helper end after what it has in hand, and wait for that."""
+        self._reap_helper()
+        if self._helper:
+            os.kill(self._helper, signal.SIGTERM)
+            self._reap_helper(0)
+
     def _look_around(self) -> None:
         now = time.monotonic()
+        self._reap_helper()
         if self._is_horse or now - self._swept < RENEW_S:
             return
         self._swept = now
@@ -155,6 +191,7 @@ def run(settings: Settings, redis_url: str) -> int:
             structlog.get_logger().error("redis is unavailable", reason=type(error).__name__)
         else:
             if worker.stopping:
+                worker.end_helper()
                 return 0
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -166,6 +203,7 @@ def limit_process(seconds: float) -> None:
 
     The clock's signal is given no handler, so a decoder that never comes back to Python ends by it too.
     """
+    give_memory_back()
     if sys.platform == "linux":
         held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         most = resource.getrlimit(resource.RLIMIT_AS)[1]

@@ -83,6 +83,7 @@ def follow(frames: Iterable[tuple[float, NDArray[np.uint8]]], reader: FaceReader
             batch.samples.append(reading.sample)
             state = reading.face
             searched.seen_s = batch.times_s[-1]
+        images.clear()  # `_batches` holds them too, and what follows may take a while
         yield replace(batch, face=state)
     if state is None:
         raise failure or NoFaceDetected("No face was found in the video.")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import VideoReformatter
 
@@ -275,7 +276,8 @@ class _Picture:
 
     def _orientation(self, frame: av.VideoFrame) -> Orientation:
         # PyAV's own `rotation` knows no mirroring.
-        for data in cast("Iterable[Any]", frame.side_data):  # declared as a mapping of names, which it isn't
+        # `frame.side_data` would make a cycle, which keeps some hundred pictures in memory until it is collected.
+        for data in cast("Any", SideDataContainer)(frame):  # declared as a mapping, and to take nothing
             if data.type == SideDataType.DISPLAYMATRIX:
                 return Orientation.of_matrix(np.frombuffer(data, np.int32).tolist())
         return self._tagged

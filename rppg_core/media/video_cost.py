@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ _RAW_NS_A_BYTE = 1.0
 _KEPT_NS_A_PIXEL = 1.2  # conversion to RGB
 _KEPT_S = 0.0025  # following the face, and the colours of its skin
 _START_S = 3.0
-_WINDOW_COST_S = 5.0  # measuring another window, and the course of its rates
+_MORE_S = 0.0006  # of frames beyond one window: their windows are measured too, and overlap
 
 
 def predicted_s(info: VideoInfo) -> float:
@@ -45,6 +44,5 @@ def predicted_s(info: VideoInfo) -> float:
     pixels = info.width * info.height
     byte_ns = _RAW_NS_A_BYTE if info.codec == "rawvideo" else _NS_A_BYTE
     decoding_ns = info.frames * pixels * _NS_A_PIXEL[info.codec] + info.size_bytes * byte_ns
-    more_windows = ceil(max(info.duration_s - WINDOW_S - 1.0, 0.0) / APART_S)
-    start_s = _START_S + more_windows * _WINDOW_COST_S
+    start_s = _START_S + max(kept - MAX_FPS * (WINDOW_S + 1.0), 0.0) * _MORE_S
     return start_s + 1e-9 * (decoding_ns + kept * pixels * _KEPT_NS_A_PIXEL) + kept * _KEPT_S

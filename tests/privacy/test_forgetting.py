@@ -214,13 +214,11 @@ def test_what_a_measurement_keeps_is_numbers(client: FlaskClient, api_key: str, 
     assert told.status_code == 200
 
 
-def test_a_scan_can_t_be_deleted_and_expires_with_all_it_owns(
+def test_a_scan_expires_with_all_it_owns_if_nobody_deletes_it(
     app: Flask, client: FlaskClient, api_key: str, redis: Redis
 ) -> None:
     headers = {"X-API-Key": api_key}
     session = client.post("/v1/scan-session", headers=headers).json["session_id"]
-    for path in (f"/v1/scan-session/{session}", f"/api/v1/scan-session/{session}/vitals"):
-        assert client.delete(path, headers=headers).status_code in (404, 405)
     assert 3590 < redis.ttl(f"beam:{{{session}}}:scan") <= 3600
     redis.pexpire(f"beam:{{{session}}}:scan", 1)
     assert wait_until(lambda: mentions(redis, session) == {})

@@ -223,6 +223,7 @@ def test_every_line_of_the_table_is_of_something_that_was_there(traffic: Traffic
     absent = {row.text for row in rows() if not any(row.pattern.fullmatch(name) for name in traffic.seen)}
     assert absent <= {"rq:failed:beam-videos", "rq:wip:beam-videos", "rq:queue:beam-videos:intermediate"} | {
         "rq:queue:beam-videos",
+        *(f"rq:{kind}:beam-videos-long" for kind in ("queue", "wip", "finished", "failed")),
         "rq:execution:JOB:WORKER",
         "rq:executions:JOB",
         "rq:worker:WORKER:executions",

@@ -3,6 +3,7 @@
 import io
 import tracemalloc
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -49,8 +50,8 @@ def test_a_short_video_is_one_window_with_looks_before(reader):
 def test_a_long_video_is_read_in_windows_that_hold_what_the_whole_does(reader):
     data, shares = videos.looped(25), []
     whole = trace_of_video(io.BytesIO(data), reader)
-    options = {"length_s": 8.0, "apart_s": 6.0, "look_s": 3.0, "on_progress": shares.append}
-    found = list(windows_of_video(io.BytesIO(data), reader, **options))
+    cut = partial(windows_of_video, length_s=8.0, apart_s=6.0, look_s=3.0, on_progress=shares.append)
+    found = list(cut(io.BytesIO(data), reader))
     looks, windows = [w for w in found if w.is_look], [w for w in found if not w.is_look]
     assert [round(look.end_s) for look in looks] == [4, 8]  # as whole batches are read
     assert [window.start_s for window in windows] == starts_s(25.0, 8.0, 6.0)

@@ -154,8 +154,9 @@ class ScanSchema(Schema):
     status = fields.String(required=True, metadata={"enum": ["pending", "processing", "completed", "failed"]})
     session_id = fields.String(required=True, metadata={"example": _ID})
     progress = fields.Float(metadata={"minimum": 0, "maximum": 1, "description": "While processing."})
-    partial = fields.Nested(
+    so_far = fields.Nested(
         ScanVitalsSchema,
+        data_key="partial",
         metadata={"description": "While processing: vitals so far, from the first minute with a heart rate on."},
     )
     vitals = fields.Nested(ScanVitalsSchema, metadata={"description": "When completed."})

@@ -13,6 +13,7 @@ from rppg_core import measure
 from rppg_core.long_video import starts_s, windows_of_video
 from tests import videos
 from tests.beam_api.video_worker.test_worker import SESSION, begin, scan_parts, status, uploads, work
+from tests.processes import wait_until
 
 __all__ = ["begin", "scan_parts", "work"]  # fixtures
 
@@ -21,23 +22,29 @@ SHORT = partial(windows_of_video, length_s=12.0, apart_s=9.0, look_s=8.0)
 
 
 @pytest.fixture
-def seen(scan_parts, tmp_path):
-    """What a client sees of the session before each measurement, and an `analyse` that asks for it."""
-    log = tmp_path / "seen"
+def log(tmp_path):
+    """Where `seen` writes."""
+    return tmp_path / "seen"
+
+
+@pytest.fixture
+def seen(scan_parts, log):
+    """An `analyse` that notes what a client sees of the session before each measurement."""
 
     def analyse(trace):
         with log.open("a") as file:
             file.write(json.dumps(write_scan(Scan.of(scan_parts.scans.get(SESSION)))) + "\n")
         return measure(trace)
 
-    analyse.log = log
     return analyse
 
 
-def test_the_vitals_so_far_are_there_while_a_long_video_is_analysed(begin, work, scan_parts, seen, settings, redis):
+def test_the_vitals_so_far_are_there_while_a_long_video_is_analysed(
+    begin, work, scan_parts, seen, log, settings, redis
+):
     begin(videos.looped(SECONDS), series=True)
     work(seen, read=SHORT)
-    found = [json.loads(line) for line in seen.log.read_text().splitlines()]
+    found = [json.loads(line) for line in log.read_text().splitlines()]
     assert {scan["status"] for scan in found} == {"processing"}
     partials = [scan.get("partial") for scan in found]
     assert partials[0] is None  # this is the first look
@@ -62,7 +69,7 @@ def test_the_vitals_so_far_are_there_while_a_long_video_is_analysed(begin, work,
     assert uploads(settings) == []
 
 
-def test_a_video_without_a_pulse_at_first_is_looked_at_again(begin, work, scan_parts, seen):
+def test_a_video_without_a_pulse_at_first_is_looked_at_again(begin, work, scan_parts, seen, log):
     looks = []
 
     def analyse(trace):
@@ -72,7 +79,7 @@ def test_a_video_without_a_pulse_at_first_is_looked_at_again(begin, work, scan_p
 
     begin(videos.looped(SECONDS))
     work(analyse, read=partial(windows_of_video, length_s=25.0, apart_s=20.0, look_s=6.0))
-    found = [json.loads(line) for line in seen.log.read_text().splitlines()]
+    found = [json.loads(line) for line in log.read_text().splitlines()]
     assert ["partial" in scan for scan in found] == [False, False, True, True]
     assert status(scan_parts)[0] == "completed"
 
@@ -92,6 +99,29 @@ def test_the_limit_of_a_video_is_its_own(begin, scan_parts, redis):
     assert left_ms == pytest.approx(400_000, abs=5000)
     assert scan_parts.scans.claim(SESSION, 3)
     assert redis.hget(session_name(SESSION), "partial") is None
+
+
+def test_a_short_video_does_not_wait_for_a_long_one(begin, work, scan_parts, settings, tmp_path, redis):
+    other, begun = "sess_20261026123456_short", tmp_path / "begun"
+
+    def analyse(trace):
+        if begun.exists():
+            return measure(trace)
+        begun.touch()  # by the long one: now the short one comes
+        scan_parts.scans.create(other, key_id="key1", owner="o", created_at="", webhook_url="")
+        with scan_parts.spool.create(other) as (name, file):
+            file.write(videos.encoded())
+        assert scan_parts.scans.accept(other, name) == ("accepted", 0)
+        scan_parts.lifecycle.enqueue(other, 0)
+        wait_until(lambda: scan_parts.scans.get(other).status == "completed", 120)
+        (tmp_path / "order").write_text(scan_parts.scans.get(other).status + status(scan_parts)[0])
+        return measure(trace)
+
+    begin(limit_s=400.0)
+    work(analyse)
+    assert (tmp_path / "order").read_text() == "completedprocessing"
+    assert status(scan_parts) == ("completed", "")
+    assert uploads(settings) == []
 
 
 def test_a_short_video_has_the_usual_limits(begin, scan_parts):

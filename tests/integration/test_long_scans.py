@@ -1,0 +1,55 @@
+"""Scans that take a while, through `beam serve` and its worker: their vitals so far, and their end on request."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import videos
+from tests.integration.test_scanning import ScanService
+from tests.processes import running, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.conftest import Service
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def scans(start_service: Callable[..., Service], tmp_path_factory: pytest.TempPathFactory) -> ScanService:
+    return ScanService(start_service(tmp_path_factory.mktemp("long") / "data"))
+
+
+def test_vitals_of_the_first_minute_are_there_while_the_scan_goes_on(scans: ScanService) -> None:
+    session, seen = scans.begin(videos.a_while()), []
+    end_s = time.monotonic() + 120
+    while (found := scans.vitals(session))["status"] == "processing" and time.monotonic() < end_s:
+        seen.append(found)
+        time.sleep(0.02)
+    assert found["status"] == "completed", found
+    assert "partial" not in found
+    partials = [answer["partial"] for answer in seen if "partial" in answer]
+    assert partials
+    assert partials[0]["heart_rate"] == pytest.approx(videos.RATE_BPM, abs=2)
+    assert 60_000 <= partials[0]["duration_ms"] <= 64_000
+    assert found["vitals"]["duration_ms"] == pytest.approx(80_000, abs=200)
+    shown = [answer["progress"] for answer in seen]
+    assert shown == sorted(shown)
+    assert shown[-1] > 0.5
+
+
+def test_a_scan_under_way_ends_when_it_is_deleted(scans: ScanService) -> None:
+    worker = scans.worker()
+    session = scans.begin(videos.looped(60))
+    child = scans.child(worker, session)  # stopped in its tracks, as a decoder that hangs
+    assert scans.ask("DELETE", f"/v1/scan-session/{session}").status_code == 204
+    assert scans.spooled() == []
+    assert wait_until(lambda: not running(child), 20)
+    assert scans.ask("GET", f"/v1/scan-session/{session}/vitals").status_code == 404
+    assert scans.ask("DELETE", f"/v1/scan-session/{session}").status_code == 404
+    assert scans.end(scans.begin(videos.encoded()))["status"] == "completed"
+    assert scans.worker() == worker
