@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 import numpy as np
@@ -30,6 +30,18 @@ _KEPT = 90  # frames of a camera that wait to be measured; of more, the oldest a
 
 Frames = Iterator[tuple[int, NDArray[np.uint8]]]
 """Capture times in whole microseconds, and upright RGB pixels."""
+
+
+class Footage(Protocol):
+    """Frames with their times, and what is known of how they were compressed."""
+
+    def frames(self) -> Frames:
+        """Its frames."""
+        ...
+
+    def bits_a_pixel(self, frame_size: tuple[int, int], /) -> float | None:
+        """What its codec spent; None without one."""
+        ...
 
 
 class VideoFile:

@@ -48,7 +48,7 @@ def save_measured(file: Path, trace: Trace, vitals: Vitals, settings: Mapping[st
         raise click.ClickException(f"{file} can't be written: {error.strerror}.") from error
 
 
-def exact_vitals(vitals: Vitals) -> dict[str, float | str | dict[str, Any] | None]:
+def exact_vitals(vitals: Vitals) -> dict[str, Any]:
     """Vitals with their units in their names, unrounded, as they are kept for comparison."""
     values = {
         "heart_rate_bpm": vitals.heart_rate_bpm,

@@ -82,6 +82,7 @@ class Study:
     people: int
     without_reference: int
     unmatched: tuple[str, ...]
+    unusable: Mapping[str, str]
 
 
 def study(rows: Sequence[Row], references: References, *, resamples: int = 2000) -> Study:
@@ -112,6 +113,7 @@ def study(rows: Sequence[Row], references: References, *, resamples: int = 2000)
         people=len(people),
         without_reference=len(readable) - len(known),
         unmatched=references.unmatched,
+        unusable=references.unusable,
     )
 
 
