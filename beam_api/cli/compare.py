@@ -13,7 +13,7 @@ from rich.table import Table
 from beam_api.cli.common import json_option, print_json
 from beam_api.cli.in_process import measured
 from beam_api.cli.sources import TraceFile
-from beam_api.cli.traces import exact_vitals
+from beam_api.services.saved_traces import exact_vitals
 from rppg_core.errors import RppgError
 from rppg_core.quality.extractors import DEFAULT, extraction
 from rppg_core.trace.files import library_versions

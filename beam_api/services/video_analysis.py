@@ -10,6 +10,7 @@ import structlog
 from beam_api.exceptions import StoreUnavailable
 from beam_api.monitoring import counters
 from beam_api.services.course import course
+from beam_api.services.saved_traces import save_measured
 from beam_api.services.scan_result import ScanVitals, scan_vitals, why_no_pulse
 from rppg_core import trace_of_video
 from rppg_core.errors import InvalidTraces, InvalidVideo, NoFaceDetected, UnsupportedImage
@@ -51,9 +52,10 @@ class VideoAnalysis:
         *,
         analyse: Callable[[Trace], Vitals],
         limit: Callable[[float], None],
+        traces_dir: Path | None = None,
     ) -> None:
         self._scans, self._spool, self._lifecycle, self._reader = scans, spool, lifecycle, reader
-        self._analyse, self._limit = analyse, limit
+        self._analyse, self._limit, self._traces_dir = analyse, limit, traces_dir
 
     def attempt(self, session_id: str, number: int) -> None:
         """Make an attempt, unless another one has begun it or it is too late."""
@@ -87,6 +89,7 @@ class VideoAnalysis:
             with self._spool.open(upload) as file:
                 trace = self._trace(session_id, number, file)
             vitals = self._analyse(trace)
+            self._keep(session_id, trace, vitals)
             rates = course(trace, 1000 * float(trace.times_s[0])) if with_series else None
         except NoFaceDetected:
             return NO_FACE
@@ -123,6 +126,15 @@ class VideoAnalysis:
                 pass
 
         return trace_of_video(file, self._reader, on_progress=renew)
+
+    def _keep(self, session_id: str, trace: Trace, vitals: Vitals) -> None:
+        """Save the trace if the operator wants it. The scan doesn't depend on it."""
+        if self._traces_dir is None:
+            return
+        try:
+            save_measured(self._traces_dir / f"{session_id}.beam", trace, vitals, {})
+        except (OSError, InvalidTraces) as error:
+            structlog.get_logger().warning("a trace was not saved", session_id=session_id, reason=str(error))
 
     @staticmethod
     def _offer(step: Callable[[], None]) -> None:

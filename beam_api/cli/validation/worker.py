@@ -11,9 +11,10 @@ import click
 
 from beam_api.cli.in_process import measured, read_trace
 from beam_api.cli.sources import SHORTEST_S, Camera, TraceFile, VideoFile, open_source
-from beam_api.cli.traces import exact_vitals, save_measured
+from beam_api.cli.traces import save_measured
 from beam_api.cli.validation.pictures import MatlabVideo, PictureFolder
 from beam_api.cli.validation.table import failed_row, row_of
+from beam_api.services.saved_traces import exact_vitals
 from beam_api.web.schemas.measure import complete_data
 from beam_client import Beam
 from beam_client import BeamError as ClientError
