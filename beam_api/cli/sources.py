@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SHORTEST_S = 10.0
 DEFAULT_S = 30.0
+LONGEST_S = 300.0
+_SLACK_S = 5.0  # by which frames that are far apart may fill more than a window
 _KEPT = 90  # frames of a camera that wait to be measured; of more, the oldest are lost
 
 Frames = Iterator[tuple[int, NDArray[np.uint8]]]
@@ -113,8 +115,10 @@ class TraceFile:
             raise click.ClickException(f"{self.name} can't be read: {error.strerror}.") from error
 
     def trace(self, seconds: float | None = None) -> Trace:
-        """Its trace, or the first `seconds` of it. Raises ClickException if it holds none."""
+        """Its trace, or the first `seconds` of it. Raises ClickException if it holds none, or one that is too long."""
         trace = self.recording().trace
+        if seconds is None and trace.times_s[-1] - trace.times_s[0] > LONGEST_S + _SLACK_S:
+            raise click.ClickException(f"{self.name} lasts more than {LONGEST_S:.0f} s: say how much by --seconds.")
         return trace if seconds is None else trace.part(trace.times_s - trace.times_s[0] < seconds - 1e-3)
 
 
