@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,11 @@ VARIABLES = (
         "When the embedded Redis flushes to the disk: everysec may lose the last second in a crash, always nothing.",
     ),
     Variable("BEAM_SPOOL_URL", "spool in BEAM_DATA_DIR", "Where uploads wait: a folder, or s3://bucket/folder."),
+    Variable(
+        "BEAM_TRACES_DIR",
+        "unset",
+        "Folder in which the trace of each scan is kept, without any picture, until you delete it.",
+    ),
     Variable("BEAM_SESSION_TTL_S", "3600", "Seconds that a scan session lives after its last step."),
     Variable(
         "BEAM_SCAN_LIMIT_S",
@@ -115,6 +121,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     address_limit: int = 600
     address_keys: int = 100
+    traces_dir: Path | None = None
 
     def __post_init__(self) -> None:
         """Raise SettingsError for settings that don't go together."""
@@ -155,6 +162,7 @@ class Settings:
                 address_keys=env.int("BEAM_ADDRESS_KEYS", default=100, validate=validate.Range(0, 1_000_000)),
                 redis_fsync=env.str("BEAM_REDIS_FSYNC", default="everysec", validate=validate.OneOf(FSYNC)),
                 spool_url=env.str("BEAM_SPOOL_URL", default="") or None,
+                traces_dir=_folder(env.str("BEAM_TRACES_DIR", default="", validate=_folder)),
                 session_ttl_s=env.int("BEAM_SESSION_TTL_S", default=3600, validate=validate.Range(1, 30 * 24 * 3600)),
                 scan_limit_s=env.int("BEAM_SCAN_LIMIT_S", default=1200, validate=validate.Range(0, 24 * 3600)),
                 video_mb=env.int("BEAM_VIDEO_MB", default=100, validate=validate.Range(1, 4096)),
@@ -165,6 +173,15 @@ class Settings:
             )
         except EnvError as error:
             raise SettingsError(str(error)) from None
+
+
+def _folder(value: str) -> Path | None:
+    if not value:
+        return None
+    path = Path(value).expanduser().absolute()
+    if not path.is_dir() or not os.access(path, os.W_OK):
+        raise ValidationError("must be a folder that is there and can be written to")
+    return path
 
 
 def _redis_url(value: str) -> None:

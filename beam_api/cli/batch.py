@@ -14,8 +14,10 @@ from rich.text import Text
 
 from beam_api.cli.common import failures_as_messages, read_settings
 from beam_api.cli.validation.inputs import find_files
+from beam_api.cli.validation.known import recordings_of, references_of
+from beam_api.cli.validation.layouts import LAYOUTS
 from beam_api.cli.validation.pool import Stop, run_each, single_threaded
-from beam_api.cli.validation.references import References, match, read_references
+from beam_api.cli.validation.references import References
 from beam_api.cli.validation.report import render_report, write_report
 from beam_api.cli.validation.results import PARQUET, Results, require_parquet
 from beam_api.cli.validation.table import FAILED
@@ -64,10 +66,16 @@ class _Todo:
 )
 @click.option(
     "--reference",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="CSV",
-    help="Compare with these values: a row a file, with its columns file, heart_rate, rmssd, respiration_rate, person. "
-    "Other columns, such as skin, device or light, are groups, by which every table is split.",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="CSV|FOLDER",
+    help="Compare with these values: a row a file, with columns file, heart_rate, rmssd, respiration_rate, person, or "
+    "series for a file of rates or a PPG or ECG. Other columns, such as skin or light, are groups, by which each table "
+    "is split. Or a folder with a series of the name of each recording.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice([*LAYOUTS]),
+    help="PATHs are folders of a data set with this layout: its recordings, references and groups are found there.",
 )
 @click.option(
     "--report",
@@ -87,6 +95,7 @@ def batch(
     method: str,
     traces: Path | None,
     reference: Path | None,
+    layout: str | None,
     report: Path | None,
     url: str | None,
     key: str | None,
@@ -98,12 +107,19 @@ def batch(
     """
     if url and (not key or traces or method != DEFAULT):
         raise click.UsageError("--url needs --key, or BEAM_API_KEY, and has no --save-traces and no --method.")
+    if layout and reference:
+        raise click.UsageError("--layout brings its own references: omit --reference.")
     if out.suffix.lower() not in (".csv", PARQUET):
         raise click.UsageError(f"{out} ends in neither .csv nor {PARQUET}.")
     if out.suffix.lower() == PARQUET:
         require_parquet()
-    files = find_files(paths)
-    references = _references(reference, files)
+    if layout:
+        files, references = recordings_of(layout, paths, seconds)
+    else:
+        files = find_files(paths)
+        references = references_of(reference, [*map(str, files)], seconds) if reference else References({})
+    for name, problem in references.unusable.items():
+        click.echo(f"The reference {name} can't be used: {problem}.", err=True)
     try:
         extraction(method)
         with failures_as_messages():
@@ -122,22 +138,10 @@ def batch(
     if report:
         chosen = {str(file) for file in files}
         rows = [row for name, row in results.rows.items() if name in chosen]
-        how = {"settings": settings.label, "reference": str(reference or "none"), "table": str(out)}
+        how = {"settings": settings.label, "reference": str(reference or layout or "none"), "table": str(out)}
         write_report(report, render_report(rows, references, how))
         click.echo(f"{report}: the report.")
     _say_what_there_is(results, len(files), stopped=stopped)
-
-
-def _references(path: Path | None, files: Sequence[Path]) -> References:
-    """The references of the files. Raises ClickException if none of them is of any file."""
-    if path is None:
-        return References({})
-    found = match(read_references(path), map(str, files), path.parent)
-    if not found.by_file:
-        raise click.ClickException(
-            f"{path} names none of the files, but {', '.join(found.unmatched[:3]) or 'nothing'}."
-        )
-    return found
 
 
 def _refuse_other_settings(results: Results, settings: Settings) -> None:
@@ -170,9 +174,9 @@ class _Rate(ProgressColumn):
 def _measure(todo: _Todo) -> bool:
     """Measure, and return whether Ctrl-C ended it before all was done."""
     stop, console = Stop(), Console(stderr=True)
-    columns = (TextColumn("Measuring"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    bar = Progress(*columns, TextColumn("{task.fields[failed]} failed"), console=console)
-    bar.columns[4].elapsed_when_finished = True  # type: ignore[attr-defined]
+    columns = (TextColumn("Measuring"), BarColumn(), MofNCompleteColumn(), _Rate())
+    left = TimeRemainingColumn(elapsed_when_finished=True)
+    bar = Progress(*columns, left, TextColumn("{task.fields[failed]} failed"), console=console)
 
     def announce() -> None:
         console.print("Finishing the files in hand. Ctrl-C again stops at once.")

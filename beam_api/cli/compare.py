@@ -13,7 +13,7 @@ from rich.table import Table
 from beam_api.cli.common import json_option, print_json
 from beam_api.cli.in_process import measured
 from beam_api.cli.sources import TraceFile
-from beam_api.cli.traces import exact_vitals
+from beam_api.services.saved_traces import exact_vitals
 from rppg_core.errors import RppgError
 from rppg_core.quality.extractors import DEFAULT, extraction
 from rppg_core.trace.files import library_versions
@@ -65,11 +65,11 @@ def compare(files: tuple[Path, ...], *, method: str | None, as_json: bool) -> No
 
 def _compared(file: Path, method: str | None) -> dict[str, Any]:
     """What is found now and what was found then. Raises ClickException and UnknownExtractor."""
-    recording = TraceFile(file).recording()
-    about = recording.about
+    source = TraceFile(file)
+    about = source.recording().about
     before, settings = _mapping(about.get("vitals")), _mapping(about.get("settings"))
     used = method or str(settings.get("method", DEFAULT))
-    now = exact_vitals(measured(recording.trace, extraction(used)))
+    now = exact_vitals(measured(source.trace(), extraction(used)))
     then = {name: before.get(name) for name, _ in _VITALS}
     differs = [name for name, _ in _VITALS if before and now[name] != then[name]]
     return {

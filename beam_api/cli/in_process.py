@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from beam_api.cli.sources import Camera, Frames, VideoFile
+    from beam_api.cli.sources import Camera, Footage, Frames, VideoFile
     from rppg_core.results import Vitals
     from rppg_core.trace.traces import Trace
 
@@ -59,7 +59,7 @@ def measure_here(
 
 
 def read_trace(
-    source: VideoFile | Camera,
+    source: Footage,
     window_s: float,
     reader: FaceReader,
     *,

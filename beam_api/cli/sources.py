@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 import numpy as np
@@ -26,10 +26,24 @@ if TYPE_CHECKING:
 
 SHORTEST_S = 10.0
 DEFAULT_S = 30.0
+LONGEST_S = 300.0
+_SLACK_S = 5.0  # by which frames that are far apart may fill more than a window
 _KEPT = 90  # frames of a camera that wait to be measured; of more, the oldest are lost
 
 Frames = Iterator[tuple[int, NDArray[np.uint8]]]
 """Capture times in whole microseconds, and upright RGB pixels."""
+
+
+class Footage(Protocol):
+    """Frames with their times, and what is known of how they were compressed."""
+
+    def frames(self) -> Frames:
+        """Its frames."""
+        ...
+
+    def bits_a_pixel(self, frame_size: tuple[int, int], /) -> float | None:
+        """What its codec spent; None without one."""
+        ...
 
 
 class VideoFile:
@@ -101,8 +115,10 @@ class TraceFile:
             raise click.ClickException(f"{self.name} can't be read: {error.strerror}.") from error
 
     def trace(self, seconds: float | None = None) -> Trace:
-        """Its trace, or the first `seconds` of it. Raises ClickException if it holds none."""
+        """Its trace, or the first `seconds` of it. Raises ClickException if it holds none, or one that is too long."""
         trace = self.recording().trace
+        if seconds is None and trace.times_s[-1] - trace.times_s[0] > LONGEST_S + _SLACK_S:
+            raise click.ClickException(f"{self.name} lasts more than {LONGEST_S:.0f} s: say how much by --seconds.")
         return trace if seconds is None else trace.part(trace.times_s - trace.times_s[0] < seconds - 1e-3)
 
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from beam_api.web.schemas.measure import measurement_meta
-from rppg_core.results import VITALS
-from rppg_core.trace.files import SUFFIX, save_trace
+from beam_api.services import saved_traces
+from rppg_core.trace.files import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,29 +40,7 @@ save_trace_option = click.option(
 
 def save_measured(file: Path, trace: Trace, vitals: Vitals, settings: Mapping[str, Any]) -> None:
     """Save a trace with the vitals that this version found in it. Raises ClickException if it can't be written."""
-    about = {"algorithm": measurement_meta()["algorithm"], "settings": dict(settings), "vitals": exact_vitals(vitals)}
     try:
-        save_trace(file, trace, about=about)
+        saved_traces.save_measured(file, trace, vitals, settings)
     except OSError as error:
         raise click.ClickException(f"{file} can't be written: {error.strerror}.") from error
-
-
-def exact_vitals(vitals: Vitals) -> dict[str, float | str | dict[str, Any] | None]:
-    """Vitals with their units in their names, unrounded, as they are kept for comparison."""
-    values = {
-        "heart_rate_bpm": vitals.heart_rate_bpm,
-        "rmssd_ms": vitals.rmssd_ms,
-        "sdnn_ms": vitals.sdnn_ms,
-        "respiration_rate_bpm": vitals.respiration_rate_bpm,
-        "stress_index": vitals.stress_index,
-        "spo2_percent": vitals.spo2_percent,
-        "confidence": vitals.confidence,
-        "snr_db": vitals.quality.snr_db,
-    }
-    return {
-        **{name: None if value is None else float(value) for name, value in values.items()},
-        "quality": {name: float(getattr(vitals.quality, name)) for name in VITALS},
-        "interval": {name: [float(low), float(high)] for name, (low, high) in vitals.interval.items()},
-        "withheld": dict(vitals.withheld),
-        "guidance": list(vitals.guidance),
-    }

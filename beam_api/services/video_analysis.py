@@ -10,6 +10,7 @@ import structlog
 from beam_api.exceptions import StoreUnavailable
 from beam_api.monitoring import counters
 from beam_api.services.course import rates
+from beam_api.services.saved_traces import save_measured
 from beam_api.services.scan_result import ScanVitals, scan_vitals
 from rppg_core.errors import InvalidTraces, InvalidVideo, NoFaceDetected, UnsupportedImage
 from rppg_core.long_video import Window, windows_of_video
@@ -45,7 +46,7 @@ class _Attempt:
 
     def __init__(self, scans: ScanStore, session_id: str, number: int, *, with_series: bool) -> None:
         self.with_series, self.has_shown = with_series, False
-        self._scans, self._session_id, self._number = scans, session_id, number
+        self._scans, self.session_id, self._number = scans, session_id, number
         self._started, self._renewed, self._share = time.perf_counter(), time.monotonic(), 0.0
 
     def renew(self, share: float) -> None:
@@ -68,7 +69,7 @@ class _Attempt:
 
     def _say(self, partial: bytes) -> None:
         try:
-            if not self._scans.renew(self._session_id, self._number, _SHARE_OF_FRAMES * self._share, partial):
+            if not self._scans.renew(self.session_id, self._number, _SHARE_OF_FRAMES * self._share, partial):
                 raise _Abandoned
         except StoreUnavailable:  # the worker holds the lease too; progress can wait
             pass
@@ -90,9 +91,10 @@ class VideoAnalysis:
         analyse: Callable[[Trace], Vitals],
         limit: Callable[[float], None],
         read: Callable[..., Iterable[Window]] = windows_of_video,
+        traces_dir: Path | None = None,
     ) -> None:
         self._scans, self._spool, self._lifecycle, self._reader = scans, spool, lifecycle, reader
-        self._analyse, self._limit, self._read = analyse, limit, read
+        self._analyse, self._limit, self._read, self._traces_dir = analyse, limit, read, traces_dir
 
     def attempt(self, session_id: str, number: int) -> None:
         """Make an attempt, unless another one has begun it or it is too late."""
@@ -149,9 +151,20 @@ class VideoAnalysis:
                 attempt.show([*found, measured])
             if not window.is_look:
                 found.append(measured)
+                self._keep(attempt, len(found), window.trace, vitals)
         if not found:
             raise NoFaceDetected
         return found
+
+    def _keep(self, attempt: _Attempt, number: int, trace: Trace, vitals: Vitals) -> None:
+        """Save the trace of a window if the operator wants it. The scan doesn't depend on it."""
+        if self._traces_dir is None:
+            return
+        name = f"{attempt.session_id}-{number}.beam" if number > 1 else f"{attempt.session_id}.beam"
+        try:
+            save_measured(self._traces_dir / name, trace, vitals, {})
+        except (OSError, InvalidTraces) as error:
+            structlog.get_logger().warning("a trace was not saved", session_id=attempt.session_id, reason=str(error))
 
     @staticmethod
     def _offer(step: Callable[[], None]) -> None:

@@ -221,4 +221,12 @@ def _analysing(settings: Settings, parts: ScanParts) -> VideoAnalysis:
 
     cv2.setNumThreads(1)
     reader = FaceReader(settings.landmarks)
-    return VideoAnalysis(parts.scans, parts.spool, parts.lifecycle, reader, analyse=measure, limit=limit_process)
+    return VideoAnalysis(
+        parts.scans,
+        parts.spool,
+        parts.lifecycle,
+        reader,
+        analyse=measure,
+        limit=limit_process,
+        traces_dir=settings.traces_dir,
+    )

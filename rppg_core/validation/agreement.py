@@ -258,5 +258,6 @@ def _columns(measured: ArrayLike, reference: ArrayLike, low: ArrayLike | None, h
 
 
 def _finite(values: ArrayLike) -> NDArray[np.float64]:
-    given = np.asarray(values, float)
-    return given[np.isfinite(given)]
+    given: NDArray[np.float64] = np.asarray(values, float)
+    kept: NDArray[np.float64] = given[np.isfinite(given)]
+    return kept

@@ -44,6 +44,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_table():
         ("BEAM_REDIS_URL", "redis+sentinel://user:hunter2@one,two"),
         ("BEAM_REDIS_URL", "redis+cluster://user:hunter2@one:hunter2"),
         ("BEAM_SESSION_TTL_S", "0"),
+        ("BEAM_TRACES_DIR", "/no/such/hunter2"),
         ("BEAM_WEBHOOK_ALLOW", "10.0.0.0/99"),
     ],
 )
@@ -78,6 +79,7 @@ def test_variables_are_read(monkeypatch, tmp_path):
         "BEAM_CORS_ORIGINS": "https://app.example.com",
         "BEAM_ADDRESS_LIMIT": "50",
         "BEAM_ADDRESS_KEYS": "0",
+        "BEAM_TRACES_DIR": str(tmp_path),
     }
     assert set(values) == {v.name for v in VARIABLES}
     for name, value in values.items():
@@ -97,6 +99,7 @@ def test_variables_are_read(monkeypatch, tmp_path):
         cors_origins=("https://app.example.com",),
         address_limit=50,
         address_keys=0,
+        traces_dir=tmp_path,
     )
     for secret in ("secret", "redis.example", "queue.example", "bucket"):  # these URLs may hold passwords
         assert secret not in repr(settings)

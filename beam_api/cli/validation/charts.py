@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from beam_api.cli.validation.study import Group, VitalFigures
-    from rppg_core.validation import ReliabilityBin
+    from rppg_core.validation import Estimate, ReliabilityBin
 
 _WIDTH, _HEIGHT = 460, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 14, 44
@@ -156,40 +156,48 @@ def reliability_chart(bins: Sequence[ReliabilityBin], title: str, stated: str) -
     return axes.svg()
 
 
+_GROUP_LEFT, _GROUP_TOP, _GROUP_STEP = 170, 10, 24
+
+
 def error_by_group(groups: Sequence[Group], unit: str, title: str) -> Markup:
     """The mean absolute error of each group with its confidence interval."""
-    shown = [group for group in groups if math.isfinite(group.agreement.figures["mean_absolute_error"].value)]
+    errors = [(group, group.agreement.figures["mean_absolute_error"]) for group in groups]
+    shown = [(group, error) for group, error in errors if math.isfinite(error.value)]
     if not shown:
         return Markup()
-    errors = [group.agreement.figures["mean_absolute_error"] for group in shown]
-    most = max(max(e.value, e.high if math.isfinite(e.high) else 0) for e in errors) * 1.1 or 1.0
-    step, left, top = 24, 170, 10
-    bottom = top + step * len(shown)
-    scale = (_WIDTH - left - 60) / most
+    most = 1.1 * max(np.nanmax([error.value, error.high]) for _, error in shown) or 1.0
+    bottom = _GROUP_TOP + _GROUP_STEP * len(shown)
+    scale = (_WIDTH - _GROUP_LEFT - 60) / most
     parts = []
     for value in ticks(0, most, 5):
-        at = left + value * scale
-        parts.append(Markup('<line class="grid" x1="{0:.1f}" y1="{1}" x2="{0:.1f}" y2="{2}"/>').format(at, top, bottom))
+        at = _GROUP_LEFT + value * scale
+        line = Markup('<line class="grid" x1="{0:.1f}" y1="{1}" x2="{0:.1f}" y2="{2}"/>')
+        parts.append(line.format(at, _GROUP_TOP, bottom))
         parts.append(Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{:g}</text>').format(at, bottom + 16, value))
-    for number, (group, error) in enumerate(zip(shown, errors, strict=True)):
-        middle = top + step * (number + 0.5)
-        words = f"{group.column}: {group.value}"
-        parts.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(left - 8, middle + 4, words[:26]))
-        if math.isfinite(error.low):
-            ends = left + error.low * scale, left + error.high * scale, middle
-            parts.append(Markup('<line class="range" x1="{0:.1f}" y1="{2}" x2="{1:.1f}" y2="{2}"/>').format(*ends))
-        parts.append(
-            Markup('<circle class="dot solid" cx="{:.1f}" cy="{}" r="4.5"/>').format(left + error.value * scale, middle)
-        )
-        parts.append(
-            Markup('<text x="{}" y="{}" text-anchor="end">n = {}</text>').format(
-                _WIDTH - 4, middle + 4, group.agreement.returned
-            )
-        )
+    for number, (group, error) in enumerate(shown):
+        parts.append(_group_line(group, error, _GROUP_TOP + _GROUP_STEP * (number + 0.5), scale))
     label = Markup('<text x="{}" y="{}" text-anchor="middle">mean absolute error{}</text>').format(
-        (left + _WIDTH) / 2 - 30, bottom + 34, f", {unit}" if unit else ""
+        (_GROUP_LEFT + _WIDTH) / 2 - 30, bottom + 34, f", {unit}" if unit else ""
     )
     return _captioned(_WIDTH, bottom + 40, title, [*parts, label])
+
+
+def _group_line(group: Group, error: Estimate, down: float, scale: float) -> Markup:
+    """A group's name, interval, mean error and number of values."""
+    name = Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(
+        _GROUP_LEFT - 8, down + 4, f"{group.column}: {group.value}"[:26]
+    )
+    interval = Markup()
+    if math.isfinite(error.low):
+        ends = _GROUP_LEFT + error.low * scale, _GROUP_LEFT + error.high * scale
+        interval = Markup('<line class="range" x1="{0:.1f}" y1="{2}" x2="{1:.1f}" y2="{2}"/>').format(*ends, down)
+    dot = Markup('<circle class="dot solid" cx="{:.1f}" cy="{}" r="4.5"/>').format(
+        _GROUP_LEFT + error.value * scale, down
+    )
+    count = Markup('<text x="{}" y="{}" text-anchor="end">n = {}</text>').format(
+        _WIDTH - 4, down + 4, group.agreement.returned
+    )
+    return Markup().join([name, interval, dot, count])
 
 
 def pulse_line(wave: NDArray[np.float64]) -> Markup:

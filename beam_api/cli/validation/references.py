@@ -47,10 +47,11 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """References by the files as the results name them, and those that belong to no result."""
+    """References by the files as the results name them, and what could not be used of them."""
 
     by_file: Mapping[str, Reference]
     unmatched: tuple[str, ...] = ()
+    unusable: Mapping[str, str] = field(default_factory=dict)  # series -> why nothing can be taken from it
 
 
 def read_references(path: Path) -> list[Reference]:
@@ -93,8 +94,8 @@ def match(references: Iterable[Reference], files: Iterable[str], folder: Path) -
     unmatched = []
     for reference in references:
         named = PurePath(reference.file.replace("\\", "/"))
-        file = exact.get((folder / named).resolve()) or exact.get(Path(named).resolve())
-        fitting = [file] if file else endings.get(tuple(p for p in named.parts if p not in (".", "..")), [])
+        beside = exact.get((folder / named).resolve()) or exact.get(Path(named).resolve())
+        fitting = [beside] if beside else endings.get(tuple(p for p in named.parts if p not in (".", "..")), [])
         if len(fitting) > 1:
             raise click.ClickException(f"The reference {reference.file} fits {fitting[0]} and {fitting[1]}.")
         if not fitting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from beam_api.cli.validation import charts
-from beam_api.cli.validation.study import VITALS, study
+from beam_api.cli.validation.study import CONFIDENCE_EDGES, VITALS, study
 from beam_api.cli.validation.table import unpack_pulse
 from beam_api.web.schemas.measure import measurement_meta
 from rppg_core.trace.files import library_versions
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from beam_api.cli.validation.references import Reference, References
     from beam_api.cli.validation.study import VitalFigures
-    from rppg_core.validation import Agreement, Estimate
+    from rppg_core.validation import Agreement, Estimate, ReliabilityBin
 
 TEMPLATE = "report.html"
 HEADS = ("recordings", "returned", "MAE", "RMSE", "bias", "limits of agreement", "r", "ranges that hold it")
@@ -41,6 +42,7 @@ def render_report(
         study=found,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         heads=HEADS,
+        bands=[f"{low:g} to {high:g}" for low, high in pairwise(CONFIDENCE_EDGES)],
         overall=[(figures.vital, table_row(figures.agreement)) for figures in found.vitals],
         sections=[_section(figures) for figures in found.vitals],
         returned=[
@@ -102,19 +104,30 @@ def _section(figures: VitalFigures) -> dict[str, Any]:
             if chart
         ],
         "confidence": [
-            (
-                f"{part.low:g} to {part.high:g}",
-                part.count,
-                _number(part.mean_absolute_error, ".2f"),
-                _percent(part.right),
-            )
-            for part in figures.by_confidence
-        ],
+            ("all", _by_confidence(figures.by_confidence)),
+            *((f"{g.column}: {g.value}", _by_confidence(g.by_confidence)) for g in figures.groups),
+        ]
+        if vital.tolerance
+        else [],
         "groups": [
             (column, [(g.value, table_row(g.agreement)) for g in figures.groups if g.column == column])
             for column in columns
         ],
     }
+
+
+def _by_confidence(bins: Sequence[ReliabilityBin]) -> list[Markup | str]:
+    """In each band: the mean absolute error, the share within tolerance, and the number of recordings."""
+    found = {part.low: part for part in bins}
+    cells: list[Markup | str] = []
+    for low in CONFIDENCE_EDGES[:-1]:
+        part = found.get(low)
+        if part is None:
+            cells.append(_NOTHING)
+            continue
+        words = _number(part.mean_absolute_error, ".2f"), _percent(part.right), part.count
+        cells.append(Markup("{} <small>{} within, n = {}</small>").format(*words))
+    return cells
 
 
 def _worst_row(row: Mapping[str, Any], reference: Reference | None) -> dict[str, Any]:

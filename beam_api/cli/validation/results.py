@@ -58,8 +58,11 @@ class Results:
     def add(self, row: Mapping[str, Any]) -> None:
         """Append a row, at once."""
         self.rows[row["file"]] = _typed({name: str(_written(row.get(name))) for name in COLUMNS})
-        with self._csv.open("a", newline="", encoding="utf-8") as file:
-            file.write(_line(row))
+        try:
+            with self._csv.open("a", newline="", encoding="utf-8") as file:
+                file.write(_line(row))
+        except OSError as error:
+            raise click.ClickException(f"{self._csv} can't be written: {error.strerror}.") from error
 
     def finish(self) -> None:
         """Put the rows in the order of their files, and write the Parquet file if that is wanted."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from beam_api.cli.validation.references import Reference, References
 
 Row = dict[str, Any]
-_CONFIDENCE_EDGES = (0.0, 0.3, 0.5, 0.7, 0.9, 1.0)
+CONFIDENCE_EDGES = (0.0, 0.3, 0.5, 0.7, 0.9, 1.0)
 WORST = 10
 
 
@@ -51,6 +51,7 @@ class Group:
     column: str
     value: str
     agreement: Agreement
+    by_confidence: tuple[ReliabilityBin, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +83,7 @@ class Study:
     people: int
     without_reference: int
     unmatched: tuple[str, ...]
+    unusable: Mapping[str, str]
 
 
 def study(rows: Sequence[Row], references: References, *, resamples: int = 2000) -> Study:
@@ -112,6 +114,7 @@ def study(rows: Sequence[Row], references: References, *, resamples: int = 2000)
         people=len(people),
         without_reference=len(readable) - len(known),
         unmatched=references.unmatched,
+        unusable=references.unusable,
     )
 
 
@@ -124,8 +127,6 @@ def _figures(vital: Vital, known: Sequence[Row], references: References, resampl
     error = measured - truth
     right, of_returned = (np.nan, np.nan) if vital.tolerance is None else within_tolerance(error, vital.tolerance)
     quality = _numbers([row.get(f"quality_{vital.name}") or 0.0 for row in rows])
-    confidence = _numbers([row["confidence"] or 0.0 for row in rows])
-    tolerance = vital.tolerance
     return VitalFigures(
         vital,
         measured,
@@ -134,9 +135,19 @@ def _figures(vital: Vital, known: Sequence[Row], references: References, resampl
         tuple(_groups(vital, rows, references, resamples)),
         right,
         of_returned,
-        () if tolerance is None else tuple(reliability(quality, error, tolerance)),
-        () if tolerance is None else tuple(reliability(confidence, error, tolerance, _CONFIDENCE_EDGES)),
+        () if vital.tolerance is None else tuple(reliability(quality, error, vital.tolerance)),
+        _by_confidence(vital, rows, references),
     )
+
+
+def _by_confidence(vital: Vital, rows: Sequence[Row], references: References) -> tuple[ReliabilityBin, ...]:
+    """Errors of a vital in bands of the confidence of its recording."""
+    if vital.tolerance is None:
+        return ()
+    truth = np.array([references.by_file[row["file"]].values[vital.column] for row in rows], float)
+    error = _numbers([row[vital.column] for row in rows]) - truth
+    confidence = _numbers([row["confidence"] or 0.0 for row in rows])
+    return tuple(reliability(confidence, error, vital.tolerance, CONFIDENCE_EDGES))
 
 
 def _agreement(vital: Vital, rows: Sequence[Row], references: References, resamples: int) -> Agreement:
@@ -156,7 +167,7 @@ def _groups(vital: Vital, rows: Sequence[Row], references: References, resamples
         for column, value in references.by_file[row["file"]].groups.items():
             found.setdefault((column, value), []).append(row)
     return [
-        Group(column, value, _agreement(vital, part, references, resamples))
+        Group(column, value, _agreement(vital, part, references, resamples), _by_confidence(vital, part, references))
         for (column, value), part in sorted(found.items(), key=lambda item: (item[0][0], _natural(item[0][1])))
     ]
 

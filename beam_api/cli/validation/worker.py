@@ -10,9 +10,11 @@ from typing import Any
 import click
 
 from beam_api.cli.in_process import measured, read_trace
-from beam_api.cli.sources import SHORTEST_S, TraceFile, VideoFile, open_source
-from beam_api.cli.traces import exact_vitals, save_measured
+from beam_api.cli.sources import SHORTEST_S, Camera, TraceFile, VideoFile, open_source
+from beam_api.cli.traces import save_measured
+from beam_api.cli.validation.pictures import MatlabVideo, PictureFolder
 from beam_api.cli.validation.table import failed_row, row_of
+from beam_api.services.saved_traces import exact_vitals
 from beam_api.web.schemas.measure import complete_data
 from beam_client import Beam
 from beam_client import BeamError as ClientError
@@ -89,10 +91,10 @@ def _complete(row: Row, task: Task, settings: Settings) -> Row:
 
 def _here(task: Task) -> Row:
     settings = _Prepared.settings
-    source = open_source(task.file)
+    source = _opened(Path(task.file))
     if isinstance(source, TraceFile):
         trace = source.trace(settings.seconds)
-    elif isinstance(source, VideoFile):
+    elif not isinstance(source, Camera):
         _Prepared.reader = _Prepared.reader or FaceReader(settings.landmarks)
         trace = read_trace(source, min(max(source.duration_s, SHORTEST_S), settings.seconds), _Prepared.reader)
     else:
@@ -104,10 +106,15 @@ def _here(task: Task) -> Row:
     return row_of(complete_data(vitals, trace), exact_vitals(vitals)) | {"trace": task.trace}
 
 
+def _opened(path: Path) -> VideoFile | Camera | TraceFile | PictureFolder | MatlabVideo:
+    if path.is_dir():
+        return PictureFolder(path)
+    return MatlabVideo(path) if path.suffix.lower() == ".mat" else open_source(str(path))
+
+
 def _by_service(task: Task, url: str, key: str) -> Row:
-    source = open_source(task.file)
-    if isinstance(source, TraceFile):
-        return failed_row("NOT_SENT", "A saved trace is measured in this process only.")
+    if not isinstance(_opened(Path(task.file)), VideoFile):
+        return failed_row("NOT_SENT", "Only videos are sent to a service; anything else is measured without --url.")
     with Beam(url, key) as client:
         result = client.measure(task.file, duration_ms=round(1000 * _Prepared.settings.seconds), include_raw=True)
     return row_of(result.data)

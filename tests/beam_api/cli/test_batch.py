@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import os
 import signal
@@ -140,6 +141,29 @@ def test_a_table_that_is_none_is_refused(clips: Path, tmp_path: Path) -> None:
     result = beam("batch", clips / "broken.mp4", "--out", tmp_path / "r.csv", "--resume")
     assert result.exit_code == 1
     assert "no table of results" in result.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="needs the extra `validation`: pyarrow")
+def test_a_parquet_file_holds_the_same_and_is_continued(clips: Path, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    out = tmp_path / "r.parquet"
+    assert beam("batch", clips / "broken.mp4", "--out", out, "--jobs", 1).exit_code == 0
+    assert beam("batch", clips / "broken.mp4", clips / "a.mp4", "--out", out, "--jobs", 1, "--resume").exit_code == 0
+    measured, broken = parquet.read_table(out).to_pylist()
+    assert broken["reason"] == "INVALID_VIDEO"
+    assert broken["heart_rate_bpm"] is None
+    assert measured["heart_rate_bpm"] == pytest.approx(videos.RATE_BPM, abs=2)
+    assert [path.name for path in tmp_path.glob("*r.*")] == ["r.parquet"]
+
+
+def test_a_service_that_is_down_is_the_reason_of_each_row(clips: Path, tmp_path: Path) -> None:
+    service = ("--url", "http://127.0.0.1:9", "--key", "k")
+    out = tmp_path / "r.csv"
+    assert beam("batch", clips / "a.mp4", clips / "broken.mp4", "--out", out, "--jobs", 1, *service).exit_code == 0
+    rows = table(out)
+    assert {row["status"] for row in rows.values()} == {"failed"}
+    assert "can't be reached" in rows["a.mp4"]["message"]
 
 
 @pytest.mark.integration

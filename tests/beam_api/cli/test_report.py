@@ -119,6 +119,11 @@ def test_the_page_shows_them_and_every_group() -> None:
     assert rows["Heart rate, bpm"][3].startswith("2.00")
     assert rows["dark"][3].startswith("1.67")
     assert rows["<b>light"][1].startswith("3 (3 people)")
+    bands = {row[0].strip(): row[1:] for row in shown.rows if len(row) == 6}
+    assert bands["confidence"][-1].strip() == "0.9 to 1"
+    assert bands["all"][-1].strip() == "2.00 50.0 % within, n = 4"
+    assert bands["skin: dark"][-1].startswith("1.67 66.7 % within, n = 3 ")
+    assert bands["skin: dark"][0].strip() == "–"
 
 
 def test_it_is_one_file_without_scripts_and_names_are_text() -> None:

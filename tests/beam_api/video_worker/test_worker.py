@@ -17,7 +17,7 @@ from beam_api.store.scans import session_name
 from beam_api.video_worker import jobs, worker
 from beam_api.video_worker.worker import VideoWorker, limit_process
 from beam_api.wiring import ScanParts
-from rppg_core import measure
+from rppg_core import load_trace, measure
 from tests import videos
 from tests.processes import running
 
@@ -97,6 +97,23 @@ def test_a_video_is_measured_and_deleted(begin, work, scan_parts, settings, redi
     assert "series" not in json.loads(record.vitals)
     assert uploads(settings) == []
     assert redis.zcard("beam:scans:open") == 0
+
+
+def test_a_trace_is_kept_only_where_the_operator_wants_it(begin, work, scan_parts, tmp_path):
+    begin()
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    work(traces_dir=folder)
+    [file] = folder.iterdir()
+    assert (file.name, file.stat().st_mode & 0o777) == (f"{SESSION}.beam", 0o600)
+    vitals = json.loads(scan_parts.scans.get(SESSION).vitals)
+    assert measure(load_trace(file).trace).heart_rate_bpm == pytest.approx(vitals["heart_rate"], abs=0.06)
+
+
+def test_a_scan_does_not_depend_on_its_trace_being_kept(begin, work, scan_parts, tmp_path):
+    begin()
+    work(traces_dir=tmp_path / "gone")
+    assert status(scan_parts)[0] == "completed"
 
 
 def test_the_course_of_the_rates_is_measured_if_it_was_asked_for(begin, work, scan_parts):
