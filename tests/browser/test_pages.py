@@ -12,7 +12,7 @@ from tests.images import jpeg, still_face
 pytestmark = pytest.mark.browser
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-PAGES = ("/", "/keys", "/docs", "/playground")
+PAGES = ("/", "/keys", "/docs", "/playground", "/accuracy", "/privacy")
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "has_touch": True}
 DARK = {"color_scheme": "dark"}
 LUMINANCE = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)"
