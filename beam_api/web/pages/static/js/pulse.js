@@ -45,8 +45,11 @@ export function drawPulse(canvas, { values, fs, from = 0, span, until = Infinity
   context.stroke();
   context.fillStyle = colours.beat;
   for (const beat of beats) {
-    const index = Math.round(beat * fs);
-    if (index >= first && index <= last) dot(context, x(index), y(index), 2.6 * ratio);
+    const before = Math.floor(beat * fs);
+    if (before < first || before >= last) continue;
+    const share = beat * fs - before;
+    const height = y(before) + share * (y(before + 1) - y(before));
+    dot(context, x(beat * fs), height, 2.6 * ratio);
   }
   if (pen) {
     context.fillStyle = colours.pulse;
