@@ -12,9 +12,11 @@ from tests.images import jpeg, still_face
 pytestmark = pytest.mark.browser
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-PAGES = ("/", "/keys", "/docs", "/playground")
+PAGES = ("/", "/keys", "/docs", "/playground", "/accuracy", "/privacy")
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "has_touch": True}
 DARK = {"color_scheme": "dark"}
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+STILL = {"reduced_motion": "reduce"}
 LUMINANCE = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)"
 
 
@@ -35,7 +37,7 @@ def serious(page):
     )
 
 
-@pytest.mark.parametrize("options", [PHONE, DARK], ids=["phone", "dark"])
+@pytest.mark.parametrize("options", [DESKTOP, PHONE, DARK, STILL], ids=["desktop", "phone", "dark", "still"])
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_fits_its_screen_and_keeps_nobody_out(browser, open_page, path, options, tmp_path):
     page = settled(open_page(browser, path, **options))

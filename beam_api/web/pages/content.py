@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
+from functools import lru_cache
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from markupsafe import Markup, escape
 
 from beam_api.services.keys import MEASURE_PREFIX, SCAN_PREFIX, TIERS
 
@@ -49,12 +54,90 @@ TIER_ROWS = tuple(
     for tier, limit in TIERS.items()
 )
 
-ACCURACY = (
-    "of 300 hard simulated faces 87 % get a heart rate, all of them a right one",
-    "of 204 scenes without a pulse none got a rate",
-    "RMSSD is good to 3 ms on a moderate simulated face and withheld on a third of the hard ones",
+
+class Figure(NamedTuple):
+    """A large figure of the first page, and what it is of."""
+
+    value: str
+    text: str
+
+
+FIGURES = (
+    Figure("87 %", "of 300 hard simulated faces get a heart rate, all of them a right one: within 2 bpm."),
+    Figure("0", "of 204 scenes without a pulse got a rate: photos, masks, screens and noise stay null."),
+    Figure(
+        "2.8 ms", "is the median error of RMSSD on a moderate simulated face. On the hard ones a third is withheld."
+    ),
 )
-"""Word for word from the README's summary."""
+
+
+class AccuracyRow(NamedTuple):
+    """A line of the model card."""
+
+    what: str
+    figure: str
+
+
+ACCURACY = (
+    AccuracyRow("heart rate, 300 hard faces: within 2 bpm or withheld", "100.0%"),
+    AccuracyRow("… answered", "87%"),
+    AccuracyRow("… wrong with confidence ≥ 0.7 (95 % bound, of 237)", "0 (≤ 1.3%)"),
+    AccuracyRow("false pulses with confidence ≥ 0.3 in 204 scenes without one (95 % bound)", "0 (≤ 1.5%)"),
+    AccuracyRow("RMSSD, moderate, 30 fps, 30 s: median error", "2.8 ms"),
+    AccuracyRow("RMSSD, hard, 30 fps, 30 s: median error", "3.5 ms"),
+    AccuracyRow("… answered", "65%"),
+    AccuracyRow("respiration: median error", "0.34 /min"),
+    AccuracyRow("90 % ranges of heart rate (302) that hold the truth", "91%"),
+    AccuracyRow("90 % ranges of RMSSD (195) that hold the truth", "93%"),
+    AccuracyRow("90 % ranges of respiration (273) that hold the truth", "95%"),
+)
+"""Word for word from docs/accuracy.md."""
+
+PRIVACY = (
+    (
+        "No image is kept.",
+        "A frame is reduced in memory to the mean colours of 30 patches of skin and four beside the face, and to how "
+        "much detail three patches hold: numbers, never pixels. The request's body is never written to a file, and "
+        "processes leave no core dumps. An uploaded video is in the spool until its analysis ends, whatever the "
+        "outcome.",
+    ),
+    ("No image has to leave the device.", "An app may send the same numbers instead of frames"),
+    (
+        "Who is measured is your name for it.",
+        "The service knows an API key and the session_id that its holder chose. Make it a random number that only you "
+        "can tie to a person: never a name, an e-mail address or a patient's number.",
+    ),
+    (
+        "Everything of a person expires",
+        "within 24 h of their last measurement, and DELETE /api/rppg/sessions/{session_id} erases it at once.",
+    ),
+    (
+        "Logs hold no vitals, names or addresses",
+        ": a line has time, request id, method, route, status, milliseconds and the key's public id. /metrics holds "
+        "counts. Nothing is sent anywhere, but to the webhooks that your customers set.",
+    ),
+)
+"""Word for word from docs/privacy.md."""
+
+
+class Vital(NamedTuple):
+    """A vital of the sample: its name in the API, and what stands beside it."""
+
+    name: str
+    short: str
+    unit: str
+    note: str = ""
+
+
+VITALS = (
+    Vital("heart_rate", "Heart rate", "bpm"),
+    Vital("hrv", "HRV (RMSSD)", "ms"),
+    Vital("respiration_rate", "Respiration", "/min"),
+    Vital("stress_index", "Stress index", "", "no range"),
+    Vital("spo2", "SpO₂", "%", "uncalibrated"),
+)
+
+_SHOWN = ("status", *(vital.name for vital in VITALS), "confidence", "interval", "verdict")
 
 DETAILS = (
     ("withheld", "A vital that the signal does not support is null, with its reason here."),
@@ -73,3 +156,25 @@ def examples(url: str) -> dict[str, str]:
         for file in sorted(folder.iterdir(), key=lambda file: file.name)
         if file.name.startswith(("key.", "client.", "measure."))
     }
+
+
+@lru_cache(maxsize=1)
+def recording() -> dict[str, Any]:
+    """The recorded sample, as tools/record_sample.py wrote it."""
+    file = resources.files("beam_api.web") / "pages" / "static" / "sample" / "recording.json"
+    loaded: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return loaded
+
+
+def sample_answer() -> Markup:
+    """The sample's last answer, without what takes many lines, with its names marked."""
+    data = {name: recording()["answer"]["data"][name] for name in _SHOWN}
+    lines = [f'  "{name}": {json.dumps(value)}' for name, value in data.items()]
+    text = '{"success": true, "data": {\n' + ",\n".join(lines) + "\n}}"
+    text = re.sub(r'"(interval)": \{(.*)\}', _by_line, text)
+    return Markup(re.sub(r"(&#34;\w+&#34;):", r"<i>\1</i>:", str(escape(text))))  # noqa: S704 - escaped just before
+
+
+def _by_line(found: re.Match[str]) -> str:
+    inner = re.sub(r', (?=")', ",\n    ", found[2])
+    return f'"{found[1]}": {{\n    {inner}\n  }}'

@@ -12,7 +12,18 @@ from beam_api.exceptions import NotFound
 from beam_api.services.signup import SIGNUPS_AN_HOUR
 from beam_api.web.auth import public
 from beam_api.web.context import parts
-from beam_api.web.pages.content import ACCURACY, DETAILS, ERRORS, TIER_ROWS, examples
+from beam_api.web.pages.content import (
+    ACCURACY,
+    DETAILS,
+    ERRORS,
+    FIGURES,
+    PRIVACY,
+    TIER_ROWS,
+    VITALS,
+    examples,
+    recording,
+    sample_answer,
+)
 from beam_api.web.security_headers import PAGE_POLICY, REFERENCE_POLICY
 
 bp = Blueprint("pages", __name__, template_folder="../pages/templates")
@@ -30,7 +41,8 @@ _REFERENCE_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE")
 @public
 def home() -> Response:
     """Say what this is, what it can and what it can't."""
-    return page("home.html", accuracy=ACCURACY)
+    shown = {"figures": FIGURES, "recording": recording(), "vitals": VITALS, "answer": sample_answer()}
+    return page("home.html", url=request.host_url.rstrip("/"), **shown)
 
 
 @bp.get("/keys")
@@ -51,6 +63,20 @@ def docs() -> Response:
         "tiers": TIER_ROWS,
     }
     return page("docs.html", policy=REFERENCE_POLICY, **shown)
+
+
+@files.get("/accuracy")
+@public
+def accuracy() -> Response:
+    """The model card."""
+    return page("accuracy.html", rows=ACCURACY)
+
+
+@files.get("/privacy")
+@public
+def privacy() -> Response:
+    """What is kept, and how long."""
+    return page("privacy.html", points=PRIVACY)
 
 
 @files.get("/static/<path:name>")

@@ -11,6 +11,7 @@ from beam_api.exceptions import NotFound
 from beam_api.services.keys import VISITOR_LIFE
 from beam_api.web.auth import VISITOR_COOKIE, VISITOR_PATH, public
 from beam_api.web.context import parts
+from beam_api.web.pages.content import VITALS, recording
 from beam_api.web.pages.simulated import FPS, SCENE, SECONDS, second
 from beam_api.web.schemas.envelope import success
 from beam_api.web.schemas.keys import write_new_key
@@ -24,7 +25,8 @@ bp = Blueprint("playground", __name__, url_prefix="/playground")
 @public
 def playground() -> Response:
     """Measure your own pulse with the camera, or a simulated one without."""
-    return page("playground.html", simulated_seconds=SECONDS, simulated_rate=round(SCENE.heart_rate_bpm))
+    shown = {"simulated_seconds": SECONDS, "simulated_rate": round(SCENE.heart_rate_bpm)}
+    return page("playground.html", recording=recording(), vitals=VITALS, **shown)
 
 
 @bp.post("/key")

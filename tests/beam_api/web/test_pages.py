@@ -10,9 +10,9 @@ import pytest
 
 from beam_api.services.keys import TIERS
 from beam_api.web import error_responses
-from beam_api.web.pages.content import ACCURACY, ERRORS, TIER_ROWS
+from beam_api.web.pages.content import ACCURACY, ERRORS, FIGURES, PRIVACY, TIER_ROWS, recording
 
-PAGES = ("/", "/keys", "/docs", "/playground")
+PAGES = ("/", "/keys", "/docs", "/playground", "/accuracy", "/privacy")
 ROOT = Path(__file__).parents[3]
 
 
@@ -61,6 +61,7 @@ def test_only_the_reference_may_set_styles_in_the_document(client, path):
     assert policy["script-src"] == policy["connect-src"] == ["'self'"]
     assert policy["style-src"] == (["'self'", "'unsafe-inline'"] if path == "/docs" else ["'self'"])
     assert policy["img-src"] == (["'self'", "data:"] if path == "/docs" else ["'self'"])
+    assert policy["media-src"] == ["'self'"]
     assert policy["frame-ancestors"] == policy["base-uri"] == ["'none'"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
@@ -106,12 +107,48 @@ def test_the_docs_tell_every_error_and_tier_of_the_code(client):
         assert f"<code>{row.code}</code>" in page.replace("<wbr>", "")
 
 
-def test_the_first_page_tells_the_accuracy_that_the_readme_tells(client):
-    readme = " ".join((ROOT / "README.md").read_text().split())
+def words(text):
+    """Markdown as a page shows it: without marks, links and line ends."""
+    text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text)
+    return " ".join(re.sub(r"[*`]", "", text).split())
+
+
+def test_the_pages_tell_the_accuracy_that_the_docs_tell(client):
+    report = (ROOT / "docs" / "accuracy.md").read_text()
+    card, home = client.get("/accuracy").text, unescape(client.get("/").text)
+    for row in ACCURACY:
+        assert f"| {row.what} | {row.figure} |" in report
+        assert row.what in unescape(card)
+    assert "The estimate is no better than a constant guess." in unescape(card)
+    assert "the estimate is no better than a constant guess" in report
+    assert {"64%", "98%"} == {re.search(rf"skin \| type {n} \| \d+ \| (\d+%)", report)[1] for n in (6, 1)}
+    figures = [figure.value for figure in FIGURES]
+    assert figures == ["87 %", "0", "2.8 ms"]
+    reached = {"87%": "… answered", "2.8 ms": "RMSSD, moderate, 30 fps, 30 s: median error"}
+    assert reached.items() <= {row.figure: row.what for row in ACCURACY}.items()
+    for figure in FIGURES:
+        assert f"<strong>{figure.value}</strong> <span>{figure.text}" in home
+
+
+def test_the_page_about_privacy_tells_what_the_docs_tell(client):
+    document, page = words((ROOT / "docs" / "privacy.md").read_text()), unescape(client.get("/privacy").text)
+    for title, text in PRIVACY:
+        assert f"{title} {text}".replace(" :", ":") in document
+        assert title in page
+        assert text in page
+
+
+def test_the_first_page_shows_what_the_service_said_of_its_sample(client):
     page = client.get("/").text
-    for told in ACCURACY:
-        assert told in readme
-        assert told[1:].replace(" %", "\u00a0%") in page
+    data, truth = recording()["answer"]["data"], recording()["truth"]
+    assert data["heart_rate"] == pytest.approx(truth["heart_rate"], abs=2)
+    assert data["hrv"] == pytest.approx(truth["hrv"], abs=10)
+    for name in ("heart_rate", "hrv", "respiration_rate", "stress_index", "spo2"):
+        assert f'<span class="number">{data[name]}</span>' in page
+        assert f"{name}&#34;</i>: {data[name]}" in page
+    files = [path for path in Reader(page).links if path.startswith("/static/sample/")]
+    assert {path.rpartition(".")[2] for path in files} == {"webp", "webm", "mp4"}
+    assert all(len(client.get(path, buffered=True).data) <= 400_000 for path in files)
 
 
 def test_the_examples_have_the_address_they_were_fetched_from(client):

@@ -9,12 +9,13 @@ export class Failure extends Error {
 
 /**
  * Call a route; the whole body of a good answer (null for 204).
+ * `headers` is called with those of a good answer.
  * Throws Failure for an error the service told, with `status` 0 where it could not be reached.
  */
-export async function call(method, path, { key, json, form, signal, timeout = 30000, keepalive = false } = {}) {
-  const headers = {};
-  if (key) headers["X-API-Key"] = key;
-  if (json !== undefined) headers["Content-Type"] = "application/json";
+export async function call(method, path, { key, json, form, signal, headers, timeout = 30000, keepalive = false } = {}) {
+  const sent = {};
+  if (key) sent["X-API-Key"] = key;
+  if (json !== undefined) sent["Content-Type"] = "application/json";
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), timeout);
   const give = () => abort.abort();
@@ -25,7 +26,7 @@ export async function call(method, path, { key, json, form, signal, timeout = 30
   try {
     answer = await fetch(path, {
       method,
-      headers,
+      headers: sent,
       keepalive,
       body: form ?? (json === undefined ? undefined : JSON.stringify(json)),
       signal: abort.signal,
@@ -39,7 +40,10 @@ export async function call(method, path, { key, json, form, signal, timeout = 30
     clearTimeout(timer);
     signal?.removeEventListener("abort", give);
   }
-  if (answer.ok && (body || answer.status === 204)) return body;
+  if (answer.ok && (body || answer.status === 204)) {
+    headers?.(answer.headers);
+    return body;
+  }
   const told = body?.error ?? {};
   const seconds = Number.parseFloat(answer.headers.get("Retry-After") ?? "");
   throw new Failure(answer.status, told.code ?? "UNEXPECTED", told.message ?? `The service answered ${answer.status}.`, {

@@ -1,8 +1,11 @@
-// A bar for each day, as SVG, and the same as rows of a table.
+// A bar for each day beside the key's limit, as SVG, and the same as rows of a table.
 
 const SVG = "http://www.w3.org/2000/svg";
-const HEIGHT = 140;
-const FOOT = 22;
+const HEIGHT = 190;
+const FOOT = 24;
+const HEAD = 22;
+const MARGIN = 44; // for the numbers of the scale
+const MINUTES = 1440;
 
 function element(name, attributes, text) {
   const node = document.createElementNS(SVG, name);
@@ -11,34 +14,43 @@ function element(name, attributes, text) {
   return node;
 }
 
-/** Draw `days`, [{date, requests}] from the oldest on, as wide as the chart is shown. */
-export function drawChart(svg, rows, days) {
-  const most = Math.max(1, ...days.map((day) => day.requests));
+const short = (count) => (count >= 1e6 ? `${count / 1e6} M` : count >= 1000 ? `${count / 1000} k` : String(count));
+
+/** Draw `days`, [{date, requests}] from the oldest on, on a scale of powers of ten up to a day at the limit. */
+export function drawChart(svg, rows, { days, limit }) {
   const width = svg.clientWidth || 600;
-  const step = width / days.length;
+  const step = (width - MARGIN) / days.length;
+  const most = Math.max(0, ...days.map((day) => day.requests));
+  const ceiling = limit * MINUTES;
+  const top = Math.log10(Math.max(ceiling, most, 10) * 1.6);
+  const room = HEIGHT - FOOT - HEAD;
+  const y = (count) => HEIGHT - FOOT - (Math.log10(count * 1.6) / top) * room;
   svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-  const room = HEIGHT - FOOT - 18;
-  svg.replaceChildren(
-    element("line", { x1: 0, y1: HEIGHT - FOOT, x2: width, y2: HEIGHT - FOOT, class: "axis" }),
-    element("text", { x: 0, y: 12, class: "label" }, `most: ${most === 1 && !days.some((d) => d.requests) ? 0 : most}`),
-    ...days.map(({ date, requests }, index) => {
-      const height = requests ? Math.max(2, (requests / most) * room) : 0;
-      const bar = element("rect", {
-        x: index * step + step / 8,
-        y: HEIGHT - FOOT - height,
-        width: (step * 3) / 4,
-        height,
-        rx: 2,
-        class: "bar",
-      });
-      bar.append(element("title", {}, `${date}: ${requests}`));
-      return bar;
-    }),
-    element("text", { x: 0, y: HEIGHT - 5, class: "label" }, days[0].date.slice(5)),
-    element("text", { x: width, y: HEIGHT - 5, class: "label end" }, days.at(-1).date.slice(5)),
+  const parts = [];
+  for (let power = 1; power < ceiling / 2; power *= 10) {
+    parts.push(
+      element("line", { x1: MARGIN, y1: y(power), x2: width, y2: y(power), class: "grid" }),
+      element("text", { x: MARGIN - 8, y: y(power) + 4, class: "label end" }, short(power)),
+    );
+  }
+  for (const [index, { date, requests }] of days.entries()) {
+    const height = requests ? HEIGHT - FOOT - y(requests) : 0;
+    const x = MARGIN + index * step + step / 6;
+    const bar = element("rect", { x, y: HEIGHT - FOOT - height, width: (step * 2) / 3, height, rx: 2, class: "bar" });
+    bar.append(element("title", {}, `${date}: ${requests}`));
+    parts.push(bar);
+  }
+  const words = `limit: ${limit} a minute, ${ceiling.toLocaleString("en")} a day`;
+  parts.push(
+    element("line", { x1: MARGIN, y1: HEIGHT - FOOT, x2: width, y2: HEIGHT - FOOT, class: "axis" }),
+    element("line", { x1: MARGIN, y1: y(ceiling), x2: width, y2: y(ceiling), class: "limit" }),
+    element("text", { x: MARGIN, y: y(ceiling) - 6, class: "label limited" }, words),
+    element("text", { x: MARGIN, y: HEIGHT - 6, class: "label" }, days[0].date.slice(5)),
+    element("text", { x: width, y: HEIGHT - 6, class: "label end" }, days.at(-1).date.slice(5)),
   );
+  svg.replaceChildren(...parts);
   const total = days.reduce((sum, day) => sum + day.requests, 0);
-  svg.setAttribute("aria-label", `Requests by day: ${total} in ${days.length} days, ${most} on the busiest`);
+  svg.setAttribute("aria-label", `Requests by day: ${total} in ${days.length} days, ${most} on the busiest; ${words}`);
   rows.replaceChildren(
     ...[...days].reverse().map(({ date, requests }) => {
       const row = document.createElement("tr");

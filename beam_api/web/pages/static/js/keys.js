@@ -1,12 +1,15 @@
-// The page /keys: get a key, see its usage, rotate it, revoke it. The key lives in this module and nowhere else.
+// The page /keys: get a key, see its usage, rotate it, revoke it. A key lives in this page, and in this browser if wanted.
 
 import { byId, call } from "./api.js";
 import { drawChart } from "./chart.js";
+import { forgetKey, isRemembered, remember, remembered, shortened } from "./remembered.js";
+import { dropSecret, showSecret } from "./secrets.js";
 
-let current = null;
-let days = [];
+let current = null; // {key, name}
+let usage = null; // {days, limit}
 
-new ResizeObserver(() => days.length && drawChart(byId("chart"), byId("days"), days)).observe(byId("chart"));
+const redraw = () => usage && drawChart(byId("chart"), byId("days"), usage);
+new ResizeObserver(redraw).observe(byId("chart"));
 
 const say = (text, bad = false) => {
   byId("status").textContent = text;
@@ -21,51 +24,86 @@ function told(error) {
   return error.message;
 }
 
-/** Do one thing at a time, with its buttons off, and tell how it ended. */
+/** Do one thing at a time, with its buttons off, and say how it ended. */
 async function attempt(what) {
-  const buttons = [...document.querySelectorAll("main button")].filter((button) => !button.closest("dialog"));
+  const buttons = [...document.querySelectorAll("main button")].filter((button) => !button.closest("dialog, #fresh"));
   for (const button of buttons) button.disabled = true;
   try {
     await what();
   } catch (error) {
     say(told(error), true);
-    if (error.code === "INVALID_API_KEY") forget();
+    if (error.code === "INVALID_API_KEY") leave();
   } finally {
     for (const button of buttons) button.disabled = false;
   }
 }
 
-function forget() {
+function leave() {
   current = null;
+  usage = null;
   byId("about").hidden = true;
 }
 
-function showNew({ key, expires_at: expires }, sentence) {
-  current = key;
-  byId("new-key").hidden = false;
-  byId("secret").value = key;
-  byId("new-key-expiry").textContent = expires ? `It may be used until ${day(expires)}.` : "It does not expire.";
-  byId("new-key-title").focus();
+function showNew({ key, expires_at: expires }, name, sentence, instead = null) {
+  const expiry = expires ? `It may be used until ${day(expires)}.` : "It does not expire.";
+  if (instead && isRemembered(instead)) remember(key, name, instead);
+  current = { key, name };
+  listRemembered();
   say(sentence);
+  showSecret({ key, name, expiry }, { say, changed: listRemembered, instead });
 }
 
 async function showUsage() {
-  const { data } = await call("GET", "/api/keys/me", { key: current });
+  let minute = null;
+  const headers = (answered) => (minute = Number(answered.get("X-RateLimit-Limit")) - Number(answered.get("X-RateLimit-Remaining")));
+  const { data } = await call("GET", "/api/keys/me", { key: current.key, headers });
+  current.name = data.name;
   byId("about-key").textContent = `${data.prefix}…${data.last4}`;
   byId("about-name").textContent = data.name || "none";
   byId("about-tier").textContent = `${data.tier}, ${data.limit_per_minute} requests a minute`;
   byId("about-expires").textContent = day(data.expires_at);
   byId("about-today").textContent = data.usage.today;
   byId("about-month").textContent = data.usage.month;
+  byId("about-minute").textContent = `${minute} of ${data.limit_per_minute}`;
+  Object.assign(byId("minute"), { max: data.limit_per_minute, value: minute });
   byId("about").hidden = false;
-  days = data.usage.by_day;
-  drawChart(byId("chart"), byId("days"), days);
+  usage = { days: data.usage.by_day, limit: data.limit_per_minute };
+  redraw();
 }
 
-function hideSecret() {
-  byId("new-key").hidden = true;
-  byId("secret").value = "";
+function listRemembered() {
+  const entries = remembered();
+  byId("remembered").hidden = !entries.length;
+  byId("remembered-keys").replaceChildren(
+    ...entries.map(({ key, name }) => {
+      const item = document.createElement("li");
+      const show = document.createElement("button");
+      const drop = document.createElement("button");
+      show.type = drop.type = "button";
+      show.className = drop.className = "small";
+      show.textContent = name ? `${name} (${shortened(key)})` : shortened(key);
+      show.addEventListener("click", () => open(key, name));
+      drop.textContent = "Forget";
+      drop.setAttribute("aria-label", `Forget ${show.textContent}`);
+      drop.addEventListener("click", () => {
+        forgetKey(key);
+        listRemembered();
+        say("The key is no longer kept in this browser. It is still good.");
+        byId("have-title").focus();
+      });
+      item.append(show, drop);
+      return item;
+    }),
+  );
 }
+
+const open = (key, name = "") =>
+  attempt(async () => {
+    current = { key, name };
+    await showUsage();
+    byId("about-title").focus();
+    say("This is how your key stands.");
+  });
 
 function sure(title, text, yes) {
   const dialog = byId("sure");
@@ -82,39 +120,29 @@ function sure(title, text, yes) {
 byId("signup")?.addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(async () => {
-    const { data } = await call("POST", "/api/keys", { json: { name: byId("name").value.trim() } });
-    showNew(data, "Here is your key.");
+    const name = byId("name").value.trim();
+    const { data } = await call("POST", "/api/keys", { json: { name } });
+    showNew(data, name, "Here is your key.");
     await showUsage();
   });
 });
 
-byId("have").addEventListener("submit", (event) => {
+byId("have").addEventListener("submit", async (event) => {
   event.preventDefault();
-  attempt(async () => {
-    hideSecret();
-    current = byId("key").value.trim();
-    await showUsage();
-    byId("about-title").focus();
-    say("This is how your key stands.");
-  });
-});
-
-byId("copy").addEventListener("click", async () => {
-  byId("secret").select();
-  try {
-    await navigator.clipboard.writeText(byId("secret").value);
-    say("Copied.");
-  } catch {
-    say("The key is selected: copy it with your keyboard.");
-  }
+  const key = byId("key").value.trim();
+  await open(key);
+  if (current?.key !== key || !byId("remember").checked) return;
+  if (!remember(key, current.name)) say("This browser keeps nothing for this page.", true);
+  listRemembered();
 });
 
 byId("rotate").addEventListener("click", async () => {
   if (!(await sure("Rotate this key?", "Whatever uses the old secret is refused from now on.", "Rotate"))) return;
   await attempt(async () => {
-    const { data } = await call("POST", "/api/keys/me/rotate", { key: current });
+    const { key: old, name } = current;
+    const { data } = await call("POST", "/api/keys/me/rotate", { key: old });
     byId("key").value = "";
-    showNew(data, "The key has a new secret. The old one is of no use any more.");
+    showNew(data, name, "The key has a new secret. The old one is of no use any more.", old);
     await showUsage();
   });
 });
@@ -122,11 +150,16 @@ byId("rotate").addEventListener("click", async () => {
 byId("revoke").addEventListener("click", async () => {
   if (!(await sure("Revoke this key?", "Nothing brings it back.", "Revoke"))) return;
   await attempt(async () => {
-    await call("DELETE", "/api/keys/me", { key: current });
+    const { key } = current;
+    await call("DELETE", "/api/keys/me", { key });
     byId("key").value = "";
-    hideSecret();
-    forget();
+    dropSecret(key);
+    forgetKey(key);
+    listRemembered();
+    leave();
     say("The key is revoked.");
     byId("content").focus();
   });
 });
+
+listRemembered();

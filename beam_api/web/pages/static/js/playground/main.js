@@ -4,18 +4,21 @@ import { byId, call, Failure } from "../api.js";
 import { Camera } from "./camera.js";
 import { Sender } from "./sender.js";
 import { SimulatedFace } from "./simulated.js";
-import { clearResults, showGuidance, showOutline, showProgress, showResults, showState } from "./view.js";
+import { playSample } from "../sample.js";
+import { clearResults, showResults } from "./results.js";
+import { showGuidance, showMode, showOutline, showProgress, showState } from "./view.js";
 import { Wave } from "./wave.js";
 import { cameraTrouble } from "./words.js";
 
 const SLOW_MS = 60; // between frames, where the connection does not carry thirty a second
 const SINGLE_SOURCE_MS = 150;
 const SIMULATED_MOST_S = 30;
-const NOTICE = "Not a medical device.";
 
 const { simulatedSeconds, simulatedRate } = byId("playground").dataset;
 const wave = new Wave(byId("wave"));
 let visitor = null; // {key, until}
+let sample = null;
+let lastSimulated = false;
 let current = null; // {source, sender, session, key}
 
 async function keyToUse() {
@@ -43,12 +46,6 @@ function trouble(error) {
   return error instanceof Failure ? error.message : "Something went wrong on this page.";
 }
 
-function show(running) {
-  byId("start").hidden = byId("simulate").hidden = running;
-  byId("stop").hidden = !running;
-  for (const id of ["single", "seconds", "own-key"]) byId(id).disabled = running;
-}
-
 function end(text, options) {
   const ended = current;
   current = null;
@@ -57,11 +54,8 @@ function end(text, options) {
   ended?.lock?.release?.().catch(() => {});
   showOutline(null);
   showState(text, options);
-  const kept = Boolean(ended?.simulated) && !options?.bad; // a simulated face stays beside its result; a real one goes
-  byId("idle").hidden = kept;
-  byId("still").hidden = !kept;
-  if (byId("stop").contains(document.activeElement)) byId("content").focus();
-  show(false);
+  if (byId("running").contains(document.activeElement) || byId("stop") === document.activeElement) byId("content").focus();
+  showMode(options?.done ? "result" : "idle");
   if (ended?.sender) forget(ended);
 }
 
@@ -96,14 +90,11 @@ function onAnswer(run, data) {
 }
 
 function onComplete(run, data) {
-  showProgress(1, data.heart_rate ?? NaN);
-  showGuidance([]);
-  const { ppg = [], sampling_rate: fs = 1 } = data.raw ?? {};
-  if (data.heart_rate !== null) wave.finish(ppg, fs);
-  else wave.clear();
-  byId("wave-caption").textContent = data.heart_rate === null ? "Pulse: none that could be believed" : "Pulse over the whole window";
-  end(data.heart_rate === null ? "Done: no heart rate could be believed." : `Done: ${data.heart_rate} beats a minute.`);
-  showResults(data, NOTICE, run.simulated ? simulatedRate : null);
+  const text = data.heart_rate === null ? "Done: no heart rate could be believed." : `Done: ${data.heart_rate} beats a minute.`;
+  end(text, { done: true });
+  byId("now-camera").hidden = !run.simulated;
+  lastSimulated = run.simulated;
+  showResults(data, run.simulated ? simulatedRate : null);
   byId("results-title").focus();
 }
 
@@ -111,7 +102,9 @@ async function begin(simulated) {
   const seconds = Number(byId("seconds").value);
   const run = { session: newSession(), simulated, seconds: simulated ? Math.min(seconds, SIMULATED_MOST_S) : seconds };
   current = run;
-  show(true);
+  sample?.pause();
+  showMode("running");
+  scrollTo(0, 0);
   clearResults();
   wave.clear();
   showGuidance([]);
@@ -126,12 +119,11 @@ async function begin(simulated) {
       await run.source.start(() => current === run && end("The camera has stopped.", { bad: true }));
       if (current !== run) return run.source.stop();
       const { videoWidth, videoHeight } = byId("video");
-      byId("frame").style.aspectRatio = `${videoWidth} / ${videoHeight}`;
+      byId("frame").style.setProperty("--ratio", videoWidth / videoHeight);
     }
     byId("frame").classList.toggle("mirror", !simulated && run.source.mirrored);
     byId("video").hidden = simulated;
     byId("still").hidden = !simulated;
-    byId("idle").hidden = true;
     run.key = await keyToUse();
   } catch (error) {
     if (current === run) end(error instanceof Failure ? trouble(error) : cameraTrouble(error), { bad: true });
@@ -149,7 +141,7 @@ async function begin(simulated) {
     },
   );
   if (simulated) {
-    byId("frame").style.aspectRatio = "368 / 338";
+    byId("frame").style.setProperty("--ratio", 368 / 338);
     run.source.start((error) => current === run && end(trouble(error), { bad: true }));
   }
   showState("Measuring: sit still.");
@@ -161,6 +153,8 @@ async function begin(simulated) {
   }
 }
 
+byId("again").addEventListener("click", () => begin(lastSimulated));
+byId("now-camera").addEventListener("click", () => begin(false));
 byId("start").addEventListener("click", () => begin(false));
 byId("simulate").addEventListener("click", () => begin(true));
 byId("stop").addEventListener("click", () => {
@@ -174,4 +168,9 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("pagehide", () => {
   if (current) end("Stopped.");
+});
+
+playSample(byId("sample")).then((played) => {
+  sample = played;
+  if (current) sample?.pause();
 });

@@ -1,12 +1,23 @@
 // What codes mean to the person before the camera.
 
+/** Ends of the scale a value is shown on, and what is typical of adults at rest; `tolerance` is that of its quality. */
 export const VITALS = [
-  { name: "heart_rate", label: "Heart rate", unit: "bpm" },
-  { name: "hrv", label: "Heart-rate variability (RMSSD)", unit: "ms" },
-  { name: "respiration_rate", label: "Respiration", unit: "a minute" },
-  { name: "stress_index", label: "Stress index (Baevsky)", unit: "" },
-  { name: "spo2", label: "SpO₂, uncalibrated estimate", unit: "%" },
+  { name: "heart_rate", label: "Heart rate", unit: "bpm", scale: [40, 180], typical: [60, 100], tolerance: "2 bpm" },
+  { name: "hrv", label: "HRV (RMSSD)", unit: "ms", scale: [0, 120], typical: [19, 75], tolerance: "10 ms" },
+  { name: "respiration_rate", label: "Respiration", unit: "/min", scale: [4, 36], typical: [12, 20], tolerance: "2 breaths a minute" },
+  {
+    name: "stress_index",
+    label: "Stress (Baevsky)",
+    unit: "",
+    scale: [0, 600],
+    typical: [50, 150],
+    tolerance: "30 %",
+    note: "Higher in a short window than over five minutes.",
+  },
+  { name: "spo2", label: "SpO₂, estimate", unit: "%", scale: [85, 100], typical: [95, 100], tolerance: "3 points", note: "Uncalibrated." },
 ];
+
+export const VERDICTS = { release: "Good to use", retake: "Better measure again", no_pulse: "No pulse found" };
 
 const GUIDANCE = {
   NO_FACE: "No face in the picture: look into the camera.",
