@@ -41,6 +41,9 @@ ERRORS = (
     ErrorRow(415, "UNSUPPORTED_MEDIA_TYPE", "The body is not of the type that the route reads."),
     ErrorRow(429, "RATE_LIMITED", "Wait Retry-After seconds."),
     ErrorRow(500, "INTERNAL_ERROR", "A bug in the service. Report the request_id."),
+    ErrorRow(
+        503, "TOO_MANY_STREAMS", "The process serves as many streams of events as it can: wait Retry-After seconds."
+    ),
     ErrorRow(503, "STORE_UNAVAILABLE", "The store is unavailable: wait Retry-After seconds and send the same again."),
 )
 

@@ -12,7 +12,7 @@ from beam_api.web.schemas.scans import ScanSchema, write_scan
 from rppg_core import measure
 from rppg_core.long_video import starts_s, windows_of_video
 from tests import videos
-from tests.beam_api.video_worker.test_worker import SESSION, begin, scan_parts, status, uploads, work
+from tests.beam_api.video_worker.working import SESSION, begin, scan_parts, status, uploads, work
 from tests.processes import wait_until
 
 __all__ = ["begin", "scan_parts", "work"]  # fixtures
