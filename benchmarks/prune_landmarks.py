@@ -8,6 +8,7 @@ work. What a prediction costs is fetching the trees from memory.
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -63,9 +64,28 @@ def pruned(model: bytes, n_trees: int) -> bytes:
     return b"".join([*parts, model[done:]])
 
 
+def rounded(model: bytes, step_bits: int) -> bytes:
+    """The model with its leaves in whole steps of 2 ** -step_bits of the box, as the browsers' package has them."""
+    reader = _Reader(model)
+    reader.skip(1)
+    reader.skip_matrix()
+    parts, done = [], 0
+    for _ in range(reader.integer()):
+        for _ in range(reader.integer()):
+            reader.skip(4 * reader.integer())
+            for _ in range(reader.integer()):
+                rows, columns = abs(reader.integer()), abs(reader.integer())
+                parts.append(model[done : reader.at])
+                for _ in range(rows * columns):
+                    scaled = math.ldexp(reader.integer(), reader.integer() + step_bits)
+                    parts.append(_integer(math.floor(scaled + 0.5)) + _integer(-step_bits))
+                done = reader.at
+    return b"".join([*parts, model[done:]])
+
+
 def _integer(value: int) -> bytes:
-    packed = value.to_bytes((value.bit_length() + 7) // 8, "little")
-    return bytes([len(packed)]) + packed
+    packed = abs(value).to_bytes(max(1, (value.bit_length() + 7) // 8), "little")
+    return bytes([len(packed) | (0x80 if value < 0 else 0)]) + packed
 
 
 if __name__ == "__main__":

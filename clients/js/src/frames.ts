@@ -1,0 +1,66 @@
+type Clock = "captureTime" | "mediaTime" | "now";
+
+const TOLERANCE_MS = 2;
+
+/** Frames of a `<video>` with the times at which they were captured. */
+export class VideoFrames {
+  private readonly context: CanvasRenderingContext2D;
+  private clock: Clock | null = null;
+  private lastMs = -Infinity;
+  private dueMs = -Infinity;
+  private callback = 0;
+  private running = false;
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly onFrame: (timeMs: number, pixels: ImageData) => void,
+    /** At most so many frames a second. */
+    private readonly rate: number,
+    /** Whether there is no room for a frame now. */
+    private readonly isBusy: () => boolean,
+  ) {
+    if (!("requestVideoFrameCallback" in video)) {
+      throw new Error("This browser has no requestVideoFrameCallback; capture times would be wrong.");
+    }
+    // Read back in software: from a graphics card every frame would wait, and drivers convert colours their own way.
+    const canvas = document.createElement("canvas");
+    this.context = canvas.getContext("2d", { alpha: false, willReadFrequently: true, colorSpace: "srgb" })!;
+    this.context.imageSmoothingEnabled = false;
+  }
+
+  start(): void {
+    this.running = true;
+    this.next();
+  }
+
+  stop(): void {
+    this.running = false;
+    this.video.cancelVideoFrameCallback(this.callback);
+  }
+
+  private next(): void {
+    this.callback = this.video.requestVideoFrameCallback((now, about) => {
+      if (!this.running) return;
+      this.next();
+      this.take(now, about);
+    });
+  }
+
+  private take(now: number, about: VideoFrameCallbackMetadata): void {
+    // One clock for all frames: two would differ by a constant, and that would be a jump.
+    this.clock ??= about.captureTime !== undefined ? "captureTime" : Number.isFinite(about.mediaTime) ? "mediaTime" : "now";
+    const timeMs = { captureTime: about.captureTime ?? NaN, mediaTime: 1000 * about.mediaTime, now }[this.clock];
+    if (!Number.isFinite(timeMs) || timeMs < 0 || timeMs === this.lastMs) return;
+    if (timeMs < this.lastMs) this.dueMs = -Infinity; // the video began again
+    this.lastMs = timeMs;
+    if (timeMs < this.dueMs - TOLERANCE_MS || this.isBusy()) return;
+    const step = 1000 / this.rate;
+    this.dueMs = Math.max(this.dueMs + step, timeMs); // fewer frames than the camera's, at the wanted mean
+    const { videoWidth: width, videoHeight: height } = this.video;
+    if (!width || !height) return;
+    const { canvas } = this.context;
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    this.context.drawImage(this.video, 0, 0, width, height);
+    this.onFrame(timeMs, this.context.getImageData(0, 0, width, height));
+  }
+}

@@ -1,0 +1,5 @@
+export { measure, type MeasureOptions } from "./measure.js";
+export { Measurement, type MeasurementEvents, type MeasurementOptions } from "./measurement.js";
+export { BeamError } from "./results.js";
+export type { Guidance, Partial, Progress, Result, Verdict, Vital } from "./results.js";
+export type { Sample } from "./sample.js";

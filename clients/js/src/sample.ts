@@ -1,0 +1,72 @@
+import type { Colour } from "./face/colour.js";
+import type { Picture, Point } from "./face/image.js";
+import { skinColours } from "./face/colour.js";
+import { fit, type Place } from "./face/regions.js";
+import { witness } from "./face/witness.js";
+
+export const SAMPLE_VERSION = 1;
+export const STEPS = 256;
+export const MISSING = 0xffff;
+const MOST_LEVEL = 255;
+const DETAIL_RANGE = [-10, 6] as const;
+
+/** What is left of a frame: the colours of 30 skin regions and 4 patches beside the face, the pose, and its detail. */
+export interface Reading {
+  readonly pose: Place["pose"];
+  /** Null for a region that is not seen. */
+  readonly colours: readonly (Colour | null)[];
+  readonly detail: readonly (number | null)[];
+}
+
+/** One sample as POST /api/rppg/samples takes it. */
+export interface Sample {
+  readonly timestamp_ms: number;
+  readonly pose: readonly number[];
+  readonly colours: string;
+  readonly detail: readonly (number | null)[];
+  readonly face?: { readonly landmarks: readonly (readonly [number, number])[] };
+}
+
+/** Reduce a picture to the colours around five landmarks; null if no skin region lies in it. */
+export function readColours(picture: Picture, landmarks: readonly Point[]): Reading | null {
+  const place = fit(landmarks);
+  const skin = skinColours(picture, place);
+  if (skin.every((colour) => colour === null)) return null;
+  const { controls, detail } = witness(picture, place);
+  return { pose: place.pose, colours: [...skin, ...controls], detail };
+}
+
+/** Write a sample. `timeMs` is the capture time; `landmarks` are in pixels of the frame. */
+export function writeSample(timeMs: number, reading: Reading): Sample {
+  return {
+    timestamp_ms: rounded(timeMs, 3),
+    pose: reading.pose.map((value, i) => rounded(value, i < 3 ? 3 : 5)),
+    colours: encode(reading.colours),
+    detail: reading.detail.map((value, i) => value && rounded(i < 5 ? within(value, ...DETAIL_RANGE) : value, 4)),
+  };
+}
+
+/** Landmarks as fractions of the frame, for the `face` of an answer. */
+export function fractions(landmarks: readonly Point[], width: number, height: number): [number, number][] {
+  return landmarks.map(({ x, y }) => [rounded(within(x / width, -1, 2), 4), rounded(within(y / height, -1, 2), 4)]);
+}
+
+/** Base64 of little-endian 16-bit numbers in 1/256 of a level. */
+export function encode(colours: readonly (Colour | null)[]): string {
+  const bytes = new DataView(new ArrayBuffer(colours.length * 6));
+  colours.forEach((colour, region) => {
+    for (let channel = 0; channel < 3; channel++) {
+      const level = colour ? within(Math.round(colour[channel]! * STEPS), 0, MOST_LEVEL * STEPS) : MISSING;
+      bytes.setUint16(region * 6 + channel * 2, level, true);
+    }
+  });
+  return btoa(String.fromCharCode(...new Uint8Array(bytes.buffer)));
+}
+
+function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
+
+function within(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}

@@ -1,0 +1,28 @@
+import { FrameReader, loadModel } from "./reader.js";
+import type { Ask, Told } from "./reading.js";
+
+// Module worker: frames come in, and what is left of them goes out. `reading.ts` starts it.
+const scope = globalThis as unknown as {
+  onmessage: ((event: MessageEvent<Ask>) => void) | null;
+  postMessage(message: Told, transfer?: Transferable[]): void;
+};
+
+const ready = fetch(new URL("./reader.bin", import.meta.url))
+  .then((answer) => {
+    if (!answer.ok) throw new Error(`The landmark model can't be loaded: ${answer.status}.`);
+    return answer.arrayBuffer();
+  })
+  .then(async (packed) => new FrameReader(await loadModel(packed)));
+
+ready.then(
+  () => scope.postMessage({ type: "ready" }),
+  (error: unknown) => scope.postMessage({ type: "failed", message: String(error) }),
+);
+
+scope.onmessage = async ({ data: { timeMs, width, height, pixels } }) => {
+  const reader = await ready;
+  const start = performance.now();
+  const result = reader.read(timeMs, { data: new Uint8ClampedArray(pixels), width, height });
+  const workMs = performance.now() - start;
+  scope.postMessage({ type: "read", timeMs, width, height, result, workMs, pixels }, [pixels]);
+};

@@ -1,0 +1,131 @@
+"""The package for browsers: its own tests, and its reader against ours on the same frames."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from benchmarks.prune_landmarks import rounded
+from rppg_core import FaceReader, Frame, Trace, measure, read_samples
+from rppg_core.simulation.faces import simulate_face
+from rppg_core.simulation.scenes import Scene
+from tests.javascript import PACKAGE, built_package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from rppg_core import Sample, Vitals
+
+MOST_PACKED, MOST_MODEL = 2_000_000, 1_500_000
+LEAF_BITS = 18
+FPS, SIZE = 15, (300, 280)
+SCENE = Scene(
+    heart_rate_bpm=72.0, rmssd_ms=30.0, duration_s=22.0, fps=FPS, sway=0.02, noise=1.0, frame_size=SIZE,
+    eyes_px=44.0, seed=3,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def dist() -> Path:
+    return built_package()
+
+
+def npm(*command: str) -> str:
+    found = shutil.which("npm")
+    assert found
+    done = subprocess.run([found, *command], cwd=PACKAGE, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_its_own_tests_pass(dist: Path) -> None:
+    told = npm("test")
+    passed = re.search(r"pass (\d+)", told)
+    assert passed is not None
+    assert int(passed[1]) >= 12
+
+
+def test_what_is_published_is_whole_and_small(dist: Path, tmp_path: Path) -> None:
+    npm("pack", "--pack-destination", str(tmp_path))
+    (packed,) = tmp_path.glob("*.tgz")
+    assert packed.stat().st_size < MOST_PACKED
+    assert (dist / "reader.bin").stat().st_size < MOST_MODEL
+    with tarfile.open(packed) as archive:
+        names = {name.removeprefix("package/") for name in archive.getnames()}
+    assert {"README.md", "LICENSE", "LICENSE-dlib.txt", "dist/reader.bin", "dist/worker.js", "dist/index.d.ts"} <= names
+    about = json.loads((PACKAGE / "package.json").read_text())
+    exports = [path for one in about["exports"].values() if isinstance(one, dict) for path in one.values()]
+    assert {path.removeprefix("./") for path in exports} <= names
+    assert "dependencies" not in about
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Frame]:
+    face = simulate_face(SCENE)
+    return [Frame(round(1e6 + i * 1e6 / FPS), np.ascontiguousarray(face.image(i))) for i in range(len(face))]
+
+
+@pytest.fixture(scope="module")
+def theirs(dist: Path, frames: list[Frame]) -> dict[int, Sample]:
+    node = shutil.which("node")
+    assert node
+    command = [node, str(PACKAGE / "test" / "read-frames.mjs"), *map(str, SIZE), str(FPS)]
+    pixels = b"".join(frame.image().tobytes() for frame in frames)
+    told = subprocess.run(command, input=pixels, capture_output=True, timeout=240, check=True)
+    return {
+        one.time_us: one.sample for one in read_samples([json.loads(line) for line in told.stdout.splitlines()], SIZE)
+    }
+
+
+def ours(frames: list[Frame], landmarks: str) -> dict[int, Sample]:
+    reader, last, samples = FaceReader(landmarks), None, {}
+    for begin in range(0, len(frames), FPS):
+        for reading in reader.read(frames[begin : begin + FPS], last):
+            assert reading.sample
+            samples[reading.time_us], last = reading.sample, reading.face
+    return samples
+
+
+def measured(samples: dict[int, Sample], times: Iterable[int]) -> Vitals:
+    return measure(Trace.of([t / 1e6 for t in times], [samples[t] for t in times], SIZE))
+
+
+def test_with_the_same_leaves_its_samples_are_ours(
+    theirs: dict[int, Sample], frames: list[Frame], tmp_path: Path
+) -> None:
+    """The package rounds the leaves of the landmark model. With ours rounded too, nothing else may differ."""
+    model = files("rppg_core").joinpath("models", "shape_predictor_5_face_landmarks.dat").read_bytes()
+    path = tmp_path / "rounded.dat"
+    path.write_bytes(rounded(model, LEAF_BITS))
+    same = ours(frames, str(path))
+    assert len(theirs) > len(same) - FPS  # the last ones wait for a check
+    off = np.abs([theirs[t].colours - same[t].colours for t in theirs])
+    assert np.isfinite(off).mean() > 0.95
+    assert np.nanmedian(off) < 0.05
+    assert np.nanpercentile(off, 95) < 0.3
+    found, wanted = (measured(samples, sorted(theirs)) for samples in (theirs, same))
+    assert found.heart_rate_bpm == pytest.approx(wanted.heart_rate_bpm, abs=0.1)
+    assert found.rmssd_ms == pytest.approx(wanted.rmssd_ms, abs=2)
+
+
+def test_its_pulse_is_that_of_the_server(theirs: dict[int, Sample], frames: list[Frame]) -> None:
+    """Rounded leaves put a landmark on the next pixel at times, so the head seems to tremble otherwise."""
+    served = ours(frames, "5")
+    off = np.array([theirs[t].colours - served[t].colours for t in theirs])
+    assert np.nanmedian(np.abs(off)) < 0.5
+    assert np.abs(np.nanmean(off, axis=(0, 1))).max() < 0.1
+    found, wanted = (measured(samples, sorted(theirs)) for samples in (theirs, served))
+    assert wanted.heart_rate_bpm == pytest.approx(SCENE.heart_rate_bpm, abs=0.5)
+    assert found.heart_rate_bpm == pytest.approx(wanted.heart_rate_bpm, abs=0.1)
+    low, high = wanted.interval["hrv"]
+    assert found.rmssd_ms is not None
+    assert low <= found.rmssd_ms <= high
