@@ -21,7 +21,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import av  # noqa: E402
 import cv2  # noqa: E402
 
-from beam_api.host.process import give_memory_back  # noqa: E402
+from beam_api.host.process import give_memory_back, trim_heap  # noqa: E402
 from benchmarks.material import FPS, SIZE  # noqa: E402
 from benchmarks.report import Figure, show  # noqa: E402
 from rppg_core import measure  # noqa: E402
@@ -87,6 +87,7 @@ def one(video: Path) -> None:
     base_mb, begun_s = _peak_mb(), time.process_time()
     found: list[Measured] = []
     for window in windows_of_video(video, reader):
+        trim_heap()
         vitals = measure(window.trace)
         if not window.is_look:
             found.append(Measured.of(window, vitals, series(window.trace), after_s=found[-1].end_s if found else -1.0))

@@ -50,6 +50,12 @@ def give_memory_back() -> None:
         mallopt(_M_TRIM_THRESHOLD, 16 * 1024 * 1024)
 
 
+def trim_heap() -> None:
+    """Return what is free in the heap to the system, which takes some milliseconds: before work that takes much."""
+    if sys.platform == "linux" and (trim := getattr(_libc, "malloc_trim", None)):
+        trim(0)
+
+
 def raise_open_files() -> int:
     """Raise the limit of open files to the hard one, or `MOST_OPEN_FILES` if that is less; returns the limit in force.
 

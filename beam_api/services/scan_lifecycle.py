@@ -110,6 +110,7 @@ class ScanLifecycle:
         else:
             soon_ms = min(now_ms + LOOK_AGAIN_MS, turn.deadline_ms or now_ms + LOOK_AGAIN_MS)
             self._scans.look_at(session_id, soon_ms)
+            self._scans.stay(session_id)
             try:
                 if not self._queue.holds_scan(session_id, turn.attempt + 1):
                     self.enqueue(session_id, turn.attempt, at_front=turn.attempt > 0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import structlog
 
 from beam_api.exceptions import StoreUnavailable
+from beam_api.host.process import trim_heap
 from beam_api.monitoring import counters
 from beam_api.services.course import rates
 from beam_api.services.saved_traces import save_measured
@@ -144,6 +145,7 @@ class VideoAnalysis:
         for window in self._read(file, self._reader, on_progress=attempt.renew):
             if window.is_look and attempt.has_shown:
                 continue
+            trim_heap()  # of what reading left there: measuring takes as much again
             vitals = self._analyse(window.trace)
             course = rates(window.trace) if attempt.with_series and not window.is_look else None
             measured = Measured.of(window, vitals, course, after_s=found[-1].end_s if found else -1.0)

@@ -173,6 +173,10 @@ class ScanStore:
         """Whether the course of the rates was asked for."""
         return self._redis.hget(session_name(session_id), "series") == b"1"
 
+    def stay(self, session_id: str) -> None:
+        """Let a session live on, whose video waits for a worker."""
+        self._redis.pexpire(session_name(session_id), self._lifetime_ms)
+
     def limit_s(self, session_id: str) -> float:
         """Most seconds of one attempt at a session's video."""
         return int(self._redis.hget(session_name(session_id), "limit") or ATTEMPT_MS) / 1000

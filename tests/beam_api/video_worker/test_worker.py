@@ -157,7 +157,9 @@ def test_a_job_that_was_lost_is_queued_again(begin, work, scan_parts, redis, que
 def test_a_job_that_waits_is_left_alone(begin, scan_parts, redis, queue_redis):
     begin()
     redis.zadd("beam:scans:open", {SESSION: 0})
+    redis.pexpire(session_name(SESSION), 5000)
     scan_parts.lifecycle.sweep()
+    assert redis.pttl(session_name(SESSION)) > 5000  # it does not expire while it waits
     assert queue_redis.llen(f"rq:queue:{NAME}") == 1
     assert redis.zscore("beam:scans:open", SESSION) > 0
 
