@@ -44,8 +44,14 @@ _HTML = {"content": {"text/html": {"schema": {"type": "string"}}}}
 @public
 def home() -> Response:
     """Say what this is, what it can and what it can't."""
-    shown = {"figures": FIGURES, "recording": recording(), "vitals": VITALS, "answer": sample_answer()}
-    return page("home.html", url=request.host_url.rstrip("/"), **shown)
+    return page(
+        "home.html",
+        url=request.host_url.rstrip("/"),
+        figures=FIGURES,
+        recording=recording(),
+        vitals=VITALS,
+        answer=sample_answer(),
+    )
 
 
 @bp.get("/keys")
