@@ -41,8 +41,14 @@ _REFERENCE_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE")
 @public
 def home() -> Response:
     """Say what this is, what it can and what it can't."""
-    shown = {"figures": FIGURES, "recording": recording(), "vitals": VITALS, "answer": sample_answer()}
-    return page("home.html", url=request.host_url.rstrip("/"), **shown)
+    return page(
+        "home.html",
+        url=request.host_url.rstrip("/"),
+        figures=FIGURES,
+        recording=recording(),
+        vitals=VITALS,
+        answer=sample_answer(),
+    )
 
 
 @bp.get("/keys")

@@ -25,8 +25,13 @@ bp = Blueprint("playground", __name__, url_prefix="/playground")
 @public
 def playground() -> Response:
     """Measure your own pulse with the camera, or a simulated one without."""
-    shown = {"simulated_seconds": SECONDS, "simulated_rate": round(SCENE.heart_rate_bpm)}
-    return page("playground.html", recording=recording(), vitals=VITALS, **shown)
+    return page(
+        "playground.html",
+        recording=recording(),
+        vitals=VITALS,
+        simulated_seconds=SECONDS,
+        simulated_rate=round(SCENE.heart_rate_bpm),
+    )
 
 
 @bp.post("/key")
