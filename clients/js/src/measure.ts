@@ -72,7 +72,10 @@ class Session {
     private readonly video: HTMLVideoElement,
     private readonly options: MeasureOptions,
   ) {
-    this.worker = new ReadingWorker((read) => this.take(read));
+    this.worker = new ReadingWorker(
+      (read) => this.take(read),
+      (message) => this.abort.abort(new BeamError(message, "READER_FAILED")),
+    );
     this.frames = new VideoFrames(
       video,
       (timeMs, { data, width, height }) => this.worker.read({ timeMs, width, height, pixels: data.buffer as ArrayBuffer }),
@@ -113,17 +116,13 @@ class Session {
     this.abort.abort();
   }
 
-  private async started(): Promise<void> {
-    const aborted = new Promise<never>((_, reject) => {
-      this.abort.signal.addEventListener("abort", () => reject(this.abort.signal.reason), { once: true });
+  private started(): Promise<void> {
+    const { signal } = this.abort;
+    return new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      void this.worker.ready.then(resolve);
+      if (signal.aborted) reject(signal.reason);
     });
-    aborted.catch(() => {});
-    try {
-      await Promise.race([this.worker.ready, aborted]);
-    } catch (error) {
-      this.abort.signal.throwIfAborted();
-      throw new BeamError(error instanceof Error ? error.message : String(error), "READER_FAILED");
-    }
   }
 
   private take({ timeMs, width, height, result, workMs }: FrameRead): void {

@@ -21,7 +21,7 @@ export interface FrameRead {
 export type Told =
   | { readonly type: "ready" }
   | { readonly type: "failed"; readonly message: string }
-  | ({ readonly type: "read"; readonly pixels: ArrayBuffer } & FrameRead);
+  | ({ readonly type: "read" } & FrameRead);
 
 const MOST_WAITING = 3; // frames before the worker; beyond them the machine is too slow, and frames are left out
 
@@ -29,21 +29,20 @@ const MOST_WAITING = 3; // frames before the worker; beyond them the machine is 
 export class ReadingWorker {
   private readonly worker: Worker;
   private waiting = 0;
-  private fail: (error: Error) => void = () => {};
   readonly ready: Promise<void>;
 
-  constructor(private readonly onRead: (read: FrameRead) => void) {
+  /** `onFail` is called when the worker can't be started, or breaks later. */
+  constructor(onRead: (read: FrameRead) => void, onFail: (message: string) => void) {
     this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-    this.ready = new Promise((resolve, reject) => {
-      this.fail = reject;
+    this.worker.onerror = (event) => onFail(event.message || "The reader's worker can't be started.");
+    this.ready = new Promise((resolve) => {
       this.worker.onmessage = ({ data }: MessageEvent<Told>) => {
-        if (data.type === "ready") resolve();
-        else if (data.type === "failed") reject(new Error(data.message));
-        else this.answered(data);
+        if (data.type === "ready") return resolve();
+        if (data.type === "failed") return onFail(data.message);
+        this.waiting -= 1;
+        onRead(data);
       };
-      this.worker.onerror = (event) => reject(new Error(event.message || "The reader's worker can't be started."));
     });
-    this.ready.catch(() => {});
   }
 
   get isBusy(): boolean {
@@ -57,11 +56,5 @@ export class ReadingWorker {
 
   stop(): void {
     this.worker.terminate();
-    this.fail(new Error("The reader was stopped."));
-  }
-
-  private answered(read: FrameRead): void {
-    this.waiting -= 1;
-    this.onRead(read);
   }
 }

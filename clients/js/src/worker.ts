@@ -4,7 +4,7 @@ import type { Ask, Told } from "./reading.js";
 // Module worker: frames come in, and what is left of them goes out. `reading.ts` starts it.
 const scope = globalThis as unknown as {
   onmessage: ((event: MessageEvent<Ask>) => void) | null;
-  postMessage(message: Told, transfer?: Transferable[]): void;
+  postMessage(message: Told): void;
 };
 
 const ready = fetch(new URL("./reader.bin", import.meta.url))
@@ -20,9 +20,13 @@ ready.then(
 );
 
 scope.onmessage = async ({ data: { timeMs, width, height, pixels } }) => {
-  const reader = await ready;
-  const start = performance.now();
-  const result = reader.read(timeMs, { data: new Uint8ClampedArray(pixels), width, height });
-  const workMs = performance.now() - start;
-  scope.postMessage({ type: "read", timeMs, width, height, result, workMs, pixels }, [pixels]);
+  const reader = await ready.catch(() => null); // that was told already
+  if (!reader) return;
+  try {
+    const start = performance.now();
+    const result = reader.read(timeMs, { data: new Uint8ClampedArray(pixels), width, height });
+    scope.postMessage({ type: "read", timeMs, width, height, result, workMs: performance.now() - start });
+  } catch (error) {
+    scope.postMessage({ type: "failed", message: String(error) });
+  }
 };
