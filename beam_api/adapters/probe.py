@@ -22,7 +22,7 @@ WINDOW_S = 300.0
 
 _EXACT_S, _LATE_S = 1e-3, 0.5  # how exactly times are stored; how exactly recorders stop
 LONGEST_PREDICTED_S = 80.0  # of the 100 s that an analysis may take: the prediction is rough
-_ROOM = 2.0  # of a long video's limit over the prediction
+_ROOM = 4.0  # of a long video's limit over the prediction: nobody waits beside it, and the machine may be slow or busy
 _START_S = 25.0  # a busy machine may take that long to begin
 _CHILD = Path(__file__).with_name("probe_child.py")
 

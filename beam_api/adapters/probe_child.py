@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-TIME_S = 5
+TIME_S = 10  # an hour of 60 frames a second takes a second or two
 _MEMORY_BYTES = 1024 * 1024 * 1024
 
 

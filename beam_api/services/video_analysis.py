@@ -143,17 +143,16 @@ class VideoAnalysis:
         """Measure each window of a video when it has been read, and show the vitals of those so far."""
         found: list[Measured] = []
         for window in self._read(file, self._reader, on_progress=attempt.renew):
-            if window.is_look and attempt.has_shown:
+            if window.is_look:
+                self._look(attempt, window)
                 continue
             trim_heap()  # of what reading left there: measuring takes as much again
             vitals = self._analyse(window.trace)
-            course = rates(window.trace) if attempt.with_series and not window.is_look else None
-            measured = Measured.of(window, vitals, course, after_s=found[-1].end_s if found else -1.0)
+            course = rates(window.trace) if attempt.with_series else None
+            found.append(Measured.of(window, vitals, course, after_s=found[-1].end_s if found else -1.0))
             if not window.is_last:
-                attempt.show([*found, measured])
-            if not window.is_look:
-                found.append(measured)
-                self._keep(attempt, len(found), window.trace, vitals)
+                attempt.show(found)
+            self._keep(attempt, len(found), window.trace, vitals)
         if not found:
             raise NoFaceDetected
         return found
@@ -167,6 +166,17 @@ class VideoAnalysis:
             save_measured(self._traces_dir / name, trace, vitals, {})
         except (OSError, InvalidTraces) as error:
             structlog.get_logger().warning("a trace was not saved", session_id=attempt.session_id, reason=str(error))
+
+    def _look(self, attempt: _Attempt, window: Window) -> None:
+        """Show the vitals of the beginning, unless some have been shown."""
+        if attempt.has_shown:
+            return
+        try:
+            measured = Measured.of(window, self._analyse(window.trace))
+        except Exception:  # an extra must not cost the client the scan
+            structlog.get_logger().exception("look failed")
+            return
+        attempt.show([measured])
 
     @staticmethod
     def _offer(step: Callable[[], None]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from array import array
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -88,7 +87,7 @@ def probe(file: Path | BinaryIO) -> VideoInfo:
             raise UnusableVideo(f"The picture is too large: {width}x{height} pixels.")
         times, size = array("d"), 0  # an hour has some 100 000 frames
         for stamp, packet_bytes in _shown(container):
-            times.append(float(stamp))
+            times.append(stamp)
             size += packet_bytes
     if not isinstance(file, Path):
         file.seek(0)
@@ -189,7 +188,7 @@ def _paced(frames: Iterable[tuple[float, av.VideoFrame]], pace: _Pace) -> Iterat
 def _unwanted(file: Path | BinaryIO, max_fps: float, container: str | None) -> frozenset[float]:
     """Times of frames beyond a rate. Those of them that no other frame needs are never decoded."""
     with _open(file, container) as source:
-        stamps = [] if source.format.name == "avi" else sorted({float(stamp) for stamp, _ in _shown(source)})
+        stamps = [] if source.format.name == "avi" else sorted({stamp for stamp, _ in _shown(source)})
     if not isinstance(file, Path):
         file.seek(0)
     pace = _Pace(max_fps)
@@ -212,9 +211,7 @@ def _decode(source: av.container.InputContainer, unwanted: frozenset[float], thr
         except (StopIteration, av.FFmpegError):
             packet = None
         if unwanted and packet is not None:
-            stamp = _stamp(packet)
-            is_unwanted = stamp is not None and float(stamp) in unwanted
-            stream.codec_context.skip_frame = "NONREF" if is_unwanted else "DEFAULT"
+            stream.codec_context.skip_frame = "NONREF" if _stamp(packet) in unwanted else "DEFAULT"
         try:
             yield from stream.decode(packet)
         except av.EOFError:
@@ -289,7 +286,7 @@ def _tagged_orientation(tags: dict[str, str]) -> Orientation:
     return Orientation.of_rotation(float(value) if _DEGREES.fullmatch(value) else 0.0)
 
 
-def _shown(container: av.container.InputContainer) -> Iterator[tuple[Fraction, int]]:
+def _shown(container: av.container.InputContainer) -> Iterator[tuple[float, int]]:
     """Time and size of each frame that is shown, in the order of the file."""
     by_decoding = container.format.name == "avi"
     try:
@@ -301,9 +298,10 @@ def _shown(container: av.container.InputContainer) -> Iterator[tuple[Fraction, i
         return  # it breaks off here
 
 
-def _stamp(packet: Any, *, by_decoding: bool = False) -> Fraction | None:
-    ticks = packet.dts if by_decoding or packet.pts is None else packet.pts
-    return None if ticks is None or packet.time_base is None else Fraction(ticks * packet.time_base)
+def _stamp(packet: Any, *, by_decoding: bool = False) -> float | None:
+    ticks, base = packet.dts if by_decoding or packet.pts is None else packet.pts, packet.time_base
+    # Of whole numbers, so it is the float nearest to the fraction.
+    return None if ticks is None or base is None else ticks * base.numerator / base.denominator
 
 
 def _interval_s(times: list[float]) -> float:
