@@ -159,7 +159,9 @@ def heart_rate_quality(evidence: Evidence, calibration: Calibration = CALIBRATIO
 
 def _for_length(quality: float, span_s: float) -> float:
     """A probability for a window that may be shorter than any that the table was fitted on."""
-    odds = (min(span_s, _SHORT_S) / _SHORT_S) ** _BREVITY * quality
+    if span_s >= _SHORT_S:
+        return quality
+    odds = (span_s / _SHORT_S) ** _BREVITY * quality
     return odds / (odds + 1 - quality)
 
 
