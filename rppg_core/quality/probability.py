@@ -161,7 +161,7 @@ def _for_length(quality: float, span_s: float) -> float:
     """A probability for a window that may be shorter than any that the table was fitted on."""
     if span_s >= _SHORT_S:
         return quality
-    odds = (span_s / _SHORT_S) ** _BREVITY * quality
+    odds = float((span_s / _SHORT_S) ** _BREVITY) * quality
     return odds / (odds + 1 - quality)
 
 

