@@ -10,6 +10,7 @@ from rppg_core.guidance import advise
 from rppg_core.pulse.extract import Extractor, Pulse, find_pulse
 from rppg_core.pulse.modulations import modulations
 from rppg_core.pulse.sparse import SparsePulse, find_sparse_pulse
+from rppg_core.pulse.succession import is_replaced
 from rppg_core.quality.answers import NEEDS_S, SLACK_S, Answers
 from rppg_core.quality.calibration import CALIBRATION
 from rppg_core.quality.judging import (
@@ -19,7 +20,7 @@ from rppg_core.quality.judging import (
     put_sparse_heart_rate,
     put_variability,
 )
-from rppg_core.quality.probability import MIN_CONFIDENCE, confidence
+from rppg_core.quality.probability import MIN_CONFIDENCE, confidence, heart_rate_quality, sparse_quality
 from rppg_core.results import Vitals, Waveform
 from rppg_core.trace.repeats import distinct
 from rppg_core.trace.sampling import MIN_RATE_HZ, frame_rate_hz
@@ -78,6 +79,8 @@ def measure(
     pulse = extract(trace)  # with its rate, its beats, and the evidence for them
     if pulse is None:
         return answers.nothing(trace, "LOW_SIGNAL", (*guidance, "NO_PULSE"))
+    if confidence(heart_rate_quality(pulse.evidence, calibration)) >= MIN_CONFIDENCE and _of_two_people(trace, extract):
+        return answers.nothing(trace, "LOW_SIGNAL", _with_several_faces(guidance))
 
     quality, breath = put_heart_rate(answers, pulse, guidance), np.zeros(0)
     if confidence(quality) < MIN_CONFIDENCE:
@@ -100,11 +103,28 @@ def _measured_sparse(trace: Trace, pulse: SparsePulse | None, answers: Answers, 
     """The heart rate alone: single beats can't be seen in frames this far apart."""
     if pulse is None:
         return answers.nothing(trace, "LOW_FRAME_RATE", guidance)
+    believed = confidence(sparse_quality(pulse.evidence, answers.calibration)) >= MIN_CONFIDENCE
+    if believed and _of_two_people(trace, find_pulse):
+        return answers.nothing(trace, "LOW_SIGNAL", _with_several_faces(guidance))
     sure = confidence(put_sparse_heart_rate(answers, pulse, guidance))
     if sure < MIN_CONFIDENCE and "EVENLY_SLOW_FRAMES" not in guidance:  # there the pace is to blame
         guidance = (*guidance, "NO_PULSE")
     answers.withhold_rest("LOW_FRAME_RATE")
     return answers.vitals(trace, guidance, sure=sure, snr_db=pulse.snr_db)
+
+
+def _of_two_people(trace: Trace, extract: Extractor) -> bool:
+    """Whether somebody else takes the place in mid window."""
+
+    def rate_bpm(part: Trace) -> float | None:
+        pulse = find_sparse_pulse(part) if _is_sparse(part.times_s) else extract(part)
+        return None if pulse is None else pulse.rate_bpm
+
+    return is_replaced(trace, rate_bpm)
+
+
+def _with_several_faces(guidance: tuple[str, ...]) -> tuple[str, ...]:
+    return guidance if "SEVERAL_FACES" in guidance else (*guidance, "SEVERAL_FACES")
 
 
 def _span_s(trace: Trace) -> float:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rppg_core.face.regions import CENTRES, N_REGIONS
-from rppg_core.pulse.extract import find_pulse
+from rppg_core.pulse.extract import Pulse, find_pulse
 from rppg_core.pulse.sparse import find_sparse_pulse
+from rppg_core.pulse.succession import is_replaced
 from rppg_core.quality.answers import NEEDS_S
 from rppg_core.quality.probability import (
     MIN_CONFIDENCE,
@@ -89,8 +90,9 @@ def partial(trace: Trace) -> Partial | None:
         return _sparse(_newest(whole, SPARSE_SPAN_S))
     if np.diff(times).max() > _MOST_APART_S:
         return Partial(None, 0.0, frame_rate_hz(times), np.zeros(0))
-    pulse = find_pulse(_folded(_joined(trace)), fine_hz=_FINE_HZ, rhythm=False)
-    if pulse is None:
+    quick = _folded(_joined(trace))
+    pulse = _find(quick)
+    if pulse is None or is_replaced(quick, lambda part: getattr(_find(part), "rate_bpm", None)):
         return Partial(None, 0.0, frame_rate_hz(times), np.zeros(0))
     quality, fs = heart_rate_quality(pulse.evidence), pulse.even.fs
     sure = confidence(quality)
@@ -98,6 +100,10 @@ def partial(trace: Trace) -> Partial | None:
         return Partial(None, sure, fs, np.zeros(0))
     range_ = interval("heart_rate", pulse.rate_bpm, quality, pulse.evidence.span_s)
     return Partial(pulse.rate_bpm, sure, fs, pulse.wave[-round(TAIL_S * fs) :], quality, range_)
+
+
+def _find(trace: Trace) -> Pulse | None:
+    return find_pulse(trace, fine_hz=_FINE_HZ, rhythm=False)
 
 
 def _sparse(trace: Trace) -> Partial:

@@ -19,7 +19,7 @@ from rppg_core.numerics import TINY, peak_frequency, vertex
 from rppg_core.pulse.evidence import SparseEvidence, at_edge
 from rppg_core.pulse.least_squares import explained, fit, noise_root, waves_at, whitened
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, phase_coherence, pulse_colour
-from rppg_core.trace.aliasing import is_evenly_slow
+from rppg_core.trace.aliasing import known_margin
 from rppg_core.trace.sampling import seen_colours
 from rppg_core.trace.traces import PLACE, SIZE_PX, YAW, Trace
 from rppg_core.trace.witnesses import DETAILS
@@ -41,7 +41,6 @@ _DRIFT_HZ = 0.1  # slower changes of a region don't count as its noise
 _LOBE = 1.5  # half width of a peak, over the section's length
 _SAME_HZ = 0.05  # sections of one window may differ by this
 _NO_SHARE, _STILL = 1e-9, 1e-12  # a share of power, and the power of a pose, that are nothing
-_EVEN_MARGIN = 0.5  # what drift and harmonics may wrongly tell two aliases of even times apart by
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +197,10 @@ def _region_weights(times: NDArray[np.float64], colours: NDArray[np.float64]) ->
 def _judge(sections: list[_Section], freqs: NDArray[np.float64], length_s: float, size_px: float) -> SparsePulse:
     """The likeliest rate of all sections together, and what speaks for it."""
     found = _joint_peak(sections, freqs)
-    lobe = np.abs(freqs - found.rate_hz) <= _LOBE / length_s + found.reach_hz
+    apart_hz = _LOBE / length_s + found.reach_hz
+    lobe = np.abs(freqs - found.rate_hz) <= apart_hz
+    times = np.concatenate([one.times_s for one in sections])
+    margin = known_margin(_margin(found.likelihood, lobe), times, found.rate_hz, apart_hz=apart_hz)
     frames = sum(len(section.times_s) for section in sections)
     # Of the samples' power, slow drift apart, what the pulse explains.
     share = 1 - np.exp(-2 * found.likelihood.max() / frames)
@@ -208,7 +210,7 @@ def _judge(sections: list[_Section], freqs: NDArray[np.float64], length_s: float
         rate_bpm=60 * found.rate_hz,
         sigma_bpm=float(60 * np.sqrt(3 * (1 - share) / (share + _NO_SHARE) / frames) / (np.pi * length_s)),
         snr_db=float(10 * np.log10(share / (1 - share) + TINY)),
-        evidence=_gathered(seen, found, lobe, weights, np.concatenate([one.times_s for one in sections])),
+        evidence=_gathered(seen, found, lobe, weights, margin),
     )
 
 
@@ -253,7 +255,7 @@ class _Seen:
 
 
 def _gathered(
-    seen: list[_Seen], found: _Peak, lobe: NDArray[np.bool_], weights: NDArray[np.float64], times: NDArray[np.float64]
+    seen: list[_Seen], found: _Peak, lobe: NDArray[np.bool_], weights: NDArray[np.float64], margin: float
 ) -> SparseEvidence:
     """Evidence of all sections together; `lobe` are the frequencies of the peak."""
     pulse, regions = np.concatenate([one.pulse for one in seen]), np.concatenate([one.regions for one in seen])
@@ -264,7 +266,7 @@ def _gathered(
         n_regions=regions.shape[1],
         at_edge=at_edge(found.rate_hz),
         log_odds=_log_odds(found.likelihood, lobe),
-        margin=_margin(found.likelihood, lobe) - (_EVEN_MARGIN if is_evenly_slow(times) else 0.0),
+        margin=margin,
         agreement=float(np.sum(odd * even.conj()).real / (np.linalg.norm(odd) * np.linalg.norm(even) + TINY)),
         hue=min(whole.hue, chosen.hue),
         pallor=max(whole.pallor, chosen.pallor),

@@ -53,6 +53,11 @@ _RECOIL = 0.006  # of the head with each beat, as a share of its size
 _BLOODLESS_HUE, _BLOODLESS_QUALITY = 0.7, 0.25
 """A change of this colour is no pulse, however clear it is: a nod before a side light, a lamp that changes its tint."""
 
+_SHORT_S = 9.5  # the table was fitted on windows from here on
+
+_BREVITY = 3.2
+"""What the logarithm of a window's length counts below that, set by hand: chance looks like a pulse in a few beats."""
+
 _THIRD = 0.7  # of two rates that are as likely each is believed less than half: it may be a third
 
 _LEAST_COHERENCE = 0.5
@@ -147,9 +152,17 @@ def heart_rate_quality(evidence: Evidence, calibration: Calibration = CALIBRATIO
     """Probability that the heart rate is within 2 bpm."""
     features = heart_rate_features(evidence)
     if evidence.n_regions < MIN_REGIONS:
-        return probability("heart_rate_spot", features, calibration)
-    quality = probability("heart_rate_face", features, calibration)
+        return _for_length(probability("heart_rate_spot", features, calibration), evidence.span_s)
+    quality = _for_length(probability("heart_rate_face", features, calibration), evidence.span_s)
     return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) or _jumps(evidence.picture) else quality
+
+
+def _for_length(quality: float, span_s: float) -> float:
+    """A probability for a window that may be shorter than any that the table was fitted on."""
+    if span_s >= _SHORT_S:
+        return quality
+    odds = float((span_s / _SHORT_S) ** _BREVITY) * quality
+    return odds / (odds + 1 - quality)
 
 
 def _jumps(picture: PictureEvidence) -> bool:
@@ -229,5 +242,8 @@ def clipped(vital: str, range_: tuple[float, float]) -> tuple[float, float]:
 
 
 def range_unit(span_s: float) -> float:
-    """What the half of a range is counted in, as a function of the window's length."""
-    return float(np.sqrt(20.0 / span_s))
+    """What the half of a range is counted in, as a function of the window's length.
+
+    With few beats their variability and the width of a tone count more than chance does.
+    """
+    return float(np.sqrt(20.0 / span_s) * max(_SHORT_S / span_s, 1.0))

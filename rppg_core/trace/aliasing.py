@@ -27,6 +27,7 @@ LOW_HZ, HIGH_HZ = ALIAS_HZ
 ALIASED = 0.7
 """Strength from which aliases can't be told from the pulse under a real trace's noise."""
 
+_EVEN_MARGIN = 0.5  # what drift and harmonics may wrongly tell rates of an even pace apart by, aliases or not
 _CHANCE = 1e-3  # of calling irregular times even
 _GRID_S = 0.004  # capture times are binned so finely that the phase at twice HIGH_HZ is right to 0.1
 _OVERSAMPLING = 4
@@ -52,11 +53,50 @@ def alias_strength(times_s: ArrayLike) -> float:
     times = _bounded(np.sort(np.asarray(times_s, dtype=np.float64)))
     if len(times) < 2 or times[-1] == times[0]:
         return 1.0
-    counts = np.bincount(np.rint((times - times[0]) / _GRID_S).astype(np.intp))
-    size = 1 << (max(_OVERSAMPLING * len(counts), _LEAST_SIZE) - 1).bit_length()
-    power = np.abs(np.fft.rfft(counts, size)) ** 2 / len(times) ** 2
-    distances = np.fft.rfftfreq(size, _GRID_S)
+    distances, power = _spectral_window(times)
     return float(np.max(power[(distances >= LOW_HZ) & (distances <= 2 * HIGH_HZ)], initial=0.0))
+
+
+def has_alias(times_s: ArrayLike, rate_hz: float, *, apart_hz: float) -> bool:
+    """Whether a heart of another rate would look the same at these times as one of `rate_hz`.
+
+    Parameters
+    ----------
+    times_s : array_like, shape (n_frames,)
+        Capture times in seconds, in any order.
+    rate_hz : float
+        A rate within `ALIAS_HZ`.
+    apart_hz : float
+        Nearer rates are the same one.
+
+    Returns
+    -------
+    bool
+        True if another rate of a heart is as strong an alias of this one as makes a pace evenly slow. At 5 even frames
+        a second that holds for 100 beats a minute, whose alias is 200, and not for 60, whose alias would be 240.
+    """
+    times = _bounded(np.sort(np.asarray(times_s, dtype=np.float64)))
+    if len(times) < 2 or times[-1] == times[0]:
+        return True
+    distances, power = _spectral_window(times)
+    differ = (distances > apart_hz) & (distances <= max(rate_hz - LOW_HZ, HIGH_HZ - rate_hz))
+    mirrored = (np.abs(distances - rate_hz - (LOW_HZ + HIGH_HZ) / 2) <= (HIGH_HZ - LOW_HZ) / 2) & (
+        np.abs(distances - 2 * rate_hz) > apart_hz
+    )
+    needed = max(ALIASED, _by_chance(len(times), float(times[-1] - times[0])))
+    return bool(np.max(power[differ | mirrored], initial=0.0) > needed)
+
+
+def known_margin(margin: float, times_s: ArrayLike, rate_hz: float, *, apart_hz: float) -> float:
+    """The part of a likelihood's margin over the next best rate that is knowledge.
+
+    Frames can't tell a rate from its aliases, however much likelier a model of drift and harmonics makes one of them:
+    over those there is no margin. Parameters are those of `has_alias`.
+    """
+    if not is_evenly_slow(times_s):
+        return margin
+    known = margin - _EVEN_MARGIN
+    return min(known, 0.0) if has_alias(times_s, rate_hz, apart_hz=apart_hz) else known
 
 
 def is_evenly_slow(times_s: ArrayLike) -> bool:
@@ -80,6 +120,14 @@ def is_evenly_slow(times_s: ArrayLike) -> bool:
         return False
     needed = max(ALIASED, _by_chance(len(times), span))
     return needed < 1 and alias_strength(times) > needed  # no strength is above 1
+
+
+def _spectral_window(times: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How alike two rates look (0-1), by their distance in Hz, at sorted times."""
+    counts = np.bincount(np.rint((times - times[0]) / _GRID_S).astype(np.intp))
+    size = 1 << (max(_OVERSAMPLING * len(counts), _LEAST_SIZE) - 1).bit_length()
+    power = np.abs(np.fft.rfft(counts, size)) ** 2 / len(times) ** 2
+    return np.asarray(np.fft.rfftfreq(size, _GRID_S), dtype=np.float64), np.asarray(power)
 
 
 def _bounded(times: NDArray[np.float64]) -> NDArray[np.float64]:

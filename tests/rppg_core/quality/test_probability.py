@@ -117,3 +117,26 @@ def test_the_default_table_has_a_row_for_each_vital_and_no_feature_that_nobody_g
     assert {"hrv", "stress_index", "respiration_rate", "spo2"} <= set(CALIBRATION.logistic)
     assert all(math.isfinite(w) for row in CALIBRATION.logistic.values() for w in row.values())
     assert {field.name for field in fields(Calibration)} == {"logistic", "half_width"}
+
+
+@pytest.mark.parametrize("n_regions", [1, 24])
+def test_the_shorter_a_clip_the_less_it_is_believed_and_the_wider_its_range(n_regions):
+    spans = [5.0, 6.0, 8.0, 9.5]
+    seen = [replace(GOOD, n_regions=n_regions, span_s=span) for span in spans]
+    qualities = [probability.heart_rate_quality(evidence) for evidence in seen]
+    widths = [np.ptp(probability.interval("heart_rate", 72.0, 0.9, span)) for span in spans]
+    assert all(np.diff(qualities) > 0)
+    assert all(np.diff(widths) < 0)
+
+
+def test_five_seconds_need_more_than_a_likely_pulse():
+    """What is believed to 0.85 in 10 s is withheld in 5.4 s."""
+    likely = replace(GOOD, span_s=10.0, stability=0.75, prominence_db=4.0, agreement=0.8, kept_share=0.75, jitter=0.03)
+    assert probability.heart_rate_quality(likely) > 0.84
+    short = probability.heart_rate_quality(replace(likely, span_s=5.4))
+    assert probability.is_vague("heart_rate", probability.interval("heart_rate", 54.5, short, 5.4))
+
+
+def test_windows_as_long_as_the_fitted_ones_keep_their_range():
+    assert probability.range_unit(20.0) == 1.0
+    assert probability.range_unit(9.97) == pytest.approx(math.sqrt(20 / 9.97))

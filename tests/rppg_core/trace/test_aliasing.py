@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rppg_core.trace.aliasing import HIGH_HZ, LOW_HZ, alias_strength, is_evenly_slow
+from rppg_core.trace.aliasing import HIGH_HZ, LOW_HZ, alias_strength, has_alias, is_evenly_slow, known_margin
 
 SLOW = [0.9, 1.5, 1.6, 2.0, 3.3, 5.0, 7.0]
 DENSE = [8.0, 10.0, 15.0, 24.0, 29.97, 60.0]
@@ -82,3 +82,29 @@ def test_the_strength_is_that_of_the_plain_sum_and_the_same_on_any_clock_in_any_
     shuffled = list(times - times[0] + round(epoch))
     draw.shuffle(shuffled)
     assert alias_strength(shuffled) == alias_strength(times)
+
+
+@pytest.mark.parametrize(
+    ("fps", "rate_bpm", "alias_bpm"),
+    [(1.6, 72, 168), (1.6, 71, 169), (2.0, 72, 48), (3.0, 60, 120), (5.0, 100, 200), (5.0, 60, None), (6.0, 75, None)],
+)
+def test_a_rate_has_an_alias_where_another_heart_would_look_the_same(fps, rate_bpm, alias_bpm):
+    """`k * fps` plus or minus the rate, as far as a heart may have it."""
+    assert has_alias(even(fps, 60, 0.003), rate_bpm / 60, apart_hz=0.1) == (alias_bpm is not None)
+    if alias_bpm is not None:
+        assert has_alias(even(fps, 60, 0.003), alias_bpm / 60, apart_hz=0.1)
+
+
+def test_nothing_is_known_of_a_rate_over_its_alias_and_all_of_it_at_uneven_times():
+    assert known_margin(3.0, even(1.6, 90), 1.2, apart_hz=0.05) == 0.0
+    assert known_margin(-1.0, even(1.6, 90), 1.2, apart_hz=0.05) <= -1.0
+    assert known_margin(3.0, jittered(1.6, 90), 1.2, apart_hz=0.05) == 3.0
+
+
+def test_a_rate_whose_aliases_no_heart_has_keeps_most_of_its_margin():
+    assert 2.0 < known_margin(3.0, even(5.0, 150), 1.0, apart_hz=0.05) < 3.0
+
+
+def test_two_frames_at_most_tell_no_rates_apart():
+    assert has_alias([], 1.0, apart_hz=0.1)
+    assert has_alias([5.0], 1.0, apart_hz=0.1)
