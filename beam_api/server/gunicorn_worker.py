@@ -199,8 +199,8 @@ class WebWorker(gthread.ThreadWorker):  # type: ignore[misc]
             return self._await_more(conn)
         except OSError:
             data = b""
-        if not data:
-            return self._drop(conn)
+        if not data:  # it ended; a body that is not whole has an answer
+            return self._drop(conn, refusal(errors.NoMoreData()) if head.missing > 0 else None)
         head.add(data)
         if not (head.is_complete or head.is_refused):
             return self._await_more(conn)

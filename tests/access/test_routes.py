@@ -65,7 +65,7 @@ OWN = {
 
 OPEN = {
     *("/", "/keys", "/docs", "/playground", "/openapi.json", "/health", "/api/health", "/ready", "/metrics"),
-    *("/api/keys", "/playground/key", "/reader.json"),
+    *("/api/keys", "/playground/key", "/reader.json", "/accuracy", "/privacy"),
 }
 """Routes that need no key, and tell nothing that belongs to one."""
 

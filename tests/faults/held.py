@@ -36,8 +36,8 @@ def load() -> Flask:  # type: ignore[no-redef]
         _hold("analysed", request.session.session_id)
         return measurement
 
-    def save_slowly(session, claim, result):
-        saved = save(session, claim, result)
+    def save_slowly(session, claim, *kept):
+        saved = save(session, claim, *kept)
         _hold("saved", session.session_id)
         return saved
 

@@ -44,9 +44,10 @@ def test_a_worker_with_one_request_at_a_time_keeps_its_connections(connection):
 
 def test_a_crowded_worker_ends_a_connection_now_and_then_and_answers_every_request(address, connection):
     with socket.create_connection((address.hostname, address.port), timeout=20) as slow:
-        # Its body never comes, so it stays in hand meanwhile.
+        # Its body never comes, and is not collected before, so it stays in hand meanwhile.
         slow.sendall(
-            b"POST /api/keys HTTP/1.1\r\nHost: beam\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+            b"POST /api/keys HTTP/1.1\r\nHost: beam\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
         )
         assert any(ended(connection, 1) for _ in range(20 * EVERY))  # it may take a moment to be in hand
         assert ended(connection, 2 * EVERY) == 2

@@ -186,7 +186,7 @@ def test_the_beam_commands_work_beside_the_service(service, folder):
     assert "my clinic app: starter, 1000 requests a minute" in ended.stdout
 
 
-@pytest.mark.parametrize("target", ["run", "test", "demo", "bench", "install"])
+@pytest.mark.parametrize("target", ["run", "test", "demo", "bench"])
 def test_every_make_target_of_the_readme_exists(target):
     text = (ROOT / "README.md").read_text()
     assert f"make {target}" in text

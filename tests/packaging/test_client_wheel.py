@@ -52,7 +52,8 @@ def wheel(folder: Path) -> Path:
     build = "import sys, setuptools.build_meta as b; getattr(b, 'build_' + sys.argv[1])(sys.argv[2])"
     run(sys.executable, "-c", build, "sdist", folder / "dist", cwd=source)
     (sdist,) = (folder / "dist").glob("*.tar.gz")
-    shutil.unpack_archive(sdist, folder / "unpacked", filter="data")
+    (folder / "unpacked").mkdir()
+    run("tar", "-xzf", sdist, "-C", folder / "unpacked", cwd=folder)
     (unpacked,) = (folder / "unpacked").iterdir()
     run(sys.executable, "-c", build, "wheel", folder / "dist", cwd=unpacked)
     (built,) = (folder / "dist").glob("*.whl")

@@ -46,7 +46,12 @@ class SampleSchema(Schema):
         metadata={
             "oneOf": [
                 {"type": "string", "format": "byte"},
-                {"type": "array", "minItems": N_COLOURS, "maxItems": N_COLOURS, "items": {"type": ["array", "null"]}},
+                {
+                    "type": "array",
+                    "minItems": N_COLOURS,
+                    "maxItems": N_COLOURS,
+                    "items": {"type": ["array", "null"], "items": {"type": "number"}},
+                },
             ],
             "description": f"{N_COLOURS} regions: base64 of little-endian uint16 in 1/256 of a level, 0xFFFF for a "
             "region that is not seen, or a list of [red, green, blue] and null.",
