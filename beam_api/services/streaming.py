@@ -63,6 +63,7 @@ class _Listener:
     session: Session
     sink: Sink
     after: str  # the id of the last event that the client has, or ''
+    place: str  # up to here the log was written when the client asked
     is_good: Callable[[], bool]
     spoke_at: float = field(default_factory=time.monotonic)
 
@@ -106,7 +107,11 @@ class Streaming:
         if self._count() >= self._most:
             raise TooManyStreams
 
-    def open(self, session: Session, sink: Sink, *, after: str, is_good: Callable[[], bool]) -> None:
+    def place(self, session: Session) -> str:
+        """How far a person's log is written: a stream that is opened with it misses nothing from now on."""
+        return self._events.newest(session)
+
+    def open(self, session: Session, sink: Sink, *, place: str, after: str, is_good: Callable[[], bool]) -> None:
         """Begin a stream; one too many ends at once.
 
         Parameters
@@ -115,6 +120,8 @@ class Streaming:
             Who is listened to.
         sink : Sink
             Where the events go.
+        place : str
+            What `place` gave before the client was answered.
         after : str
             The id of the last measurement that the client was told of: what came after it in the last 10 minutes is
             sent first. Empty if it wants what comes from now on.
@@ -125,7 +132,7 @@ class Streaming:
             if self._count() >= self._most:
                 sink.finish()
                 return
-            self._new.append(_Listener(session, sink, after, is_good))
+            self._new.append(_Listener(session, sink, after, place, is_good))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
                 self._thread.start()
@@ -176,15 +183,20 @@ class Streaming:
             if topic is None:
                 self._news.ensure([channel])
                 topic = _Topic(listener.session, self._events.newest(listener.session))
-            if listener.after:
+            if listener.after or listener.place != topic.place:
                 self._catch_up(listener, topic.place)
             topic.listeners.append(listener)
             self._topics[channel] = topic
             self._new.popleft()
 
     def _catch_up(self, listener: _Listener, place: str) -> None:
-        """Send what came after the event that the client knows; all there is if that isn't known any more."""
+        """Send what came after the event that the client knows, or all there is if that isn't known any more.
+
+        A client that knows none gets what came since it asked.
+        """
         log = [entry for entry in self._events.log(listener.session) if _order(entry.place) <= _order(place)]
+        if not listener.after:
+            log = [entry for entry in log if _order(entry.place) > _order(listener.place)]
         known = [i for i, entry in enumerate(log) if entry.measurement_id == listener.after]
         for event in self._written(listener.session, log[known[-1] + 1 if known else 0 :]):
             listener.send(event)

@@ -102,7 +102,7 @@ def test_the_python_client_measures_a_face(
     assert all(isinstance(answer, models.BufferingAnswer) for answer in filling)
     assert [answer.data.progress for answer in filling] == sorted(answer.data.progress for answer in filling)
     assert done.data.heart_rate == pytest.approx(SCENE.heart_rate_bpm, abs=2)
-    assert done.data.withheld.additional_properties.keys() == {"hrv", "stress_index", "respiration_rate"}
+    assert done.data.withheld.additional_properties.keys() >= {"hrv", "stress_index", "respiration_rate"}
 
 
 def test_the_python_client_tells_answers_apart_by_their_status(python_client: Any) -> None:

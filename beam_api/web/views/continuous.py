@@ -56,10 +56,11 @@ def events(session_id: str) -> Response:
     """
     session, streaming = session_of(session_id), parts().streaming
     streaming.check_room()
+    place = streaming.place(session)
     after, is_good = request.headers.get("Last-Event-ID", ""), parts().keys.watch(g.key.key_id)
 
     def begin(sink: Sink) -> None:
-        streaming.open(session, sink, after=after, is_good=is_good)
+        streaming.open(session, sink, place=place, after=after, is_good=is_good)
 
     # A server that lets a connection leave its thread offers that; any other one gives it a thread.
     body: Iterable[bytes] = ()
