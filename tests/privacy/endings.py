@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from beam_api.server.http_head import MOST_COLLECTED
 from beam_api.services.keys import Keys
 from beam_api.store.keys import KeyStore
 from beam_api.store.scans import session_name
@@ -177,7 +178,8 @@ def half_an_upload(scene: Scene, data: bytes) -> None:
     address = urlsplit(scene.service.url)
     request = (
         f"POST /v1/scan-session/{session}/video HTTP/1.1\r\nHost: x\r\nX-API-Key: {scene.key}\r\n"
-        f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {2 * len(part)}\r\n\r\n"
+        # So long a body is not collected in memory before the spool has it.
+        f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {MOST_COLLECTED + 1}\r\n\r\n"
     ).encode()
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as connection:
         connection.sendall(request + part)
