@@ -69,7 +69,7 @@ def test_of_too_few_frames_nothing_is_said(times):
     assert not is_evenly_slow(times)
 
 
-@settings(deadline=None, max_examples=40)  # a busy machine is no failure
+@settings(deadline=None, max_examples=40, derandomize=True)  # a busy machine is no failure
 @given(
     st.lists(st.floats(0.02, 2.0), min_size=2, max_size=60),
     st.floats(0, 1e9),
