@@ -25,15 +25,15 @@ from beam_api.host.process import give_memory_back, trim_heap  # noqa: E402
 from benchmarks.material import FPS, SIZE  # noqa: E402
 from benchmarks.report import Figure, show  # noqa: E402
 from rppg_core import measure  # noqa: E402
+from rppg_core.course.long_video import windows_of_video  # noqa: E402
+from rppg_core.course.series import series  # noqa: E402
+from rppg_core.course.whole_video import Measured, whole_of  # noqa: E402
 from rppg_core.face.reader import FaceReader  # noqa: E402
-from rppg_core.long_video import windows_of_video  # noqa: E402
 from rppg_core.media.video import probe  # noqa: E402
 from rppg_core.media.video_cost import predicted_s  # noqa: E402
-from rppg_core.series import series  # noqa: E402
 from rppg_core.simulation.faces import simulate_face  # noqa: E402
 from rppg_core.simulation.film import film  # noqa: E402
 from rppg_core.simulation.scenes import Scene  # noqa: E402
-from rppg_core.whole_video import Measured, whole_of  # noqa: E402
 
 MINUTES = (1, 5, 15, 60)
 MOST_MB = 300.0

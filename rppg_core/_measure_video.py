@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from rppg_core._measure import measure
+from rppg_core.course.long_video import DECODERS, HEAVY_S
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
-from rppg_core.long_video import DECODERS, HEAVY_S
 from rppg_core.media.video import probe, read_video
 from rppg_core.media.video_cost import LONGEST_SIDE, MAX_FPS, predicted_s
 from rppg_core.quality.extractors import DEFAULT, calibration_of, extraction

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from beam_api.services.rounding import rounded
-from rppg_core.series import STEP_S, Series, series
+from rppg_core.course.series import STEP_S, Series, series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,15 +12,15 @@ from beam_api.services.course import course_of
 from beam_api.services.rounding import rounded, score
 from beam_api.services.rounding import whole as integer
 from beam_api.services.verdict import verdict
-from rppg_core.whole_video import whole_of
+from rppg_core.course.whole_video import whole_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from beam_api.services.course import Course
     from beam_api.store.scans import ScanRecord, Status
+    from rppg_core.course.whole_video import Measured
     from rppg_core.results import Vitals
-    from rppg_core.whole_video import Measured
 
 _NAMES = {"heart_rate": "heart_rate", "respiration_rate": "respiratory_rate"}
 """Vitals whose names differ between the two APIs; the rest have one."""

@@ -13,9 +13,9 @@ from beam_api.monitoring import counters
 from beam_api.services.course import rates
 from beam_api.services.saved_traces import save_measured
 from beam_api.services.scan_result import ScanVitals, scan_vitals
+from rppg_core.course.long_video import Window, windows_of_video
+from rppg_core.course.whole_video import Measured
 from rppg_core.errors import InvalidTraces, InvalidVideo, NoFaceDetected, UnsupportedImage
-from rppg_core.long_video import Window, windows_of_video
-from rppg_core.whole_video import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

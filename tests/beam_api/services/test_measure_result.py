@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from beam_api.services.measure_result import Measurement, Raw, Rejected, Running, SeenFace, span_us
 from beam_api.services.scan_result import scan_vitals
+from rppg_core.course.whole_video import Measured
 from rppg_core.quality.regularity import Regularity
 from rppg_core.results import HRV_DETAILS, VITALS, HrvDetails, Quality, Vitals, Waveform
 from rppg_core.rolling import Partial
-from rppg_core.whole_video import Measured
 
 NAN = float("nan")
 WAVE = Waveform(

@@ -10,7 +10,7 @@ from beam_api.services.scan_result import Scan
 from beam_api.store.scans import session_name
 from beam_api.web.schemas.scans import ScanSchema, write_scan
 from rppg_core import measure
-from rppg_core.long_video import starts_s, windows_of_video
+from rppg_core.course.long_video import starts_s, windows_of_video
 from tests import videos
 from tests.beam_api.video_worker.working import SESSION, begin, scan_parts, status, uploads, work
 from tests.processes import wait_until

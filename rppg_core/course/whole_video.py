@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rppg_core.course.series import STEP_S, Series
 from rppg_core.quality.probability import SURE, confidence
 from rppg_core.quality.regularity import Regularity, regularity
 from rppg_core.results import HRV_DETAILS, VITALS, HrvDetails, Quality, Vitals, Waveform
-from rppg_core.series import STEP_S, Series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from rppg_core.long_video import Window
+    from rppg_core.course.long_video import Window
 
 _ATTRIBUTES = {
     "heart_rate": "heart_rate_bpm",

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from rppg_core import measure, trace_of_video
+from rppg_core.course.long_video import Window, starts_s, windows_of_video
+from rppg_core.course.series import series
+from rppg_core.course.whole_video import Measured, whole_of
 from rppg_core.face.regions import N_REGIONS
-from rppg_core.long_video import Window, starts_s, windows_of_video
-from rppg_core.series import series
 from rppg_core.simulation.physiology import simulate_person
 from rppg_core.simulation.traces import capture_times, simulate_trace
-from rppg_core.whole_video import Measured, whole_of
 from tests import videos
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from rppg_core.course.series import series
 from rppg_core.face.regions import N_REGIONS
-from rppg_core.series import series
 from rppg_core.simulation.physiology import simulate_person
 from rppg_core.simulation.traces import capture_times, simulate_trace
 from rppg_core.trace.traces import Trace
@@ -88,7 +88,7 @@ def test_slow_frames_have_a_course_of_the_heart_alone():
 
 def test_its_cost_does_not_grow_with_the_square_of_the_length(monkeypatch):
     looks = []
-    monkeypatch.setattr("rppg_core.series.partial", lambda part: looks.append(len(part.times_s)))
+    monkeypatch.setattr("rppg_core.course.series.partial", lambda part: looks.append(len(part.times_s)))
     for seconds in (30.0, 300.0):
         looks.clear()
         series(trace(simulate_person(duration_s=seconds, seed=6), seconds, fps=10.0))
