@@ -31,7 +31,7 @@ class Post:
     `times_us` is None for frames without timestamps; several of those need `fps`. `allowance` is what the client may
     still send; with none, nothing is said of when to send the next frame. `marks` are digests of the frames, 8 bytes
     each. `warnings` are about the form itself. A request of samples has these in `given`, and no frames. `feeder` names
-    the connection, if others that feed the same window are to be learnt of; `unnamed` says that the request names no
+    the connection, to detect others that feed the same window; `unnamed` says that the request names no
     person. `stride_us` is from one measurement of a window that slides to the next; None for windows that follow each
     other. A `final` request closes the window and needs no frames.
     """
@@ -88,7 +88,7 @@ class Post:
         return self.times_us or tuple(first_us + round(i * step_us) for i in range(self.count))
 
     def next_frame_in_ms(self, time_us: int, window: OpenWindow, mean_ms: float | None) -> float | None:
-        """When to take the next frame: at the moment that the plan has for it if the window's newest frame is ours."""
+        """When to take the next frame: as planned if the newest frame of the window is of this request."""
         if mean_ms is None or self.allowance is None:
             return None
         newest = bool(window.recent_us) and window.recent_us[-1] == time_us

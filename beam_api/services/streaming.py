@@ -37,7 +37,7 @@ COMMENT_S = 15.0
 """After so long without an event a comment shows that the stream lives."""
 
 OPENING = b"retry: 2000\n\n"
-"""What a stream begins with: how long a client waits before it comes again."""
+"""What a stream begins with: how long a client waits before it reconnects."""
 
 _TICK_S = 0.2
 _PAUSE_S = 0.5  # while Redis is unavailable
@@ -123,7 +123,7 @@ class Streaming:
         place : str
             What `place` gave before the client was answered.
         after : str
-            The id of the last measurement that the client was told of: what came after it in the last 10 minutes is
+            The id of the last measurement that the client received: what came after it in the last 10 minutes is
             sent first. Empty if it wants what comes from now on.
         is_good : callable
             Whether the client may still listen.

@@ -1,6 +1,6 @@
-"""What listeners are told of a person: a log of the last 10 minutes, and news that there is something new.
+"""Events of a person for listeners: a log of the last 10 minutes, and news that there is something new.
 
-The log is a stream: ids of measurements, and restarts. It is written with what it tells of, by one script. News is
+The log is a stream: ids of measurements, and restarts. One script writes it together with what it reports. News is
 published: an empty message says that the log has grown, another one is a running rate, which is in no log. Who misses
 news finds what it was about in the log.
 """

@@ -29,7 +29,7 @@ class Session:
 
     @property
     def channel(self) -> str:
-        """Name of the channel on which listeners are told that there is something new."""
+        """Name of the channel that notifies listeners of news."""
         return self.name("news")
 
     @property

@@ -191,14 +191,14 @@ class WindowStore:
         return _appended(_Reply._make(reply))
 
     def note_partial(self, session: Session, partial: bytes) -> None:
-        """Keep a running rate, for the requests until the next one is found, and tell listeners."""
+        """Keep a running rate, for the requests until the next one is found, and notify listeners."""
         with store_errors():
             self._note_partial(keys=[session.name("partial")], args=[partial, PARTIAL_MS, session.channel])
 
     def save(self, session: Session, claim: Claim, result: bytes, trend: bytes = b"") -> Saved:
         """Keep the result of a claimed window for 24 h, and release the window and the session's share of the limit.
 
-        `trend` is what is kept of it for the person's trend. Listeners are told.
+        `trend` is what is kept of it for the person's trend. Listeners are notified.
 
         Returns "saved"; "exists" if another analyst's was kept before; "stale" if a newer claim is at work; "gone" if
         the session was forgotten meanwhile. Nothing is changed unless "saved".

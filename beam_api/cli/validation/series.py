@@ -180,7 +180,7 @@ def _beats(part: Series, seconds: float) -> dict[str, float]:
     odd = np.abs(np.diff(intervals_s)) > _ODD * np.median(intervals_s)
     rate_bpm = 60 / float(intervals_s.mean())
     if odd.mean() > _MOST_ODD or not _RATES[HEART_RATE][0] <= rate_bpm <= _RATES[HEART_RATE][1]:
-        raise UnusableSeries(f"beats can't be told apart in its {part.kind}")
+        raise UnusableSeries(f"beats can't be separated in its {part.kind}")
     values = {HEART_RATE: rate_bpm}
     if fs >= _RMSSD_FS and not odd.any():
         values["rmssd_ms"] = 1000 * float(np.sqrt(np.mean(np.diff(intervals_s) ** 2)))

@@ -18,14 +18,14 @@
 --       11 index of the last window that was closed (string)  12 parked (list of digest, time, sample: frames that a
 --       jump in capture time put aside)  13 coming (zset: digests of requests that are being read, by arrival in us)
 --       14 tail (list: the newest samples of the last window)  15 partial (string: the running rate as last shown)
---       16 events (stream: what listeners are told)
+--       16 events (stream: events for listeners)
 -- ARGV  1 request digest, '' if unstamped  2 mode: s or u for images with timestamps or without, c for samples (they
 --       always have timestamps)  3 duration in us
 --       4 what is asked of the measurement, bits: 1 raw signals, 2 series
 --       5 frame size  6 face or ''  7 when the newest samples are wanted too: '' for never, or numbers as `Look` has
 --       8 1 if what a jump drops is put aside, and a full window with an open gap waits for late frames; else 0
 --       9 stride in us, the duration for windows that don't overlap  10 1 if the window closes with this request
---       11 channel on which listeners are told that there is something new
+--       11 channel that notifies listeners of news
 --       12 entries: (time, digest) of each frame, sorted by time, 16 bytes each  13... their samples
 -- Reply { what, now, n, first, duration, restarted, last 32 entries, face, newest samples, twins, held, anew, jump,
 --       end of the last window if another part of this one comes next, stride, running rate, due, shared samples },

@@ -3,7 +3,7 @@
 -- KEYS  1 closed (list of ids)  2 the closed window (hash)  3 its samples  4 result (string)  5 results (zset by time)
 --       6 last (hash)  7 tail (list: the newest samples of the last window)  8 window  9 samples of the open window
 --       10 trend (list of the time in ms, 8 bytes, and what is kept of a measurement for it)
---       11 events (stream: what listeners are told)
+--       11 events (stream: events for listeners)
 -- ARGV  1 id  2 token  3 result  4 what is kept for the trend, '' for nothing  5 channel of the session
 -- Reply saved; exists (somebody else's save came first); stale (a newer claim is at work); gone (forgotten meanwhile)
 local KEEP_MS, TAIL_MS, EVENTS_MS = 86400000, 60000, 600000
