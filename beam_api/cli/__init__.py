@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-COMMANDS = ("serve", "worker", "demo", "measure", "scan", "batch", "compare", "keys", "doctor", "completion")
+COMMANDS = ("serve", "worker", "demo", "measure", "scan", "watch", "batch", "compare", "keys", "doctor", "completion")
 
 
 class SuggestingGroup(click.Group):

@@ -32,7 +32,22 @@ from beam_client.errors import (
     UnexpectedAnswer,
     UnusableVideo,
 )
-from beam_client.results import Check, Face, KeyInfo, Measurement, NewKey, Progress, Raw, Rejected, ScanJob, Vital
+from beam_client.results import (
+    Check,
+    Event,
+    Expired,
+    Face,
+    KeyInfo,
+    Measurement,
+    NewKey,
+    Partial,
+    Progress,
+    Raw,
+    Rejected,
+    Restarted,
+    ScanJob,
+    Vital,
+)
 
 __all__ = [
     "AsyncBeam",
@@ -41,6 +56,8 @@ __all__ = [
     "Check",
     "ConfigurationError",
     "Conflict",
+    "Event",
+    "Expired",
     "Face",
     "FramesEnded",
     "InvalidImage",
@@ -53,10 +70,12 @@ __all__ = [
     "NewKey",
     "NoFace",
     "NotFound",
+    "Partial",
     "Progress",
     "RateLimited",
     "Raw",
     "Rejected",
+    "Restarted",
     "ScanFailed",
     "ScanJob",
     "ServiceError",

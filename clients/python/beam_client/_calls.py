@@ -81,9 +81,10 @@ def forget(session_id: str, manners: Manners) -> Flow[None]:
         read(answer, manners.url)
 
 
-def watch(session_id: str, every_ms: float, quiet_ms: float, manners: Manners) -> Flow[Any]:
+def watch(session_id: str, after: str | None, quiet_ms: float | None, manners: Manners) -> Flow[Any]:
     """Follow a session."""
-    return _watching.watch(quote(session_id, safe=""), every_ms / 1000, quiet_ms / 1000, manners)
+    quiet_s = None if quiet_ms is None else quiet_ms / 1000
+    return _watching.watch(quote(session_id, safe=""), after, quiet_s, manners)
 
 
 def _session_path(session_id: str) -> str:

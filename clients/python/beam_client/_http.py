@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, Union
 
@@ -30,6 +31,8 @@ class Request:
     fields: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[tuple[str, str, bytes | BinaryIO], ...] = ()
     json: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    silence_s: float | None = None  # the answer is a stream, which may be silent for so long
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     content: bytes
+    chunks: Any = None  # of a stream: an iterator of bytes, plain or asynchronous, that ends when the connection does
 
     def body(self) -> dict[str, Any] | None:
         """The JSON object in it, or None."""
@@ -102,6 +106,7 @@ class Blocking:
         self._client = client
         self._base = base
         self._headers = {"X-API-Key": key} if key else {}
+        self._stream: httpx.Response | None = None
 
     def run(self, flow: Flow[T]) -> T:
         """Return what a flow returns."""
@@ -131,6 +136,8 @@ class Blocking:
                     reply = self._perform(step)
         finally:
             flow.close()
+            if self._stream:
+                self._stream.close()
 
     def _perform(self, step: Step) -> Any:
         if isinstance(step, Send):
@@ -146,12 +153,27 @@ class Blocking:
     def _send(self, request: Request) -> Answer | Lost:
         import httpx
 
+        arguments = _arguments(request, self._base, self._headers)
         try:
-            response = self._client.request(**_arguments(request, self._base, self._headers))
+            if request.silence_s is not None:
+                return self._open(arguments, request.silence_s)
+            response = self._client.request(**arguments)
         except httpx.TransportError as error:
             return Lost(_reason(error))
         except httpx.InvalidURL as error:
             raise ConfigurationError(f"The url is none: {error}.") from error
+        return _answer(response)
+
+    def _open(self, arguments: dict[str, Any], silence_s: float) -> Answer:
+        made = self._client.build_request(**arguments, timeout=_streaming(self._client.timeout, silence_s))
+        response = self._client.send(made, stream=True)
+        if response.status_code == 200:
+            self._stream = response
+            return Answer(200, response.headers, b"", _chunks(response))
+        try:
+            response.read()
+        finally:
+            response.close()
         return _answer(response)
 
 
@@ -162,6 +184,7 @@ class Asynchronous:
         self._client = client
         self._base = base
         self._headers = {"X-API-Key": key} if key else {}
+        self._stream: httpx.Response | None = None
 
     async def run(self, flow: Flow[T]) -> T:
         """Return what a flow returns."""
@@ -193,6 +216,8 @@ class Asynchronous:
                     reply = await self._perform(step)
         finally:
             flow.close()
+            if self._stream:
+                await self._stream.aclose()
 
     async def _perform(self, step: Step) -> Any:
         import asyncio  # a third of this package's import, for those who use it
@@ -215,18 +240,60 @@ class Asynchronous:
     async def _send(self, request: Request) -> Answer | Lost:
         import httpx
 
+        arguments = _arguments(request, self._base, self._headers)
         try:
-            response = await self._client.request(**_arguments(request, self._base, self._headers))
+            if request.silence_s is not None:
+                return await self._open(arguments, request.silence_s)
+            response = await self._client.request(**arguments)
         except httpx.TransportError as error:
             return Lost(_reason(error))
         except httpx.InvalidURL as error:
             raise ConfigurationError(f"The url is none: {error}.") from error
         return _answer(response)
 
+    async def _open(self, arguments: dict[str, Any], silence_s: float) -> Answer:
+        made = self._client.build_request(**arguments, timeout=_streaming(self._client.timeout, silence_s))
+        response = await self._client.send(made, stream=True)
+        if response.status_code == 200:
+            self._stream = response
+            return Answer(200, response.headers, b"", _async_chunks(response))
+        try:
+            await response.aread()
+        finally:
+            await response.aclose()
+        return _answer(response)
+
+
+def _streaming(usual: httpx.Timeout, silence_s: float) -> httpx.Timeout:
+    import httpx
+
+    return httpx.Timeout(connect=usual.connect, read=silence_s, write=usual.write, pool=usual.pool)
+
+
+def _chunks(response: httpx.Response) -> Generator[bytes, None, None]:
+    import httpx
+
+    with suppress(httpx.TransportError):  # cut, or silent for too long: the stream ends
+        yield from response.iter_bytes()
+    response.close()
+
+
+async def _async_chunks(response: httpx.Response) -> AsyncIterator[bytes]:
+    import httpx
+
+    with suppress(httpx.TransportError):
+        async for chunk in response.aiter_bytes():
+            yield chunk
+    await response.aclose()
+
 
 def _arguments(request: Request, base: str, headers: Mapping[str, str]) -> dict[str, Any]:
     """What httpx's `request` takes."""
-    arguments: dict[str, Any] = {"method": request.method, "url": base + request.path, "headers": headers}
+    arguments: dict[str, Any] = {
+        "method": request.method,
+        "url": base + request.path,
+        "headers": {**headers, **request.headers},
+    }
     if request.json is not None:
         arguments["json"] = request.json
     if request.fields:

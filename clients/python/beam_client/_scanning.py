@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO, Callable
+from urllib.parse import quote
 
 from beam_client import results
-from beam_client._exchange import Manners, ask
+from beam_client._exchange import Manners, ask, exchange, read
 from beam_client._http import Pause, Request
 from beam_client.errors import Conflict, ScanFailed, SourceError, TimedOut
 from beam_client.images import refuse_picture
@@ -31,6 +32,7 @@ class ScanWanted:
     webhook_url: str | None = None
     patience_s: float = PATIENCE_S
     on_progress: Callable[[Progress], None] = lambda _progress: None
+    made: list[str] = field(default_factory=list)  # the id of the session, once the service has made it
 
 
 def open_video(path: Path) -> BinaryIO:
@@ -48,6 +50,7 @@ def upload(file: BinaryIO, wanted: ScanWanted, manners: Manners) -> Flow[ScanJob
     asked = {"webhook_url": wanted.webhook_url} if wanted.webhook_url else {}
     made = yield from ask(Request("POST", _ROOT, json=asked), manners)
     session_id = str(made["session_id"])
+    wanted.made.append(session_id)
     request = Request("POST", f"{_ROOT}/{session_id}/video", files=(("file", "video", file),))
     try:
         taken = yield from ask(request, manners)
@@ -60,6 +63,18 @@ def upload(file: BinaryIO, wanted: ScanWanted, manners: Manners) -> Flow[ScanJob
 def status(session_id: str, manners: Manners) -> Flow[ScanJob]:
     """Return what has become of a scan."""
     return results.scan_job((yield from ask(Request("GET", f"{_ROOT}/{session_id}/vitals"), manners)), session_id)
+
+
+def cancel(session_id: str, manners: Manners) -> Flow[None]:
+    """Delete a scan, with its video, its analysis and its vitals. One that is gone already is no error."""
+    answer = yield from exchange(Request("DELETE", f"{_ROOT}/{quote(session_id, safe='')}"), manners)
+    if answer.status not in (204, 404):
+        read(answer, manners.url)
+
+
+def hasty(manners: Manners) -> Manners:
+    """One try without waiting, for a caller who was interrupted."""
+    return replace(manners, retries=0, max_wait_s=0.0)
 
 
 def scan(file: BinaryIO, wanted: ScanWanted, manners: Manners) -> Flow[Measurement]:

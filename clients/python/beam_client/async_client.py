@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -9,6 +11,8 @@ from beam_client import _calls, _scanning
 from beam_client._bar import Shown, reported
 from beam_client._http import Asynchronous
 from beam_client._settings import Settings
+from beam_client.errors import BeamError
+from beam_client.results import ScanJob
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,10 +20,11 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from beam_client._http import Flow
     from beam_client._measuring import Pace
     from beam_client._sources import Measurable
     from beam_client.images import Image
-    from beam_client.results import Check, KeyInfo, Measurement, NewKey, Progress, ScanJob
+    from beam_client.results import Check, Event, KeyInfo, Measurement, NewKey, Progress, Scanned
 
 
 class AsyncBeam:
@@ -116,23 +121,38 @@ class AsyncBeam:
         timeout_ms: float = 1000 * _scanning.PATIENCE_S,
         progress: Shown = None,
     ) -> Measurement | ScanJob:
-        """As `Beam.scan`."""
+        """As `Beam.scan`. Cancelling the task that waits cancels the scan; `await job.cancel()` that of a ScanJob."""
+        import asyncio
+
         http = self._asynchronous()
         with _scanning.open_video(Path(path)) as file, reported(progress, "Scanning") as on_progress:
             wanted = _scanning.ScanWanted(webhook_url, timeout_ms / 1000, on_progress)
+            flow: Flow[Measurement | ScanJob]
             if wait:
-                return await http.run(_scanning.scan(file, wanted, self._settings.manners))
-            return await http.run(_scanning.upload(file, wanted, self._settings.manners))
+                flow = _scanning.scan(file, wanted, self._settings.manners)
+            else:
+                flow = _scanning.upload(file, wanted, self._settings.manners)
+            try:
+                return self._with_cancel(await http.run(flow))
+            except (KeyboardInterrupt, asyncio.CancelledError):
+                for session_id in wanted.made:
+                    with suppress(BeamError):
+                        await http.run(_scanning.cancel(session_id, _scanning.hasty(self._settings.manners)))
+                raise
 
     async def scan_status(self, session_id: str) -> ScanJob:
         """As `Beam.scan_status`."""
-        return await self._asynchronous().run(_scanning.status(session_id, self._settings.manners))
+        return self._with_cancel(await self._asynchronous().run(_scanning.status(session_id, self._settings.manners)))
+
+    async def cancel_scan(self, session_id: str) -> None:
+        """As `Beam.cancel_scan`."""
+        await self._asynchronous().run(_scanning.cancel(session_id, self._settings.manners))
 
     def watch(
-        self, session_id: str, *, every_ms: float = 2000, timeout_ms: float = 120_000
-    ) -> AsyncIterator[Progress | Measurement]:
+        self, session_id: str, *, after: str | None = None, timeout_ms: float | None = None
+    ) -> AsyncIterator[Event]:
         """As `Beam.watch`, for `async for`."""
-        flow = _calls.watch(session_id, every_ms, timeout_ms, self._settings.manners)
+        flow = _calls.watch(session_id, after, timeout_ms, self._settings.manners)
         return self._asynchronous().each(flow)
 
     async def check(self, image: Image) -> Check:
@@ -159,6 +179,11 @@ class AsyncBeam:
     async def forget(self, session_id: str) -> None:
         """As `Beam.forget`."""
         await self._asynchronous().run(_calls.forget(session_id, self._settings.manners))
+
+    def _with_cancel(self, found: Scanned) -> Scanned:
+        if isinstance(found, ScanJob):
+            return replace(found, canceller=self.cancel_scan)
+        return found
 
     def _asynchronous(self) -> Asynchronous:
         key = self._settings.require_key()

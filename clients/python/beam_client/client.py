@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -10,6 +12,8 @@ from beam_client import _calls, _scanning
 from beam_client._bar import Shown, reported
 from beam_client._http import Blocking
 from beam_client._settings import Settings
+from beam_client.errors import BeamError
+from beam_client.results import ScanJob
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +21,11 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from beam_client._http import Flow
     from beam_client._measuring import Pace
     from beam_client._sources import Measurable
     from beam_client.images import Image
-    from beam_client.results import Check, KeyInfo, Measurement, NewKey, Progress, ScanJob
+    from beam_client.results import Check, Event, KeyInfo, Measurement, NewKey, Progress, Scanned
 
 
 class Beam:
@@ -169,7 +174,8 @@ class Beam:
         path : path
             MP4, MOV, WebM or AVI, 5 s to 60 minutes, at most 100 MB.
         wait : bool
-            Whether to wait for the result. Without, a `ScanJob` is returned, and `scan_status` asks for the result.
+            Whether to wait for the result. Without, a `ScanJob` is returned: `scan_status` asks for the result, and its
+            `cancel` ends the scan. Ctrl-C while this waits cancels the scan too.
         webhook_url : str, optional
             Where the service posts the result.
         timeout_ms : float
@@ -187,23 +193,56 @@ class Beam:
         http = self._blocking()
         with _scanning.open_video(Path(path)) as file, reported(progress, "Scanning") as on_progress:
             wanted = _scanning.ScanWanted(webhook_url, timeout_ms / 1000, on_progress)
+            flow: Flow[Measurement | ScanJob]
             if wait:
-                return http.run(_scanning.scan(file, wanted, self._settings.manners))
-            return http.run(_scanning.upload(file, wanted, self._settings.manners))
+                flow = _scanning.scan(file, wanted, self._settings.manners)
+            else:
+                flow = _scanning.upload(file, wanted, self._settings.manners)
+            try:
+                return self._with_cancel(http.run(flow))
+            except KeyboardInterrupt:
+                for session_id in wanted.made:
+                    with suppress(BeamError):
+                        http.run(_scanning.cancel(session_id, _scanning.hasty(self._settings.manners)))
+                raise
 
     def scan_status(self, session_id: str) -> ScanJob:
         """Return what has become of a scan."""
-        return self._blocking().run(_scanning.status(session_id, self._settings.manners))
+        return self._with_cancel(self._blocking().run(_scanning.status(session_id, self._settings.manners)))
 
-    def watch(
-        self, session_id: str, *, every_ms: float = 2000, timeout_ms: float = 120_000
-    ) -> Iterator[Progress | Measurement]:
-        """Yield the states of a person's window as others fill it, and each finished measurement.
+    def cancel_scan(self, session_id: str) -> None:
+        """End a scan in any state: its analysis is stopped, and its video and vitals are deleted."""
+        self._blocking().run(_scanning.cancel(session_id, self._settings.manners))
 
-        It begins with the last measurement, if there is one. It ends when nothing has changed for `timeout_ms`, or when
-        the service has forgotten the session. Each look, `every_ms`, counts against the key's limit.
+    def watch(self, session_id: str, *, after: str | None = None, timeout_ms: float | None = None) -> Iterator[Event]:
+        """Yield what happens to a person whose frames others send, as the service reports it.
+
+        It begins with the last measurement, if there is one. A connection that is cut is opened again, and the service
+        then sends the measurements that were missed, of the last 10 minutes.
+
+        Parameters
+        ----------
+        session_id : str
+            Who is watched. Nobody needs to have sent a frame yet.
+        after : str, optional
+            The id of the last measurement that you have: those since then come first.
+        timeout_ms : float, optional
+            End when no event has come for so long. By default it does not end.
+
+        Yields
+        ------
+        Partial, Measurement, Restarted or Expired
+            A running rate about once a second; each finished measurement; a window that began anew and dropped what it
+            held; a window without a frame for 120 s, which was forgotten. Restarts may come twice after a cut.
+
+        Raises
+        ------
+        InvalidKey
+            If the key is not valid, or is no more.
+        ServiceUnreachable
+            If the service does not come back: `max_wait_ms` bounds the wait.
         """
-        flow = _calls.watch(session_id, every_ms, timeout_ms, self._settings.manners)
+        flow = _calls.watch(session_id, after, timeout_ms, self._settings.manners)
         return self._blocking().each(flow)
 
     def check(self, image: Image) -> Check:
@@ -233,6 +272,11 @@ class Beam:
     def forget(self, session_id: str) -> None:
         """Make the service forget a person: window, face and results."""
         self._blocking().run(_calls.forget(session_id, self._settings.manners))
+
+    def _with_cancel(self, found: Scanned) -> Scanned:
+        if isinstance(found, ScanJob):
+            return replace(found, canceller=self.cancel_scan)
+        return found
 
     def _blocking(self) -> Blocking:
         key = self._settings.require_key()

@@ -6,10 +6,10 @@ Each holds the answer itself in `data`: a client that does not know a field of a
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _EMPTY: Mapping[str, Any] = {}
 _LABELS = (
@@ -128,6 +128,33 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Partial:
+    """The running rate of a person who is watched; None while the newest seconds show no rate."""
+
+    heart_rate: float | None
+    confidence: float | None
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """A new window of a person who is watched began, and dropped what an earlier one held."""
+
+    session_id: str
+
+
+@dataclass(frozen=True)
+class Expired:
+    """No frame of a person who is watched has come for 120 s, and the open window was forgotten."""
+
+    session_id: str
+
+
+Event = Union[Partial, Measurement, Restarted, Expired]
+"""What `watch` yields."""
+
+
+@dataclass(frozen=True)
 class Check:
     """What one picture shows. `ok` if a face is seen and there is nothing to change."""
 
@@ -147,6 +174,16 @@ class ScanJob:
     result: Measurement | None = None
     error: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    canceller: Callable[[str], Any] | None = field(default=None, repr=False, compare=False)
+
+    def cancel(self) -> Any:
+        """End the scan: its analysis is stopped, its video and vitals are deleted. Of an `AsyncBeam`, await it."""
+        if self.canceller is None:
+            raise ValueError("This job belongs to no client: use cancel_scan of one.")
+        return self.canceller(self.session_id)
+
+
+Scanned = TypeVar("Scanned", bound=Union[Measurement, ScanJob])
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def clip(tmp_path: Path) -> Path:
     [
         (("mesure",), "Did you mean `beam measure`?"),
         (("keys", "lst"), "Did you mean `beam keys list`?"),
-        (("xyz",), "There are serve, worker, demo, measure, scan, batch, compare, keys, doctor, completion."),
+        (("xyz",), "There are serve, worker, demo, measure, scan, watch, batch, compare, keys, doctor, completion."),
     ],
 )
 def test_an_unknown_command_names_the_nearest(typed: tuple[str, ...], said: str) -> None:
