@@ -11,7 +11,7 @@ import numpy as np
 from rppg_core.face.skin import MIN_REGIONS
 from rppg_core.methods import METHODS
 from rppg_core.pulse.clean import CleanTrace, clean
-from rppg_core.pulse.evidence import Evidence, SkinAtRate, gather
+from rppg_core.pulse.evidence import FAR_WIDTHS, Evidence, SkinAtRate, concentration, gather
 from rppg_core.pulse.fusion import (
     Candidate,
     Spectra,
@@ -190,13 +190,20 @@ def _seen_at(spectra: Spectra, raw: NDArray[np.complex128], chosen: _Choice, rat
         colours=(chosen.colour, whole),
         regions=raw[at],
         pulse=best.fused[at],
-        halves=_halves(spectra, best.rate_hz, raw.shape[1]),
+        halves=_halves(spectra, best.rate_hz, raw.shape[1], max(_AROUND_WIDTHS * spectra.width_hz, _AROUND_HZ)),
+        concentration=_concentration(spectra, best.rate_hz, raw.shape[1]),
     )
 
 
-def _halves(spectra: Spectra, rate_hz: float, n_used: int) -> NDArray[np.complex128]:
+def _concentration(spectra: Spectra, rate_hz: float, n_used: int) -> float:
+    halves = _halves(spectra, rate_hz, n_used, FAR_WIDTHS * spectra.width_hz)
+    off_hz = np.abs(spectra.freqs - rate_hz)
+    return concentration(off_hz[off_hz <= FAR_WIDTHS * spectra.width_hz], halves, spectra.width_hz)
+
+
+def _halves(spectra: Spectra, rate_hz: float, n_used: int, reach_hz: float) -> NDArray[np.complex128]:
     """Around the rate, two pulses, each from every other region; weighed by noise only, not by fit."""
-    at = np.abs(spectra.freqs - rate_hz) <= max(_AROUND_WIDTHS * spectra.width_hz, _AROUND_HZ)
+    at = np.abs(spectra.freqs - rate_hz) <= reach_hz
     if n_used < 2:
         return np.zeros((np.count_nonzero(at), 0), dtype=complex)
     weights = common_weights(spectra)

@@ -39,6 +39,8 @@ THIN_JITTER = 0.5  # by `benchmarks.variability --fit`: the logarithm of how muc
 
 _SINUS, _FIBRILLATION = 0.08, 0.05  # by which intervals in a row differ with a rhythm, and much more without, as shares
 
+_CONCENTRATED, _SPREAD = 0.85, 0.3  # share of a rhythm's power at its rate, and how much less fibrillation has there
+
 BOUNDS = {"heart_rate": (30.0, 240.0), "respiration_rate": (3.0, 60.0), "hrv": (0.0, float("inf"))}
 """No heart, breath or RMSSD is beyond these, in the vital's unit, so no range is."""
 
@@ -86,7 +88,8 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features["log_nod"] = float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL))
     features["motion"] = max(features["motion"] - _USUAL_MOTION, 0.0)
     beyond_noise = evidence.unevenness - _SINUS - 2.0 * evidence.jitter
-    features["unevenness"] = float(np.clip(beyond_noise / _FIBRILLATION, 0.0, 3.0))
+    spread = np.clip((_CONCENTRATED - evidence.concentration) / _SPREAD, 0.0, 1.0)
+    features["unevenness"] = float(np.clip(beyond_noise / _FIBRILLATION, 0.0, 3.0) * spread)
     features["thinness"] = thinness(evidence.bits_a_pixel)
     return features | picture_features(evidence.picture)
 

@@ -17,9 +17,9 @@ from rppg_core.quality.calibration import CALIBRATION
 from rppg_core.quality.table import Calibration
 
 GOOD = Evidence(
-    n_regions=24, span_s=30.0, at_edge=False, snr_db=6.0, prominence_db=9.0, agreement=0.95, stability=1.0, hue=0.98,
-    pallor=0.1, phase_coherence=0.98, motion=0.8, nod=0.002, mismatch_bpm=0.2, kept_share=1.0, jitter=0.01,
-    unevenness=0.03, bits_a_pixel=None, picture=PictureEvidence(3.0, 3.0, 1.5),
+    n_regions=24, span_s=30.0, at_edge=False, snr_db=6.0, prominence_db=9.0, agreement=0.95, concentration=0.95,
+    stability=1.0, hue=0.98, pallor=0.1, phase_coherence=0.98, motion=0.8, nod=0.002, mismatch_bpm=0.2,
+    kept_share=1.0, jitter=0.01, unevenness=0.03, bits_a_pixel=None, picture=PictureEvidence(3.0, 3.0, 1.5),
 )  # fmt: skip
 SPARSE = SparseEvidence(
     n_regions=24, at_edge=False, log_odds=5.0, margin=4.0, agreement=0.9, hue=0.98, pallor=0.1, phase_coherence=0.98,
@@ -27,7 +27,7 @@ SPARSE = SparseEvidence(
 )  # fmt: skip
 WORSE: dict[str, Any] = {
     "span_s": 10.0, "prominence_db": 1.0, "agreement": 0.1, "stability": 0.3, "pallor": 4.0, "phase_coherence": 0.55,
-    "motion": 2.5, "nod": 0.05, "mismatch_bpm": 8.0, "kept_share": 0.5, "jitter": 0.1, "unevenness": 0.3,
+    "motion": 2.5, "nod": 0.05, "mismatch_bpm": 8.0, "kept_share": 0.5, "jitter": 0.1,
     "bits_a_pixel": 0.05, "picture": PictureEvidence(9.0, 6.0, 2.0),
 }  # fmt: skip
 
@@ -60,6 +60,13 @@ def test_good_evidence_is_believed_and_none_is_not():
 def test_what_can_be_no_pulse_is_never_believed(fault):
     assert probability.heart_rate_quality(replace(GOOD, **fault)) <= 0.25
     assert probability.sparse_quality(replace(SPARSE, **fault)) <= 0.25
+
+
+def test_uneven_beats_count_against_a_rate_where_its_power_is_spread():
+    uneven = replace(GOOD, unevenness=0.3)
+    assert probability.heart_rate_quality(uneven) == probability.heart_rate_quality(GOOD)  # a steady heart in noise
+    spread = replace(uneven, concentration=0.5)
+    assert probability.heart_rate_quality(spread) < probability.heart_rate_quality(replace(spread, unevenness=0.03))
 
 
 def test_a_codecs_jumps_are_never_believed():
