@@ -135,6 +135,7 @@ def main() -> None:
     table = Calibration(
         {**CALIBRATION.logistic, **{name: row.weights for name, row in rows_.items()}},
         {**CALIBRATION.half_width, **widths},
+        CALIBRATION.rate_range,
     )
     output = options.output or (OWN_MODULE if method == DEFAULT else Path(f"{method}_calibration.py"))
     how = Fit(

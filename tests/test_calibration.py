@@ -73,6 +73,7 @@ def test_a_calibration_is_written_as_a_module_that_says_how_it_was_made(tmp_path
     written = load(path).CALIBRATION
     assert {row: dict(weights) for row, weights in written.logistic.items()} == CALIBRATION.logistic
     assert dict(written.half_width) == CALIBRATION.half_width
+    assert dict(written.rate_range) == CALIBRATION.rate_range
     text = path.read_text()
     assert "`pca`" in text
     assert "10000 to 10099" in text

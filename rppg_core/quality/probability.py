@@ -233,6 +233,35 @@ def interval(
     return value - half, value + half
 
 
+def rate_range_features(evidence: Evidence) -> dict[str, float]:
+    """What sets the spread of a heart rate whose peak is the pulse's: the window's length, noise, and the beats."""
+    seen = heart_rate_features(evidence)
+    return {
+        "log_span": float(np.log(evidence.span_s / 20.0)),
+        "snr": seen["snr_db"] / 10.0,
+        "log_mismatch": float(np.log1p(seen["mismatch_bpm"])),
+        "kept_share": seen["kept_share"],
+    }
+
+
+def rate_interval(
+    rate_bpm: float, evidence: Evidence, quality: float, calibration: Calibration = CALIBRATION
+) -> tuple[float, float]:
+    """Ninety per cent range of a heart rate from an even grid, before `clipped`.
+
+    It is that of a rate whose peak is the pulse's. What the quality leaves open is no matter of bpm: a wrong peak may
+    lie anywhere. In windows of a few beats, where chance makes a peak of any rate, a doubtful rate has a wide range.
+    """
+    by_quality = interval("heart_rate", rate_bpm, quality, evidence.span_s, calibration)
+    weights = calibration.rate_range
+    doubtful = evidence.span_s < _SHORT_S and is_vague("heart_rate", by_quality)
+    if not weights or evidence.n_regions < MIN_REGIONS or doubtful:
+        return by_quality
+    features = rate_range_features(evidence)
+    half = float(np.exp(weights["intercept"] + sum(weights[name] * value for name, value in features.items())))
+    return rate_bpm - half, rate_bpm + half
+
+
 def is_vague(vital: str, range_: tuple[float, float]) -> bool:
     """Whether a range, before `clipped`, is too wide for its vital to be answered."""
     return not range_[1] - range_[0] <= MOST_WIDTH[vital]

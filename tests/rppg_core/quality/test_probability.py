@@ -123,7 +123,8 @@ def test_the_default_table_has_a_row_for_each_vital_and_no_feature_that_nobody_g
         assert set(CALIBRATION.logistic[name]) - {"intercept"} <= set(features)
     assert {"hrv", "stress_index", "respiration_rate", "spo2"} <= set(CALIBRATION.logistic)
     assert all(math.isfinite(w) for row in CALIBRATION.logistic.values() for w in row.values())
-    assert {field.name for field in fields(Calibration)} == {"logistic", "half_width"}
+    assert {field.name for field in fields(Calibration)} == {"logistic", "half_width", "rate_range"}
+    assert set(CALIBRATION.rate_range) - {"intercept"} == set(probability.rate_range_features(GOOD))
 
 
 @pytest.mark.parametrize("n_regions", [1, 24])
@@ -140,8 +141,26 @@ def test_five_seconds_need_more_than_a_likely_pulse():
     """What is believed to 0.85 in 10 s is withheld in 5.4 s."""
     likely = replace(GOOD, span_s=10.0, stability=0.75, prominence_db=4.0, agreement=0.8, kept_share=0.75, jitter=0.03)
     assert probability.heart_rate_quality(likely) > 0.84
-    short = probability.heart_rate_quality(replace(likely, span_s=5.4))
-    assert probability.is_vague("heart_rate", probability.interval("heart_rate", 54.5, short, 5.4))
+    short = replace(likely, span_s=5.4)
+    range_ = probability.rate_interval(54.5, short, probability.heart_rate_quality(short))
+    assert probability.is_vague("heart_rate", range_)
+
+
+@pytest.mark.parametrize("change", [{"span_s": 10.0}, {"snr_db": 0.0}, {"mismatch_bpm": 4.0}, {"kept_share": 0.7}])
+def test_a_face_s_range_grows_with_what_spreads_its_peak(change):
+    usual, spread = (probability.rate_interval(72.0, seen, 0.99) for seen in (GOOD, replace(GOOD, **change)))
+    assert np.ptp(spread) > 1.2 * np.ptp(usual)
+    assert np.mean(spread) == pytest.approx(72.0)
+
+
+def test_the_range_of_a_few_spots_follows_from_their_quality():
+    spot = replace(GOOD, n_regions=1)
+    assert probability.rate_interval(72.0, spot, 0.9) == probability.interval("heart_rate", 72.0, 0.9, 30.0)
+
+
+def test_doubt_alone_widens_no_range_of_a_long_window():
+    """A peak is the pulse's or it isn't: the quality says how likely that is, and the range where the rate then is."""
+    assert probability.rate_interval(72.0, GOOD, 0.5) == probability.rate_interval(72.0, GOOD, 0.99)
 
 
 def test_windows_as_long_as_the_fitted_ones_keep_their_range():
