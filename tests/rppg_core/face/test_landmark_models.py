@@ -8,7 +8,7 @@ import dlib
 import numpy as np
 import pytest
 
-from benchmarks.prune_landmarks import TREES, pruned
+from benchmarks.prune_landmarks import LEAF_BITS, pruned, rounded, shipped
 from rppg_core.errors import ModelUnavailable
 from rppg_core.face.reader import FaceReader
 from rppg_core.simulation.faces import simulate_face
@@ -49,8 +49,9 @@ def original() -> Path:
 
 @pytest.mark.skipif(not installed(), reason="the extra landmarks68 is not installed")
 def test_the_shipped_model_is_a_part_of_dlibs_own():
-    shipped = files("rppg_core") / "models" / "shape_predictor_5_face_landmarks.dat"
-    assert pruned(original().read_bytes(), TREES) == shipped.read_bytes()
+    ours = (files("rppg_core") / "models" / "shape_predictor_5_face_landmarks.dat").read_bytes()
+    assert shipped(original().read_bytes()) == ours
+    assert rounded(ours, LEAF_BITS) == ours
     assert pruned(original().read_bytes(), 500) == original().read_bytes()
 
 
