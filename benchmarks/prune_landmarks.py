@@ -23,7 +23,7 @@ LEAF_BITS = 18
 """Leaves are whole multiples of 2 ** -LEAF_BITS of the box's side."""
 
 
-class _Reader:
+class Reader:
     """Walks through dlib's serialisation.
 
     An integer is a byte with its sign (highest bit) and number of bytes, then these, little-endian. A float is two
@@ -34,19 +34,23 @@ class _Reader:
         self.data, self.at = data, 0
 
     def integer(self) -> int:
+        """The next one."""
         start, self.at = self.at + 1, self.at + 1 + (self.data[self.at] & 0x0F)
         value = int.from_bytes(self.data[start : self.at], "little")
         return -value if self.data[start - 1] & 0x80 else value
 
     def skip(self, integers: int) -> None:
+        """Pass over some."""
         for _ in range(integers):
             self.at += 1 + (self.data[self.at] & 0x0F)
 
     def skip_matrix(self) -> None:
+        """Pass over a matrix of floats."""
         rows, columns = abs(self.integer()), abs(self.integer())
         self.skip(2 * rows * columns)
 
     def skip_tree(self) -> None:
+        """Pass over a tree of the landmark model."""
         self.skip(4 * self.integer())  # splits: two pixels and a threshold
         for _ in range(self.integer()):
             self.skip_matrix()  # leaves: how the shape moves
@@ -54,14 +58,14 @@ class _Reader:
 
 def pruned(model: bytes, n_trees: int) -> bytes:
     """The model with the first `n_trees` trees of each stage."""
-    reader = _Reader(model)
+    reader = Reader(model)
     reader.skip(1)  # version
     reader.skip_matrix()  # mean shape
     n_stages, parts, done = reader.integer(), [], 0
     for _ in range(n_stages):
         before = reader.at
         n = reader.integer()
-        parts += [model[done:before], _integer(min(n, n_trees))]
+        parts += [model[done:before], integer(min(n, n_trees))]
         starts = [reader.at]
         for _ in range(n):
             reader.skip_tree()
@@ -73,7 +77,7 @@ def pruned(model: bytes, n_trees: int) -> bytes:
 
 def rounded(model: bytes, step_bits: int) -> bytes:
     """The model with its leaves rounded to whole multiples of 2 ** -step_bits of the box's side."""
-    reader = _Reader(model)
+    reader = Reader(model)
     reader.skip(1)
     reader.skip_matrix()
     parts, done = [], 0
@@ -85,12 +89,13 @@ def rounded(model: bytes, step_bits: int) -> bytes:
                 parts.append(model[done : reader.at])
                 for _ in range(rows * columns):
                     scaled = math.ldexp(reader.integer(), reader.integer() + step_bits)
-                    parts.append(_integer(math.floor(scaled + 0.5)) + _integer(-step_bits))
+                    parts.append(integer(math.floor(scaled + 0.5)) + integer(-step_bits))
                 done = reader.at
     return b"".join([*parts, model[done:]])
 
 
-def _integer(value: int) -> bytes:
+def integer(value: int) -> bytes:
+    """As dlib serialises it."""
     packed = abs(value).to_bytes(max(1, (value.bit_length() + 7) // 8), "little")
     return bytes([len(packed) | (0x80 if value < 0 else 0)]) + packed
 

@@ -8,8 +8,10 @@ import dlib
 import numpy as np
 import pytest
 
+from benchmarks.front_detector import first_filter
 from benchmarks.prune_landmarks import LEAF_BITS, pruned, rounded, shipped
 from rppg_core.errors import ModelUnavailable
+from rppg_core.face.detector import FRONT, WHOLE
 from rppg_core.face.reader import FaceReader
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
@@ -39,6 +41,11 @@ def test_the_shipped_detector_is_dlibs_own(tmp_path):
     own.save(str(tmp_path / "own.svm"))
     shipped = files("rppg_core") / "models" / "frontal_face_detector.svm"
     assert (tmp_path / "own.svm").read_bytes() == shipped.read_bytes()
+
+
+def test_the_front_detector_is_the_first_filter_of_the_whole_one():
+    whole, front = (files("rppg_core") / "models" / name for name in (WHOLE, FRONT))
+    assert first_filter(whole.read_bytes()) == front.read_bytes()
 
 
 def original() -> Path:
