@@ -24,7 +24,7 @@ from beam_api.store.client import connect
 from beam_api.store.cluster import as_cluster
 from beam_api.web.context import EXTENSION, Parts
 from rppg_core.face.reader import FaceReader
-from tests import redis_servers
+from tests import cpu_times, redis_servers
 from tests.order import SECONDS, SERIAL
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ _httpx.create_ssl_context = _one_context
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--redis", choices=redis_servers.KINDS, help="what the store runs on [bundled]")
+    parser.addoption("--cpu-times", action="store_true", help="print what each test file costs in processor time")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    cpu_times.measure_if_asked(config)
 
 
 @pytest.hookimpl(tryfirst=True)
