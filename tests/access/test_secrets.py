@@ -26,7 +26,8 @@ from tests.processes import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.access.conftest import LockedRedis, Service
+    from tests.access.conftest import LockedRedis
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 

@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.conftest import Service, start_service
 from tests.processes import running
 
-__all__ = ["start_service"]
+if TYPE_CHECKING:
+    from tests.services import Service
 
 LONG = "BEAM_FAULT_WINDOWS" in os.environ
 in_the_long_run = pytest.mark.skipif(not LONG, reason="make faults runs it; a shorter test is like it")

@@ -24,7 +24,7 @@ from tests.faults.traffic import Book, Crowd, Monitored, Person
 from tests.processes import wait_until
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-COUNT = int(os.environ.get("FUZZ_VIDEOS", "16"))
+COUNT = int(os.environ.get("FUZZ_VIDEOS", "8"))
 MOST_S = 90.0  # of any upload, on a machine that does much else
 
 

@@ -15,7 +15,7 @@ from tests.integration.test_commands import beam, clip
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 __all__ = ["clip"]

@@ -21,7 +21,7 @@ from rppg_core.simulation.scenes import Scene
 from tests import videos
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 

@@ -30,7 +30,7 @@ from rppg_core.simulation.scenes import Scene
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 

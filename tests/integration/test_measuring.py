@@ -22,7 +22,7 @@ from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 

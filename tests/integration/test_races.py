@@ -24,7 +24,7 @@ from tests import images
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 

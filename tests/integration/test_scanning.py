@@ -31,9 +31,7 @@ from tests.beam_api.services.test_webhook_delivery import Receiver
 from tests.processes import running, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 
@@ -118,9 +116,8 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def scans(start_service: Callable[..., Service], tmp_path_factory: pytest.TempPathFactory) -> ScanService:
-    folder = tmp_path_factory.mktemp("scans") / "data"
-    return ScanService(start_service(folder, BEAM_WEBHOOK_ALLOW="127.0.0.1"))
+def scans(service: Service) -> ScanService:
+    return ScanService(service)
 
 
 def test_a_video_is_scanned_from_pending_to_completed(scans: ScanService) -> None:

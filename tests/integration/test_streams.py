@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from tests import images
-from tests.integration.conftest import Service, services
 from tests.processes import wait_until
+from tests.services import Service, services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

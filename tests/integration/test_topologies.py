@@ -28,8 +28,8 @@ from tests.scrapes import Scrape
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.integration.conftest import Service
     from tests.redis_servers import Server
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 

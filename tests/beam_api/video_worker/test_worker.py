@@ -243,6 +243,8 @@ def test_a_session_that_expires_meanwhile_leaves_nothing(begin, work, scan_parts
 
     work(forget)
     assert scan_parts.scans.get(SESSION) is None
+    # On a busy machine its worker ends the analysis before that is over. Then the next look at the session is later.
+    redis.zadd("beam:scans:open", {SESSION: 0}, xx=True)
     scan_parts.lifecycle.sweep()
     assert redis.zcard("beam:scans:open") == 0
     for left in uploads(settings):
