@@ -4,7 +4,10 @@ Seconds were measured by `pytest --durations=0`. A file that isn't here counts a
 """
 
 SECONDS = {
-    "integration/test_commands.py": 56,
+    "privacy/test_no_image_at_rest.py": 45,
+    "beam_api/video_worker/test_worker.py": 40,
+    "packaging/test_wheel.py": 40,
+    "integration/test_commands.py": 40,
     "rppg_core/face/test_footage.py": 43,
     "beam_api/web/test_invariance.py": 42,
     "hostile/test_pictures.py": 38,
@@ -54,16 +57,13 @@ SECONDS = {
 }
 
 SERIAL = {
-    # They look at the whole machine: its processes, /dev/shm and /var/tmp.
-    "privacy/test_no_image_at_rest.py",
-    "privacy/test_evidence.py",
-    "access/test_secrets.py",
-    # They load the machine until it refuses work, hold it to its pace, or wait for processes with limits on time.
-    "beam_api/video_worker/test_worker.py",
+    # Nodes of theirs are given up after a second or two of silence, which a busy machine has now and then.
     "beam_api/store/test_cluster.py",
     "integration/test_topologies.py",
-    "packaging/test_wheel.py",
+    # It loads the machine until it refuses work.
     "integration/test_load.py",
-    "beam_api/services/test_pacing.py",
 }
 """Files that run after all the others, by themselves: their tests are marked `serial`."""
+
+if __name__ == "__main__":
+    print(*(f"tests/{file}" for file in sorted(SERIAL)))

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from beam_api.server.embedded_redis import running_url
+from beam_api.services.keys import Keys
+from beam_api.store.client import connect
+from beam_api.store.keys import KeyStore
 from tests.processes import running, wait_until
 
 if TYPE_CHECKING:
@@ -56,6 +60,14 @@ class Service:
             queue += new
         return {p: _command(p) for p in found if running(p)}
 
+    def make_key(self, tier: str = "enterprise", redis_url: str = "", **options: Any) -> str:
+        """A key of the service, of the Redis it has unless another is named."""
+        redis = connect(redis_url or running_url(self.data_dir))
+        try:
+            return Keys(KeyStore(redis)).create("a test", tier=tier, **options).key
+        finally:
+            redis.close()
+
     def redis_pid(self) -> int:
         return self.redis_pids()[0]
 
@@ -70,7 +82,7 @@ class Service:
     def end(self, number: int = signal.SIGTERM) -> int:
         """Signal the parent and wait for it; its exit status."""
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def test_a_row_without_right_and_wrong_windows_in_every_part_is_not_fitted():
 
 
 @pytest.mark.parametrize("method", ["fused", "green"])
-def test_single_spots_are_fitted_by_what_tells_a_pulse_from_none(method):
+def test_single_spots_are_fitted_by_what_distinguishes_a_pulse_from_none(method):
     findings = [found for seed in SPOT_SEEDS[:60] for found in judged_spot(seed, method)]
 
     row = fit(findings, SIGNS["heart_rate_spot"], tolerance=2.0)

@@ -265,7 +265,7 @@ def test_no_secret_is_in_the_answer_to_what_is_no_request(driven: Driven) -> Non
         assert found_in(driven, answer.decode("latin-1")) == [], answer
 
 
-def test_no_error_tells_paths_hosts_or_tracebacks(driven: Driven) -> None:
+def test_no_error_contains_paths_hosts_or_tracebacks(driven: Driven) -> None:
     for answer in driven.answers:
         if answer.status_code >= 400:
             for said in ("Traceback", "/site-packages", str(driven.service.data_dir), "redis", ".py", "gunicorn"):

@@ -99,7 +99,7 @@ def measured(samples: dict[int, Sample], times: Iterable[int]) -> Vitals:
     return measure(Trace.of([t / 1e6 for t in times], [samples[t] for t in times], SIZE))
 
 
-def test_with_the_same_leaves_its_samples_are_ours(
+def test_with_the_same_leaves_its_samples_are_the_same(
     theirs: dict[int, Sample], frames: list[Frame], tmp_path: Path
 ) -> None:
     """The package rounds the leaves of the landmark model. With ours rounded too, nothing else may differ."""

@@ -82,7 +82,7 @@ def test_mutated_pictures_harm_nothing_but_themselves(target: Target):
     )
 
 
-def test_every_kind_of_picture_from_the_field_is_taken_or_told_why_not(target: Target):
+def test_every_kind_of_picture_from_the_field_is_taken_or_refused_with_the_reason(target: Target):
     for name, data in good().items():
         answer = post(target, "field", [data], 1000.0)
         grey = name in ("jpeg grey", "png grey", "png grey alpha", "png bits")
@@ -98,7 +98,7 @@ def test_what_is_no_jpeg_or_png_is_unsupported_whatever_its_name(target: Target)
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "UNSUPPORTED_IMAGE"), name
 
 
-def test_pictures_made_to_hurt_are_told_apart(target: Target):
+def test_pictures_made_to_hurt_are_distinguished(target: Target):
     codes = Counter()
     made = sorted((k, v) for k, v in special().items() if v)
     for at in range(0, len(made), 8):

@@ -23,8 +23,7 @@ __all__ = ["clip"]
 
 @pytest.fixture
 def key(service: Service) -> str:
-    made = beam("keys", "create", "--owner", "t", "--tier", "starter", "--quiet", BEAM_DATA_DIR=str(service.data_dir))
-    return made.stdout.split()[-1]
+    return service.make_key("starter")
 
 
 def test_a_video_is_measured_by_its_colours_as_by_its_images(service: Service, clip: Path, key: str) -> None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -97,10 +95,7 @@ class Clients:
 
 @pytest.fixture(scope="module")
 def clients(service: Service) -> Iterator[Clients]:
-    command = [sys.executable, "-m", "beam_api.cli", "keys", "create", "--owner", "racer", "--quiet"]
-    command += ["--tier", "enterprise", "--limit", "1000000"]
-    env = os.environ | {"BEAM_DATA_DIR": str(service.data_dir)}
-    key = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.split()[-1]
+    key = service.make_key(limit_per_minute=1_000_000)
     face = images.still_face(eyes_px=40.0, frame_size=(240, 220))
     racers = Clients(service.url, key, [images.jpeg(face, quality) for quality in (90, 85)])
     # A new connection for each request: the two processes take turns.

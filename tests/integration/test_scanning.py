@@ -213,7 +213,7 @@ def test_a_crash_costs_its_session_alone(scans: ScanService) -> None:
     assert scans.end(scans.begin(videos.encoded()))["status"] == "completed"
 
 
-def test_another_worker_joins_and_ends_when_it_is_told_to(scans: ScanService) -> None:
+def test_another_worker_joins_and_ends_when_it_is_asked_to(scans: ScanService) -> None:
     scans.worker()
     env = os.environ | {"BEAM_DATA_DIR": str(scans.service.data_dir), "PYTHONPATH": str(ROOT)}
     other = subprocess.Popen([sys.executable, "-m", "beam_api.cli", "worker"], env=env, stderr=subprocess.DEVNULL)
@@ -246,7 +246,7 @@ def test_a_large_body_without_a_length_is_refused_and_the_client_sees_it(scans: 
     assert scans.spooled() == []
 
 
-def test_webhooks_tell_of_the_end_until_they_arrive(scans: ScanService) -> None:
+def test_webhooks_report_the_end_until_they_arrive(scans: ScanService) -> None:
     receiver = Receiver()
     try:
         receiver.answers = [(500, {}), (204, {})]

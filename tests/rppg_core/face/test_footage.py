@@ -65,7 +65,7 @@ def test_a_real_face_has_the_rate_of_its_contact_sensor(reader):
     assert vitals.heart_rate_bpm is not None or vitals.withheld["heart_rate"] == "LOW_SIGNAL"
 
 
-def test_progress_is_told_in_time(reader):
+def test_progress_is_reported_in_time(reader):
     told = []
     trace_of(footage(), reader, on_time=told.append)
     assert told == sorted(told)
@@ -98,7 +98,7 @@ def test_an_empty_room_is_looked_at_now_and_then(reader):
     assert len([at for at in looked if at > 6]) <= 8
 
 
-def test_a_face_without_colour_is_told_as_such(reader):
+def test_a_face_without_colour_is_reported_as_such(reader):
     grey = [(at, np.repeat(image[..., 1:2], 3, axis=2)) for at, image in footage()[:10]]
     with pytest.raises(UnsupportedImage):
         trace_of(grey, reader)
