@@ -73,7 +73,7 @@ class CpuTimes:
             after = _now()
             cost = self.costs[item.nodeid]
             for column, value in after.items():
-                cost[column] += value - before[column]
+                cost[column] += max(0.0, value - before[column])  # a process may end that nobody waits for
             cost["tests"] += 1
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -56,7 +56,7 @@ def folder(face, tmp_path):
 def run(command, folder, **options):
     env = {name: value for name, value in os.environ.items() if not name.startswith(("BEAM_", "MAKE", "MFLAGS"))}
     return subprocess.run(
-        command, cwd=folder, env=env | options.pop("env", {}), capture_output=True, text=True, timeout=40, check=False
+        command, cwd=folder, env=env | options.pop("env", {}), capture_output=True, text=True, timeout=120, check=False
     )
 
 
