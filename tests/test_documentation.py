@@ -61,7 +61,7 @@ def test_links_between_documents_lead_somewhere(document):
         assert (document.parent / target).exists(), target
 
 
-def test_the_limits_told_are_those_of_the_code():
+def test_the_limits_stated_are_those_of_the_code():
     told = (ROOT / "docs" / "limits.md").read_text()
     mib = 2**20
     for line in (

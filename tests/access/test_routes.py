@@ -211,7 +211,7 @@ def test_routes_that_are_said_to_be_open_are_marked_so_and_no_others(app: Flask)
         assert is_public is (rule.rule in OPEN | PUBLIC), rule.rule
 
 
-def test_the_owner_sees_what_is_theirs(owner: Customer) -> None:
+def test_the_owner_sees_what_is_their_own(owner: Customer) -> None:
     """Else the tests below would find that nobody sees anything."""
     for method, rule in ROWS:
         if method == "GET":

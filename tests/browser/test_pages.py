@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.images import jpeg, still_face
+from tests.thorough import THOROUGH, thorough
 
 pytestmark = pytest.mark.browser
 
@@ -37,11 +38,21 @@ def serious(page):
     )
 
 
-@pytest.mark.parametrize("options", [DESKTOP, PHONE, DARK, STILL], ids=["desktop", "phone", "dark", "still"])
+SCREENS = [
+    pytest.param(DESKTOP, id="desktop"),
+    pytest.param(PHONE, id="phone"),
+    pytest.param(DARK | STILL, id="dark and still"),
+    pytest.param(DARK, id="dark", marks=thorough),
+    pytest.param(STILL, id="still", marks=thorough),
+]
+
+
+@pytest.mark.parametrize("options", SCREENS)
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_fits_its_screen_and_keeps_nobody_out(browser, open_page, path, options, tmp_path):
     page = settled(open_page(browser, path, **options))
-    page.screenshot(path=tmp_path / "page.png", full_page=True)
+    if THOROUGH:  # for people to look at
+        page.screenshot(path=tmp_path / "page.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert (page.evaluate(LUMINANCE) < 150) is ("color_scheme" in options)
     assert serious(page) == []

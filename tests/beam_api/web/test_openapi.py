@@ -86,7 +86,7 @@ def test_every_operation_has_a_name_of_its_own(document):
 
 
 @pytest.mark.parametrize(("status", "literal"), [("200", "complete"), ("202", "buffering")])
-def test_answers_of_measure_are_told_apart_by_their_status(document, status, literal):
+def test_answers_of_measure_are_distinguished_by_their_status(document, status, literal):
     schema = data_of(document, status)
     assert schema["properties"]["status"]["const"] == literal
     assert "status" in schema["required"]

@@ -93,7 +93,7 @@ def test_nothing_but_the_files_of_the_pages_is_given(client, path):
     assert client.get(path).status_code == 404
 
 
-def test_the_docs_tell_every_error_and_tier_of_the_code(client):
+def test_the_docs_state_every_error_and_tier_of_the_code(client):
     kinds: list[Any] = list(error_responses.STATUS)
     raised = {kind.code: int(error_responses.status_of(kind)) for kind in kinds} | {
         code: int(status) for status, code in error_responses._HTTP_CODES.items() if code != "INVALID_PARAMETER"
@@ -113,7 +113,7 @@ def words(text):
     return " ".join(re.sub(r"[*`]", "", text).split())
 
 
-def test_the_pages_tell_the_accuracy_that_the_docs_tell(client):
+def test_the_pages_state_the_accuracy_that_the_docs_state(client):
     report = (ROOT / "docs" / "accuracy.md").read_text()
     card, home = client.get("/accuracy").text, unescape(client.get("/").text)
     for row in ACCURACY:
@@ -130,7 +130,7 @@ def test_the_pages_tell_the_accuracy_that_the_docs_tell(client):
         assert f"<strong>{figure.value}</strong> <span>{figure.text}" in home
 
 
-def test_the_page_about_privacy_tells_what_the_docs_tell(client):
+def test_the_page_about_privacy_states_what_the_docs_state(client):
     document, page = words((ROOT / "docs" / "privacy.md").read_text()), unescape(client.get("/privacy").text)
     for title, text in PRIVACY:
         assert f"{title} {text}".replace(" :", ":") in document
@@ -162,7 +162,7 @@ def test_a_host_that_is_no_host_is_not_written_into_the_page(client):
     assert "<script>alert" not in page.text
 
 
-def test_the_simulated_face_is_told_by_the_second(client):
+def test_the_simulated_face_is_reported_by_the_second(client):
     answer = client.get("/playground/face/31")
     data = answer.json["data"]
     assert (answer.status_code, data["fps"], len(data["frames"])) == (200, 15, 15)

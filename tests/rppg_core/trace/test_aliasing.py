@@ -105,6 +105,6 @@ def test_a_rate_whose_aliases_no_heart_has_keeps_most_of_its_margin():
     assert 2.0 < known_margin(3.0, even(5.0, 150), 1.0, apart_hz=0.05) < 3.0
 
 
-def test_two_frames_at_most_tell_no_rates_apart():
+def test_two_frames_at_most_distinguish_no_rates():
     assert has_alias([], 1.0, apart_hz=0.1)
     assert has_alias([5.0], 1.0, apart_hz=0.1)
