@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from beam_api.web.views import (
     continuous,
+    documents,
     health,
     keys,
     measure,
@@ -33,5 +34,6 @@ def register(app: Flask, api: Api, *, playground_enabled: bool) -> None:
     app.register_blueprint(scans.bp, name="scans (short address)", url_prefix=scans.SHORT_PREFIX)
     app.register_blueprint(pages.bp)
     app.register_blueprint(pages.files)
+    app.register_blueprint(documents.bp)
     if playground_enabled:
         app.register_blueprint(playground.bp)

@@ -12,19 +12,9 @@ from beam_api.exceptions import NotFound
 from beam_api.services.signup import SIGNUPS_AN_HOUR
 from beam_api.web.auth import public
 from beam_api.web.context import parts
-from beam_api.web.pages.content import (
-    ACCURACY,
-    DETAILS,
-    ERRORS,
-    FIGURES,
-    PRIVACY,
-    TIER_ROWS,
-    VITALS,
-    examples,
-    recording,
-    sample_answer,
-)
-from beam_api.web.security_headers import PAGE_POLICY, REFERENCE_POLICY
+from beam_api.web.pages import accuracy as figures
+from beam_api.web.pages.content import PRIVACY, VITALS, recording, sample_answer
+from beam_api.web.security_headers import PAGE_POLICY
 
 bp = Blueprint("pages", __name__, template_folder="../pages/templates")
 """Pages for people. No key needed."""
@@ -33,8 +23,6 @@ files = Blueprint("files", __name__)
 """What the pages load."""
 
 _STATIC = Path(str(resources.files("beam_api.web") / "pages" / "static"))
-_REFERENCE = Path(str(resources.files("flask_swagger_ui") / "dist"))
-_REFERENCE_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE")
 
 
 @bp.get("/")
@@ -44,7 +32,7 @@ def home() -> Response:
     return page(
         "home.html",
         url=request.host_url.rstrip("/"),
-        figures=FIGURES,
+        figures=figures.figures(),
         recording=recording(),
         vitals=VITALS,
         answer=sample_answer(),
@@ -58,24 +46,12 @@ def keys() -> Response:
     return page("keys.html", signup_is_open=parts().signup.open_to_all, signups_an_hour=SIGNUPS_AN_HOUR)
 
 
-@bp.get("/docs")
-@public
-def docs() -> Response:
-    """Show how to begin, and every route to try."""
-    shown = {
-        "examples": examples(request.host_url.rstrip("/")),
-        "errors": ERRORS,
-        "details": DETAILS,
-        "tiers": TIER_ROWS,
-    }
-    return page("docs.html", policy=REFERENCE_POLICY, **shown)
-
-
 @files.get("/accuracy")
 @public
 def accuracy() -> Response:
     """The model card."""
-    return page("accuracy.html", rows=ACCURACY)
+    darkest, lightest = figures.answered_by_skin()
+    return page("accuracy.html", rows=figures.rows(), darkest=darkest, lightest=lightest)
 
 
 @files.get("/privacy")
@@ -89,16 +65,7 @@ def privacy() -> Response:
 @public
 def static(name: str) -> Response:
     """A file of the pages."""
-    return _file(_STATIC, name)
-
-
-@files.get("/docs/assets/<name>")
-@public
-def reference(name: str) -> Response:
-    """A file of the interactive reference."""
-    if name not in _REFERENCE_FILES:
-        raise NotFound
-    return _file(_REFERENCE, name)
+    return file(_STATIC, name)
 
 
 def page(template: str, *, policy: str = PAGE_POLICY, **values: object) -> Response:
@@ -110,9 +77,10 @@ def page(template: str, *, policy: str = PAGE_POLICY, **values: object) -> Respo
     return response
 
 
-def _file(folder: Path, name: str) -> Response:
+def file(folder: Path, name: str) -> Response:
+    """A file of a folder; browsers keep it, and ask by its ETag: an upgrade shows at once."""
     if not re.fullmatch(r"[\w./-]+", name):
         raise NotFound
     response = send_from_directory(folder, name, max_age=0)
-    response.headers["Cache-Control"] = "no-cache"  # kept, and asked about by its ETag: an upgrade shows at once
+    response.headers["Cache-Control"] = "no-cache"
     return response
