@@ -66,6 +66,7 @@ OWN = {
 OPEN = {
     *("/", "/keys", "/docs", "/playground", "/openapi.json", "/health", "/api/health", "/ready", "/metrics"),
     *("/api/keys", "/playground/key", "/reader.json", "/accuracy", "/privacy", "/docs/reference", "/docs/search.json"),
+    *("/status", "/status.json"),
 }
 """Routes that need no key, and tell nothing that belongs to one."""
 

@@ -88,7 +88,9 @@ def test_on_a_phone_the_pages_are_behind_a_button(browser, open_page):
 
 
 def test_without_scripts_every_language_is_there(browser, service):
-    context = browser.new_context(base_url=service.url, java_script_enabled=False, viewport={"width": 390, "height": 844})
+    context = browser.new_context(
+        base_url=service.url, java_script_enabled=False, viewport={"width": 390, "height": 844}
+    )
     page = context.new_page()
     page.goto("/docs")
     for text in ("curl -X POST", "from beam_client import Beam", 'form.append("frame"'):

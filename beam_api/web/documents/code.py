@@ -77,7 +77,8 @@ def trial(wanted: Trial, number: int) -> str:
         f'<form class="try" data-method="{wanted.method}" data-path="{escape(wanted.path)}">'
         f"<p><strong>Try it</strong> <code>{wanted.method} {escape(wanted.path)}</code></p>"
         f'<div class="fields">{"".join(fields)}<button class="primary small" type="submit">Send</button></div>'
-        '<p class="outcome" role="status"></p><pre tabindex="0" aria-label="The answer" hidden><code></code></pre></form>'
+        '<p class="outcome" role="status"></p>'
+        '<pre tabindex="0" aria-label="The answer" hidden><code></code></pre></form>'
     )
 
 

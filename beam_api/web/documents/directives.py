@@ -14,11 +14,16 @@ from beam_api.web.reference.examples import recorded
 
 RECORDED = re.compile(r"<!-- recorded: (\w+) (\d{3}) -->")
 TRY = re.compile(r"<!-- try: (GET|POST|DELETE) (\S+)(?: (\w+))? -->")
+_MOST_ITEMS = 6
+_WIDTH = 72
+
 TABS = {"sh": "curl", "python": "Python", "javascript": "JavaScript"}
 """Languages of which neighbouring blocks show the same thing: they share one place, with a tab each."""
 
-_MOST_ITEMS = 6
-_WIDTH = 72
+
+def tab_of(language: str, text: str) -> str | None:
+    """The tab that a block may have; a command that sends no request is something else than what stands beside it."""
+    return None if language == "sh" and "curl " not in text else TABS.get(language)
 
 
 class Trial(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from markdown_it import MarkdownIt
@@ -66,7 +67,7 @@ def _code(_renderer: RendererHTML, tokens: Sequence[Token], index: int, *_: obje
 def _anchored(tokens: Sequence[Token]) -> Iterator[Heading]:
     """Name the place of each heading; no two of a page are the same."""
     seen: dict[str, int] = {}
-    for opening, inline in zip(tokens, tokens[1:], strict=False):
+    for opening, inline in pairwise(tokens):
         if opening.type == "heading_open":
             text = _plain(inline)
             anchor = slug(text)
@@ -135,15 +136,17 @@ def _shaped(tokens: Sequence[Token], title: str) -> Iterator[Token]:
 
 def _same_thing(following: Sequence[Token], first: Token) -> Iterator[Token]:
     """Blocks of other languages that follow at once, of those that have tabs."""
-    seen = {code.language(first)}
-    if not seen <= directives.TABS.keys():
-        return
+    seen = {_tab(first)}
     for token in following:
-        found = code.language(token) if token.type == "fence" else ""
-        if found not in directives.TABS or found in seen:
+        found = _tab(token)
+        if None in seen or found is None or found in seen:
             return
         seen.add(found)
         yield token
+
+
+def _tab(token: Token) -> str | None:
+    return directives.tab_of(code.language(token), token.content) if token.type == "fence" else None
 
 
 def _directive(text: str, number: int) -> str:

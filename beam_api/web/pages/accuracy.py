@@ -1,4 +1,4 @@
-"""The figures of the pages, read from docs/accuracy.md, which `make bench-accuracy` writes: none is written down twice."""
+"""The figures of the pages, read from docs/accuracy.md, which `make bench-accuracy` writes."""
 
 from __future__ import annotations
 
@@ -75,13 +75,20 @@ def read_figures(report: str) -> tuple[Figure, ...]:
     (scenes,) = _found(r"in (\d+) scenes without one", false.what)
     right = _spaced(rate.figure.replace(".0%", "%"))
     return (
-        Figure(_spaced(answered.figure), f"of {faces} hard simulated faces get a heart rate; {right} are right within "
-               "2 bpm, or withheld."),
-        Figure(false.figure.partition(" ")[0], f"of {scenes} scenes without a pulse got a rate with confidence: photos, "
-               "masks, screens and noise stay null."),
-        Figure(moderate.figure, "is the median error of RMSSD on a moderate simulated face. Of the hard ones "
-               f"{_spaced(hard.figure)} are answered."),
-    )  # fmt: skip
+        Figure(
+            _spaced(answered.figure),
+            f"of {faces} hard simulated faces get a heart rate; {right} are right within 2 bpm, or withheld.",
+        ),
+        Figure(
+            false.figure.partition(" ")[0],
+            f"of {scenes} scenes without a pulse got a rate with confidence: photos, masks and screens stay null.",
+        ),
+        Figure(
+            moderate.figure,
+            "is the median error of RMSSD on a moderate simulated face. "
+            f"Of the hard ones {_spaced(hard.figure)} are answered.",
+        ),
+    )
 
 
 def _table(report: str) -> list[Row]:

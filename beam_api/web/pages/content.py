@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
-
 PRIVACY = (
     (
         "No image is kept.",
@@ -56,6 +55,7 @@ VITALS = (
 )
 
 _SHOWN = ("status", *(vital.name for vital in VITALS), "confidence", "interval", "verdict")
+
 
 @lru_cache(maxsize=1)
 def recording() -> dict[str, Any]:

@@ -15,6 +15,7 @@ from beam_api.web.views import (
     playground,
     samples,
     scans,
+    status,
     webhook_secret,
 )
 
@@ -35,5 +36,6 @@ def register(app: Flask, api: Api, *, playground_enabled: bool) -> None:
     app.register_blueprint(pages.bp)
     app.register_blueprint(pages.files)
     app.register_blueprint(documents.bp)
+    app.register_blueprint(status.bp)
     if playground_enabled:
         app.register_blueprint(playground.bp)

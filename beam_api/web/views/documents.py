@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 from markupsafe import Markup
@@ -33,7 +35,7 @@ def docs() -> Response:
 @public
 def reference() -> Response:
     """Show every route, to try."""
-    return page("reference.html", policy=REFERENCE_POLICY, name="reference", **_SIDEBAR)
+    return page("reference.html", policy=REFERENCE_POLICY, name="reference", **_sidebar())
 
 
 @bp.get("/docs/search.json")
@@ -45,7 +47,8 @@ def search() -> Response:
     response = jsonify(index())
     response.headers["Cache-Control"] = "no-cache"
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 @bp.get("/docs/assets/<name>")
@@ -68,7 +71,8 @@ def document(name: str) -> Response:
     return _document(name)
 
 
-_SIDEBAR = {"navigation": source.NAVIGATION, "path_of": source.path_of}
+def _sidebar() -> dict[str, Any]:
+    return {"navigation": source.NAVIGATION, "path_of": source.path_of}
 
 
 def _document(name: str) -> Response:
@@ -78,16 +82,24 @@ def _document(name: str) -> Response:
     made = document(name)
     before, after = source.neighbours(name)
     html = made.at(request.host_url.rstrip("/"))
-    values = {"html": Markup(html), "document": made, "before": before, "after": after}  # noqa: S704 - our own files
-    takes_key = "your-key" in html or 'class="try"' in html
-    routes = _routes() if name == source.FIRST else []
-    more = {"name": name, "first": source.FIRST, "takes_key": takes_key, "routes": routes}
-    return page("document.html", **values, **more, **_SIDEBAR)
+    return page(
+        "document.html",
+        name=name,
+        first=source.FIRST,
+        document=made,
+        html=Markup(html),  # noqa: S704 - made of our own files
+        before=before,
+        after=after,
+        takes_key="your-key" in html or 'class="try"' in html,
+        routes=_routes() if name == source.FIRST else [],
+        **_sidebar(),
+    )
 
 
+@cache
 def _routes() -> list[tuple[str, str, str, str]]:
-    """Method, path, name and group of every operation of the OpenAPI document."""
-    made = current_app.view_functions["openapi"]().get_json()
+    """Method, path, name and group of every operation of the OpenAPI document, which is that of every app."""
+    made = current_app.make_response(current_app.view_functions["openapi"]()).get_json()  # type: ignore[arg-type]
     return [
         (method.upper(), path, operation["operationId"], operation["tags"][0])
         for method, path, operation in operations(made)

@@ -48,6 +48,11 @@ def test_neighbouring_languages_share_a_place_with_a_tab_each():
     assert "<b>" not in html
 
 
+def test_a_command_that_sends_nothing_stands_by_itself():
+    text = "```python\nimport app\n```\n\n```sh\nflask --app app run\n```\n"
+    assert "tabpanel" not in render(text, "page").html
+
+
 def test_headings_have_places_and_no_two_the_same():
     made = render(TEXT, "page")
     assert made.title == "Title"
