@@ -63,6 +63,14 @@ def test_every_document_has_its_place_on_the_pages():
     assert len(source.NAMES) == len(files)
 
 
+def test_the_pictures_of_the_readme_are_there_and_small():
+    names = re.findall(r'(?:src|srcset)="([^"]+)"', README)
+    assert len(names) >= 4
+    assert {name.replace("-dark", "-light") for name in names if "-dark" in name} <= set(names)
+    for name in names:
+        assert (ROOT / name).stat().st_size < 150_000, name
+
+
 def test_the_readme_is_short():
     assert len(README.splitlines()) <= 250
 

@@ -12,7 +12,7 @@ from tests.images import jpeg, still_face
 pytestmark = pytest.mark.browser
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-PAGES = ("/", "/keys", "/docs", "/docs/api", "/docs/reference", "/playground", "/accuracy", "/privacy")
+PAGES = ("/", "/keys", "/docs", "/docs/api", "/docs/reference", "/playground", "/accuracy", "/privacy", "/status")
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "has_touch": True}
 DARK = {"color_scheme": "dark"}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}

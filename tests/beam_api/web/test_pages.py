@@ -12,7 +12,7 @@ from beam_api.web.pages import accuracy
 from beam_api.web.pages.content import PRIVACY, recording
 
 DOCUMENTS = tuple(source.path_of(name) for name in source.NAMES)
-PAGES = ("/", "/keys", "/playground", "/accuracy", "/privacy", "/docs/reference", *DOCUMENTS)
+PAGES = ("/", "/keys", "/playground", "/accuracy", "/privacy", "/status", "/docs/reference", *DOCUMENTS)
 ROOT = Path(__file__).parents[3]
 
 
