@@ -1,6 +1,6 @@
 """What Lighthouse says of each page: `python -m tools.lighthouse [PATH...]` starts a service and prints a table.
 
-Lighthouse comes from npm, into `~/.cache/beam/lighthouse`, at the first run. Each page counts by the better of two runs,
+Lighthouse comes from npm, into `~/.cache/beam/lighthouse` at the first run. Each page counts by the better of two runs,
 after one request that nobody measures: on a busy machine a load only gets slower. The command ends with 1 if a score is
 below 95, a page is heavier than 150 KB (its sample apart), or its first paint takes longer than 0.5 s.
 """
