@@ -120,7 +120,7 @@ def test_the_pages_tell_the_accuracy_that_the_docs_tell(client):
     assert len(accuracy.rows()) == 12
     for row in accuracy.rows():
         assert f"| {row.what} | {row.figure} |" in report
-        assert f"<td>{row.what}</td><td>{row.figure}</td>" in card
+        assert f'<td>{row.what}</td><td class="figure">{row.figure}</td>' in card
     assert "The estimate is no better than a constant guess." in card
     assert "the estimate is no better than a constant guess" in report
     for share, number in zip(accuracy.answered_by_skin(), (6, 1), strict=True):
