@@ -15,7 +15,7 @@ from beam_api.web.auth import public
 from beam_api.web.documents import source
 from beam_api.web.reference.operations import operations
 from beam_api.web.security_headers import REFERENCE_POLICY
-from beam_api.web.views.pages import file, page
+from beam_api.web.views.pages import file, packed, page
 
 bp = Blueprint("documents", __name__)
 """Documentation for people. No key needed."""
@@ -48,7 +48,7 @@ def search() -> Response:
     response.headers["Cache-Control"] = "no-cache"
     response.add_etag()
     response.make_conditional(request)
-    return response
+    return packed(response)
 
 
 @bp.get("/docs/assets/<name>")

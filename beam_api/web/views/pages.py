@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+from functools import lru_cache
+from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory
 
@@ -16,12 +20,16 @@ from beam_api.web.pages import accuracy as figures
 from beam_api.web.pages.content import PRIVACY, VITALS, recording, sample_answer
 from beam_api.web.security_headers import PAGE_POLICY
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 bp = Blueprint("pages", __name__, template_folder="../pages/templates")
 """Pages for people. No key needed."""
 
 files = Blueprint("files", __name__)
 """What the pages load."""
 
+_TEXTS = ("text/", "application/json", "image/svg+xml")
 _STATIC = Path(str(resources.files("beam_api.web") / "pages" / "static"))
 
 
@@ -74,7 +82,7 @@ def page(template: str, *, policy: str = PAGE_POLICY, **values: object) -> Respo
     response = make_response(render_template(template, has_playground=has_playground, **values))
     response.headers["Content-Security-Policy"] = policy
     response.headers["Cache-Control"] = "no-cache"
-    return response
+    return packed(response)
 
 
 def file(folder: Path, name: str) -> Response:
@@ -83,4 +91,30 @@ def file(folder: Path, name: str) -> Response:
         raise NotFound
     response = send_from_directory(folder, name, max_age=0)
     response.headers["Cache-Control"] = "no-cache"
+    return packed(response, lambda: _packed_file(folder / name, (folder / name).stat().st_mtime_ns))
+
+
+def packed(response: Response, pack: Callable[[], bytes] | None = None) -> Response:
+    """Pack a text with gzip for who takes it. `pack` gives what was packed before.
+
+    Nothing of a caller is in these texts, so their length tells nobody anything.
+    """
+    if not (response.mimetype or "").startswith(_TEXTS) or response.status_code != HTTPStatus.OK:
+        return response
+    response.vary.add("Accept-Encoding")
+    tag, _ = response.get_etag()
+    if tag:
+        response.set_etag(tag, weak=True)  # the same file, packed or not
+    if request.accept_encodings.quality("gzip") > 0:
+        if pack:
+            response.close()  # the file, which is open
+        data = pack() if pack else gzip.compress(response.get_data(), 6, mtime=0)
+        response.direct_passthrough = False
+        response.set_data(data)
+        response.headers["Content-Encoding"] = "gzip"
     return response
+
+
+@lru_cache(maxsize=64)
+def _packed_file(path: Path, _modified_ns: int) -> bytes:
+    return gzip.compress(path.read_bytes(), 9, mtime=0)

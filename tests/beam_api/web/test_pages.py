@@ -1,5 +1,6 @@
 """The pages as files: what they may load, what they say, where they lead."""
 
+import gzip
 import re
 from html import unescape
 from html.parser import HTMLParser
@@ -85,6 +86,29 @@ def test_files_are_kept_by_browsers_and_asked_about(client, path):
     assert answer.content_type.startswith(("text/css", "text/javascript"))
     again = client.get(path, headers={"If-None-Match": answer.headers["ETag"]}, buffered=True)
     assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["/docs", "/", "/static/beam.css", "/docs/assets/swagger-ui.css", "/docs/search.json"])
+def test_texts_are_packed_for_who_takes_it(client, path):
+    plain = client.get(path, buffered=True)
+    packed = client.get(path, headers={"Accept-Encoding": "br, gzip"}, buffered=True)
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in packed.headers["Vary"]
+    assert "Accept-Encoding" in plain.headers["Vary"]
+    assert gzip.decompress(packed.data) == plain.data
+    assert int(packed.headers["Content-Length"]) == len(packed.data) < len(plain.data) / 2
+    assert "Content-Encoding" not in client.get(path, headers={"Accept-Encoding": "gzip;q=0"}, buffered=True).headers
+    if "ETag" in packed.headers:
+        tags = {"If-None-Match": packed.headers["ETag"], "Accept-Encoding": "gzip"}
+        again = client.get(path, headers=tags, buffered=True)
+        assert (again.status_code, again.data) == (304, b"")
+
+
+def test_pictures_are_sent_as_they_are(client):
+    answer = client.get("/static/card.png", headers={"Accept-Encoding": "gzip"}, buffered=True)
+    assert "Content-Encoding" not in answer.headers
+    assert answer.data.startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
