@@ -142,7 +142,7 @@ bench-soak: install
 # docs/ as a site, without network; a link that leads nowhere ends it.
 docs: install
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict --quiet
-	@echo "Open build/site/index.html"
+	@echo "Serve build/site with any web server: $(BIN)/python -m http.server -d build/site -b 127.0.0.1 8080"
 
 # The pictures of README.md, taken of a service that is started for it.
 screenshots: install chromium
