@@ -8,7 +8,7 @@ import pytest
 from beam_api import create_app
 from tests.images import jpeg, still_face
 
-PAGES = ("/", "/keys", "/docs", "/playground")
+PAGES = ("/", "/keys", "/docs", "/docs/reference", "/playground", "/status")
 
 
 def policy(answer):

@@ -13,7 +13,7 @@ from tests.thorough import THOROUGH, thorough
 pytestmark = pytest.mark.browser
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-PAGES = ("/", "/keys", "/docs", "/playground", "/accuracy", "/privacy")
+PAGES = ("/", "/keys", "/docs", "/docs/api", "/docs/reference", "/playground", "/accuracy", "/privacy", "/status")
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "has_touch": True}
 DARK = {"color_scheme": "dark"}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
@@ -23,7 +23,7 @@ LUMINANCE = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slic
 
 def settled(page):
     """The reference draws itself after the page has come."""
-    if page.url.endswith("/docs"):
+    if page.url.endswith("/docs/reference"):
         page.locator(".opblock").first.wait_for()
     return page
 
@@ -67,14 +67,14 @@ def test_the_first_thing_a_keyboard_meets_leads_to_the_content(browser, open_pag
 
 
 def test_groups_of_routes_say_what_they_are_in_two_lines_on_a_phone(browser, open_page):
-    page = settled(open_page(browser, "/docs", **PHONE))
+    page = settled(open_page(browser, "/docs/reference", **PHONE))
     groups = page.locator("#reference .opblock-tag")
     expect(groups.first).to_be_visible()
     assert max(group.bounding_box()["height"] for group in groups.all()) < 180
 
 
 def test_the_docs_list_every_route_and_open_them(browser, open_page, service):
-    page = settled(open_page(browser, "/docs"))
+    page = settled(open_page(browser, "/docs/reference"))
     document = page.request.get("/openapi.json").json()
     routes = {
         (name.upper(), path)
@@ -93,7 +93,7 @@ def test_the_docs_list_every_route_and_open_them(browser, open_page, service):
 
 
 def test_a_frame_can_be_measured_from_the_docs_with_what_they_fill_in(browser, open_page):
-    page = settled(open_page(browser, "/docs"))
+    page = settled(open_page(browser, "/docs/reference"))
     key = page.request.post("/api/keys").json()["data"]["key"]
     page.get_by_role("button", name="Authorize").first.click()
     page.get_by_label("Value:").first.fill(key)

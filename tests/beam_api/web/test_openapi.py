@@ -14,8 +14,11 @@ from beam_api.web.reference.operations import ALIASES, OPERATION_IDS, operations
 from beam_api.web.views import scans
 from tests.beam_api.web.documented import closed
 
-PAGES = {"/", "/keys", "/docs", "/playground", "/accuracy", "/privacy"}
-OF_PAGES = {"/openapi.json", "/static/{name}", "/docs/assets/{name}", "/playground/key", "/playground/face/{number}"}
+PAGES = {"/", "/keys", "/docs", "/docs/reference", "/docs/{name}", "/playground", "/accuracy", "/privacy", "/status"}
+OF_PAGES = {
+    *("/openapi.json", "/static/{name}", "/docs/assets/{name}", "/docs/search.json", "/status.json"),
+    *("/playground/key", "/playground/face/{number}"),
+}
 
 
 @pytest.fixture
