@@ -55,7 +55,7 @@ def pos(traces: ArrayLike, fs: float, *, window_s: float = 1.6) -> NDArray[np.fl
         raise SignalTooShort(seconds=n / fs, needed_s=window_s)
 
     weights = _weights(rgb, width)
-    total = np.concatenate([np.zeros((1, *weights.shape[1:])), np.cumsum(weights, axis=0)])
+    total = _running_sums(weights)
     frame = np.arange(n)
     last, first = np.minimum(frame, n - width) + 1, np.maximum(frame - width + 1, 0)
     summed = total[last] - total[first]
@@ -91,5 +91,12 @@ def _balance(covariance: Callable[[int, int], NDArray[np.float64]]) -> NDArray[n
 
 def _window_sums(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     """Sums over every run of `width` frames, shape (n_frames - width + 1, ...)."""
-    total = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
+    total = _running_sums(values)
     return np.asarray(total[width:] - total[:-width])
+
+
+def _running_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of the first 0 ... n values."""
+    total = np.zeros((len(values) + 1, *values.shape[1:]))
+    np.cumsum(values, axis=0, out=total[1:])
+    return total
