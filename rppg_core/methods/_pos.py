@@ -68,10 +68,11 @@ def _weights(rgb: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     swing = rgb - level  # sums of squares lose no digits on what is left
     mean = _window_sums(swing, width) / width
     centre = mean + level
+    swings, means, centres = (np.ascontiguousarray(np.moveaxis(part, 2, 0)) for part in (swing, mean, centre))
 
     def covariance(i: int, j: int) -> NDArray[np.float64]:
-        product = _window_sums(swing[..., i] * swing[..., j], width) / width - mean[..., i] * mean[..., j]
-        return np.asarray(product / (centre[..., i] * centre[..., j]))
+        product = _window_sums(swings[i] * swings[j], width) / width - means[i] * means[j]
+        return np.asarray(product / (centres[i] * centres[j]))
 
     balance = _balance(covariance)
     return np.asarray(np.stack([-2 * balance, 1 + balance, balance - 1], axis=-1) / centre)

@@ -183,7 +183,7 @@ def _components(skin: CleanTrace, wave: NDArray[np.float64]) -> NDArray[np.float
     across = np.cross(_WHITE, BLOOD_HUE)
     across *= np.sign((skin.changes @ across).mean(axis=1) @ -wave) or 1.0
     axes = [axis / np.linalg.norm(axis) for axis in (_WHITE, BLOOD_HUE, across)]
-    return np.stack([-changes @ axis for changes in (skin.changes, skin.moving) for axis in axes])
+    return np.stack([rises @ axis for rises in (-skin.changes, -skin.moving) for axis in axes])
 
 
 def _seen_at(spectra: Spectra, raw: NDArray[np.complex128], chosen: _Choice, rate_hz: float) -> SkinAtRate:

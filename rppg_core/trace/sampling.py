@@ -84,7 +84,7 @@ def seen_colours(
     sound = np.isfinite(colours) & (colours > 0)
     good = sound[..., 0] & sound[..., 1] & sound[..., 2]  # (n, n_regions)
     regions = np.flatnonzero(good.mean(axis=0) >= _MIN_SEEN)
-    kept = colours[:, regions].copy()
+    kept = colours[:, regions]
     for column, region in enumerate(regions):
         seen = good[:, region]
         if not seen.all():
