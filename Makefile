@@ -123,6 +123,7 @@ faults: install
 bench: install
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.running
+	$(BIN)/python -m benchmarks.strides
 	$(BIN)/python -m benchmarks.service
 	$(BIN)/python -m benchmarks.video
 	$(BIN)/python -m benchmarks.long_videos
