@@ -10,7 +10,9 @@ RUN python -m venv /opt/beam
 WORKDIR /app
 COPY requirements.lock ./
 RUN /opt/beam/bin/pip install --require-hashes --only-binary=:all: --no-deps -r requirements.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
+# The pages of the documentation: a link in beam_api leads here.
+COPY docs docs
 COPY rppg_core rppg_core
 COPY beam_api beam_api
 COPY clients/python/beam_client clients/python/beam_client

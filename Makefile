@@ -15,12 +15,16 @@ INSTALLED := $(TEST_VENV)/.installed-$(CHECKOUT)-$(INPUTS)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install run demo chromium servers faketime ffmpeg promtool lock test test-redis lint fuzz faults bench bench-accuracy bench-load bench-peers bench-soak clean
+# What mypy has found out stays with the environment: a fresh checkout would take a minute to find it out again.
+export MYPY_CACHE_DIR ?= $(abspath $(TEST_VENV))/.mypy_cache
+
+.PHONY: help install run demo chromium servers faketime ffmpeg promtool lock test test-all test-redis lint fuzz faults bench bench-accuracy bench-load bench-peers bench-soak docs screenshots lighthouse clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
 	@echo "make demo    the service, measured through HTTP on a face whose pulse is known"
-	@echo "make test    lint, types and every test"
+	@echo "make test    lint, types and the tests; make test-all, before a release: every row, every server and the long runs"
+	@echo "make docs    docs/ as a site in build/site; make screenshots and make lighthouse look at the pages of the service"
 	@echo "make lock    requirements.lock anew after a change of pyproject.toml; UPGRADE=--upgrade for the newest of all"
 	@echo "make bench   speed and memory, measured here; it writes docs/capacity.md"
 	@echo "make fuzz    10 000 broken pictures, 500 broken videos, extreme numbers in 2000 requests and 200 videos"
@@ -86,15 +90,21 @@ faketime:
 # Once in a while Chromium and its driver hang on a machine that is busy, and no time limit of pytest's gets through to
 # them: so they have a run of their own, with a limit from outside, and a second try. (5: TESTS names none of them.)
 LIMIT := $(if $(shell command -v timeout),timeout --kill-after=10 400)
-BROWSER := $(LIMIT) $(BIN)/python -m pytest -m browser $(TESTS); status=$$?; [ $$status = 0 ] || [ $$status = 5 ]
+OR_NONE := status=$$?; [ $$status = 0 ] || [ $$status = 5 ]
+BROWSER = $(LIMIT) $(BIN)/python -m pytest -m browser $(or $(TESTS),tests/browser); $(OR_NONE)
 
-# Test files run side by side; what looks at the whole machine, or loads it, comes last and alone.
-WORKERS ?= 2
+# Test files run side by side, one more than there are cores, since some wait; what loads the machine, or depends on its
+# speed, comes last and alone. Those last runs name their files: to collect all tests again would take ten seconds each.
+WORKERS ?= 3
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 test: lint chromium servers faketime promtool
-	$(BIN)/python -m pytest $(PARALLEL) -m "not browser and not serial" $(TESTS); status=$$?; [ $$status = 0 ] || [ $$status = 5 ]
-	$(BIN)/python -m pytest -m "serial and not browser" $(TESTS); status=$$?; [ $$status = 0 ] || [ $$status = 5 ]
+	$(BIN)/python -m pytest $(PARALLEL) -m "not browser and not serial" $(TESTS); $(OR_NONE)
+	$(BIN)/python -m pytest -m "serial and not browser" $(or $(TESTS),$$($(BIN)/python -m tests.order)); $(OR_NONE)
 	@{ $(BROWSER); } || { echo "The browser's tests once more:"; $(BROWSER); }
+
+# All that `make test` leaves out: further rows and examples of what it shows, other servers, long runs.
+test-all: export THOROUGH = 1
+test-all: test test-redis fuzz faults
 
 # Every test of the service's parts with another server in the place of the bundled one.
 test-redis: install servers
@@ -107,12 +117,13 @@ fuzz: install
 
 # A thousand windows while everything is killed, restarted and cut, and each fault by itself: twenty minutes.
 faults: install
-	BEAM_FAULT_WINDOWS=1000 RACE_WINDOWS=200 SENTINEL_FAILOVER=1 $(BIN)/python -m pytest tests/faults \
+	THOROUGH=1 BEAM_FAULT_WINDOWS=1000 RACE_WINDOWS=200 SENTINEL_FAILOVER=1 $(BIN)/python -m pytest tests/faults \
 		tests/integration/test_races.py tests/integration/test_topologies.py
 
 bench: install
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.running
+	$(BIN)/python -m benchmarks.strides
 	$(BIN)/python -m benchmarks.service
 	$(BIN)/python -m benchmarks.video
 	$(BIN)/python -m benchmarks.long_videos
@@ -137,6 +148,19 @@ bench-peers: install ffmpeg
 # Ten minutes at four fifths of what the machine can; SOAK='--minutes 1' for a short look.
 bench-soak: install
 	$(BIN)/python -m benchmarks.soak $(SOAK)
+
+# docs/ as a site, without network; a link that leads nowhere ends it.
+docs: install
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict --quiet
+	@echo "Serve build/site with any web server: $(BIN)/python -m http.server -d build/site -b 127.0.0.1 8080"
+
+# The pictures of README.md, taken of a service that is started for it.
+screenshots: install chromium
+	$(BIN)/python -m tools.screenshots
+
+# What Lighthouse, from npm, says of each page; PAGES='/ /keys' for some.
+lighthouse: install chromium
+	$(BIN)/python -m tools.lighthouse $(PAGES)
 
 clean:
 	rm -rf .venv .venv-test build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

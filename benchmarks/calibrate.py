@@ -49,7 +49,7 @@ from rppg_core.vital.oxygen import oxygen
 from rppg_core.vital.variability import variability
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from numpy.typing import NDArray
 
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 SIGNS = {
     "heart_rate_face": {
-        "prominence_db": 1, "agreement": 1, "stability": 1, "pallor": -1, "phase_coherence": 1,
+        "prominence_db": 1, "agreement": 1, "concentration": 1, "stability": 1, "pallor": -1, "phase_coherence": 1,
         "motion": -1, "log_nod": -1, "mismatch_bpm": -1, "kept_share": 1, "log_jitter": -1, "log_span": 1,
         "comb_db": -1, "sharp_comb_db": -1, "jumps": -1, "thinness": -1, "unevenness": -1,
     },
@@ -109,23 +109,23 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("/tmp/beam-tuning"))
     parser.add_argument("--method", default=DEFAULT, help="one of rppg_core.extractor_names() [%(default)s]")
     parser.add_argument("--output", type=Path, help="the module to write [of the default method: its own]")
+    parser.add_argument("--only", nargs="+", choices=SIGNS, default=list(SIGNS), help="fit these rows, keep the others")
     options = parser.parse_args()
-    method = options.method
+    method, signs_of = options.method, {name: SIGNS[name] for name in SIGNS if name in options.only}
     paths = recordings(options.cache)
     findings: dict[str, list[Finding]] = defaultdict(list)
     with single_threaded_pool() as pool:
-        for found in pool.imap(partial(judged, method=method), paths, chunksize=4):
-            for finding in found:
-                findings[finding.row].append(finding)
-        for found in pool.imap(partial(judged_spot, method=method), SPOT_SEEDS, chunksize=16):
-            for finding in found:
-                findings[finding.row].append(finding)
+        works = [pool.imap(partial(judged, method=method, only=options.only), paths, chunksize=4)]
+        if "heart_rate_spot" in signs_of:
+            works.append(pool.imap(partial(judged_spot, method=method), SPOT_SEEDS, chunksize=16))
+        for finding in (one for work in works for found in work for one in found):
+            findings[finding.row].append(finding)
     rows_ = {
         name: fit(findings[name], signs, _TOLERANCE[name], _LATER.get(name, ()))
-        for name, signs in SIGNS.items()
+        for name, signs in signs_of.items()
         if can_be_fitted(findings[name], _TOLERANCE[name])
     }
-    print("Not fitted, for want of windows:", ", ".join(SIGNS.keys() - rows_.keys()) or "none")
+    print("Not fitted, for want of windows:", ", ".join(signs_of.keys() - rows_.keys()) or "none")
     widths = {}
     for name, row in rows_.items():
         show(name, row)
@@ -135,18 +135,23 @@ def main() -> None:
     table = Calibration(
         {**CALIBRATION.logistic, **{name: row.weights for name, row in rows_.items()}},
         {**CALIBRATION.half_width, **widths},
+        CALIBRATION.rate_range,
     )
     output = options.output or (OWN_MODULE if method == DEFAULT else Path(f"{method}_calibration.py"))
     how = Fit(
         method=method,
-        command=("python", "-m", "benchmarks.calibrate", "--method", method),
+        command=("python", "-m", "benchmarks.calibrate", "--method", method, *_given(options.only)),
         seeds=(TUNING_SEED, max(*(job.scene.seed for job in tuning_jobs()), SPOT_SEEDS[-1])),
-        recordings=len(paths) + len(SPOT_SEEDS),
+        recordings=len(paths) + (len(SPOT_SEEDS) if "heart_rate_spot" in signs_of else 0),
         windows={name: len(findings[name]) for name in rows_},
         right={name: float(row.right.mean()) for name, row in rows_.items()},
     )
     write_module(output, table, how)
     print(f"Written to {output}.")
+
+
+def _given(only: list[str]) -> tuple[str, ...]:
+    return () if set(only) == set(SIGNS) else ("--only", *only)
 
 
 def believed(name: str, rows_: dict[str, Row], group: list[Finding]) -> NDArray[np.float64]:
@@ -200,28 +205,29 @@ def _without_rhythm(job: Job) -> Job:
     return Job("irregular", replace(job.scene, heart_rate_bpm=rate_bpm, irregular=irregular))
 
 
-def judged(path: Path, method: str) -> list[Finding]:
-    """Measure every window of a recording; those of slow frames by the default method alone."""
+def judged(path: Path, method: str, only: Collection[str] = tuple(SIGNS)) -> list[Finding]:
+    """Measure every window of a recording; those of slow frames by the default method alone, and if they are wanted."""
     recorded: Recording | list[Sent] = pickle.loads(path.read_bytes())
     if isinstance(recorded, list):
         parts = [(Job("stream", sent.scene), sent.trace) for sent in recorded]
     else:
         parts = [(recorded.job, recorded.trace)]
-    return [found for job, trace in parts if trace is not None for found in _judge_all(job, trace, method)]
+    return [found for job, trace in parts if trace is not None for found in _judge_all(job, trace, method, only)]
 
 
-def _judge_all(job: Job, trace: Trace, method: str) -> list[Finding]:
+def _judge_all(job: Job, trace: Trace, method: str, only: Collection[str]) -> list[Finding]:
     extract = extraction(method).extract
+    slow_too = method == DEFAULT and "heart_rate_sparse" in only
     if job.scene.fps < MIN_RATE_HZ:
         return (
             []
-            if method != DEFAULT
+            if not slow_too
             else [found for part in windows(trace, _SPARSE_WINDOWS_S) for found in _judge_sparse(job, part)]
         )
     rng = np.random.default_rng([5, job.scene.seed])
     thinned = [thin(trace, float(rng.uniform(*_SPARSE_HZ)), jitter, rng) for jitter in (0.45, 0.3, 0.0)]
     quick = [found for part in windows(trace, _WINDOWS_S) for found in _judge(job, part, extract)]
-    if method != DEFAULT:
+    if not slow_too:
         return quick
     return quick + [
         found for slow in thinned for part in windows(slow, _SPARSE_WINDOWS_S) for found in _judge_sparse(job, part)

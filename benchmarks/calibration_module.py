@@ -48,7 +48,10 @@ respiration, all counts the square root of 20 s over the window's length. For RM
 square: of chance, of the jitter at most, and of the square itself (`rppg_core.quality.probability.rmssd_interval`).
 """
 
-CALIBRATION = Calibration(LOGISTIC, HALF_WIDTH)
+RATE_RANGE: Mapping[str, float] = MappingProxyType({rate_range})
+"""Logarithm of half of the 90 % range of a face's heart rate in bpm, by `python -m benchmarks.rate_ranges`."""
+
+CALIBRATION = Calibration(LOGISTIC, HALF_WIDTH, RATE_RANGE)
 """The table as a whole."""
 '''
 
@@ -92,5 +95,6 @@ def write_module(path: Path, table: Calibration, fit: Fit) -> None:
     parts += [
         f'        "{name}": ({", ".join(f"{n:.3g}" for n in three)}),\n' for name, three in table.half_width.items()
     ]
-    parts.append("    }\n)\n" + _FOOT)
+    weights = ", ".join(f'"{name}": {weight:.3g}' for name, weight in table.rate_range.items())
+    parts.append("    }\n)\n" + _FOOT.replace("{rate_range}", f"{{{weights}}}"))
     path.write_text("".join(parts))

@@ -26,6 +26,7 @@ import redis  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from beam_api.server.embedded_redis import running_url  # noqa: E402
+from benchmarks import steps  # noqa: E402
 from benchmarks.capacity_page import ANSWERS_S, Memory, Stream, page  # noqa: E402
 from benchmarks.material import BATCH, FPS, SIZE, simulated_frames  # noqa: E402
 from benchmarks.service.client import Client  # noqa: E402
@@ -49,7 +50,8 @@ def main() -> None:
     with running_service() as service, redis.Redis.from_url(running_url(service.data_dir)) as store:
         streams = [_stream(service, store, frames, per_request) for per_request in WINDOWS]
         memory = _memory(service, store, frames)
-        text = page(streams, memory, _analysis_ms(frames), _machine(store))
+        section = steps.section(steps.steps(frames[: 3 * BATCH]))
+        text = page(streams, memory, _analysis_ms(frames), _machine(store), section)
     Console(width=118).print(text, markup=False)
     PAGE.write_text(text)
 

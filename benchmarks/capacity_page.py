@@ -54,7 +54,7 @@ class Memory:
         return self.full_bytes / 2 + self.stays_bytes + stream.digest_bytes
 
 
-def page(streams: list[Stream], memory: Memory, analysis_ms: float, machine: str) -> str:
+def page(streams: list[Stream], memory: Memory, analysis_ms: float, machine: str, steps: list[str]) -> str:
     """The whole text."""
     return "\n".join(
         [
@@ -70,6 +70,7 @@ def page(streams: list[Stream], memory: Memory, analysis_ms: float, machine: str
             "",
             *_measured(streams, memory, analysis_ms),
             "",
+            *steps,
             "## What many would cost, extrapolated",
             "",
             "Nothing in this section was measured: it is the above, multiplied.",
@@ -174,7 +175,7 @@ def _assumptions() -> list[str]:
         "* **Load spreads evenly** over workers, machines and masters. The count of an API key's requests is in one "
         "slot: all that one key sends is counted by one Redis process.",
         "* **Faces are found and followed.** A search of a whole frame, after a gap or when nobody is there, costs "
-        "up to 25 decodes; a request of many frames without a face three times that (`python -m benchmarks.ingest`).",
+        "some 25 decodes; a request of many frames without a face three times that (`python -m benchmarks.ingest`).",
         "* No TLS, no proxy, no videos, no webhooks, no failures. Memory of Redis is that of its data: allow half as "
         "much again for fragmentation and for the rewriting of its append-only file, and as much again for a replica.",
         "",

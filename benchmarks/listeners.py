@@ -1,8 +1,10 @@
-"""What open streams cost those who measure: `python -m benchmarks.listeners [--rounds 3] [--seconds 20]`.
+"""What open streams cost those who measure: `python -m benchmarks.listeners [--people 30] [--fps 4] [--rounds 3]`.
 
 Thirty people send a batch of frames every second, measured over 10 s every 5 s. In every other part of the time a
 hundred streams of events are open, spread over them. Parts alternate, so that what else the machine does is the same
-for both. The requests' 99th percentiles are compared, and how late the events are is shown.
+for both. The requests' 99th percentiles are compared, and how late the events are is shown, by stage: until the sender
+of the last frame has its answer (frames in, read, analysed), and from there until a listener has the event. The share
+of the machine that is busy says whether it carries the load: at its limit, requests wait for each other.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import random
 import selectors
 import socket
@@ -22,7 +25,7 @@ import numpy as np
 
 from benchmarks.report import Figure, show
 from benchmarks.service.client import BOUNDARY, END, PATH, headers
-from benchmarks.service.started import running_service
+from benchmarks.service.started import machine_s, running_service
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 
@@ -45,7 +48,10 @@ class Sender(threading.Thread):
     frames: list[bytes]
     over: threading.Event
     taken_s: list[tuple[float, float]] = field(default_factory=list)  # when it began, how long it took
-    answered: dict[str, float] = field(default_factory=dict)  # measurement to when its last request began
+    answered: dict[str, tuple[float, float]] = field(
+        default_factory=dict
+    )  # measurement to its last request: sent, answered
+    fps: int = FPS
 
     def __post_init__(self) -> None:
         super().__init__(daemon=True)
@@ -67,7 +73,7 @@ class Sender(threading.Thread):
             assert answer.status in (200, 202), content
             self.taken_s.append((began, time.monotonic() - began))
             if answer.status == 200:
-                self.answered[json.loads(content)["data"]["measurement_id"]] = began
+                self.answered[json.loads(content)["data"]["measurement_id"]] = began, time.monotonic()
             due, second = due + 1, second + 1
             time.sleep(max(0.0, due - time.monotonic()))
         connection.close()
@@ -75,9 +81,9 @@ class Sender(threading.Thread):
     def _body(self, second: int) -> bytes:
         fields = {"session_id": self.session, "duration_ms": DURATION_MS, "stride_ms": STRIDE_MS}
         parts = [_part(name, str(value).encode()) for name, value in fields.items()]
-        for i in range(second * FPS, (second + 1) * FPS):
+        for i in range(second * self.fps, (second + 1) * self.fps):
             parts.append(_part("frame", self.frames[i % len(self.frames)], '; filename="f.jpg"'))
-            parts.append(_part("timestamp_ms", b"%.3f" % (START_MS + 1000 * i / FPS)))
+            parts.append(_part("timestamp_ms", b"%.3f" % (START_MS + 1000 * i / self.fps)))
         return b"".join(parts) + END
 
 
@@ -88,7 +94,7 @@ def _part(name: str, value: bytes, more: str = "") -> bytes:
 class Listeners(threading.Thread):
     """A hundred streams, read by one thread; `heard` is when each measurement came to each of them."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, people: int) -> None:
         super().__init__(daemon=True)
         self.heard: list[tuple[str, float]] = []
         self.partials = 0
@@ -96,7 +102,7 @@ class Listeners(threading.Thread):
         host, _, port = service.address.partition(":")
         for number in range(STREAMS):
             client = socket.create_connection((host, int(port)), timeout=30)
-            path = f"/api/rppg/sessions/person-{number % PEOPLE}/events"
+            path = f"/api/rppg/sessions/person-{number % people}/events"
             client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {service.key}\r\n\r\n".encode())
             self._selector.register(client, selectors.EVENT_READ, bytearray())
 
@@ -125,21 +131,22 @@ class Listeners(threading.Thread):
             key.fileobj.close()
 
 
-def measured(rounds: int, seconds: float) -> list[Figure]:
+def measured(people: int, fps: int, rounds: int, seconds: float) -> list[Figure]:
     """Alternate, and compare."""
-    face = simulate_face(Scene(duration_s=10.0, fps=FPS, frame_size=(320, 300), eyes_px=42.0, seed=3))
-    frames = [face.jpeg(i) for i in range(10 * FPS)]
+    face = simulate_face(Scene(duration_s=10.0, fps=fps, frame_size=(320, 300), eyes_px=42.0, seed=3))
+    frames = [face.jpeg(i) for i in range(10 * fps)]
     with running_service() as service:
         over = threading.Event()
-        senders = [Sender(service, f"person-{i}", frames, over) for i in range(PEOPLE)]
+        senders = [Sender(service, f"person-{i}", frames, over, fps=fps) for i in range(people)]
         for sender in senders:
             sender.start()
         time.sleep(WARM_UP_S)
+        began_s, busy_s = time.monotonic(), machine_s()
         parts: list[tuple[bool, float, float]] = []
         heard: list[tuple[str, float]] = []
         partials = 0
         for number in range(2 * rounds):
-            listeners = Listeners(service) if number % 2 else None
+            listeners = Listeners(service, people) if number % 2 else None
             if listeners:
                 listeners.start()
             time.sleep(1.0)
@@ -150,11 +157,12 @@ def measured(rounds: int, seconds: float) -> list[Figure]:
                 listeners.close()
                 heard += listeners.heard
                 partials += listeners.partials
+        busy = (machine_s() - busy_s) / (time.monotonic() - began_s) / (os.cpu_count() or 1)
         over.set()
         for sender in senders:
             sender.join()
     answered = {name: at for sender in senders for name, at in sender.answered.items()}
-    late = [at - answered[name] for name, at in heard if name in answered]
+    known = [(at, *answered[name]) for name, at in heard if name in answered]
     taken = {kind: _taken(senders, [(a, b) for k, a, b in parts if k is kind]) for kind in (False, True)}
     without, beside = (float(np.percentile(taken[kind], 99)) for kind in (False, True))
     return [
@@ -164,9 +172,23 @@ def measured(rounds: int, seconds: float) -> list[Figure]:
         Figure("p99 without streams", 1000 * without, "ms"),
         Figure("p99 beside 100 streams", 1000 * beside, "ms"),
         Figure("the latter over the former", beside / without, at_most=1.1),
-        Figure("measurements heard, over all streams", float(len(late)), f"and {partials} running rates"),
-        Figure("an event after its last frame was sent, p95", float(np.percentile(late, 95)), "s", at_most=1.0),
+        Figure("share of the machine that was busy", busy),
+        Figure("measurements heard, over all streams", float(len(known)), f"and {partials} running rates"),
+        Figure(
+            "an event after its last frame was sent, p50", _percentile([at - sent for at, sent, _ in known], 50), "s"
+        ),
+        Figure("  p95", _percentile([at - sent for at, sent, _ in known], 95), "s", at_most=1.0),
+        Figure(
+            "  of it until the sender is answered, p50", _percentile([done - sent for _, sent, done in known], 50), "s"
+        ),
+        Figure("  p95", _percentile([done - sent for _, sent, done in known], 95), "s"),
+        Figure("  from there until it is heard, p50", _percentile([at - done for at, _, done in known], 50), "s"),
+        Figure("  p95", _percentile([at - done for at, _, done in known], 95), "s"),
     ]
+
+
+def _percentile(seconds: list[float], share: float) -> float:
+    return float(np.percentile(seconds, share))
 
 
 def _taken(senders: list[Sender], spans: list[tuple[float, float]]) -> list[float]:
@@ -176,10 +198,14 @@ def _taken(senders: list[Sender], spans: list[tuple[float, float]]) -> list[floa
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--people", type=int, default=PEOPLE)
+    parser.add_argument("--fps", type=int, default=FPS, help="frames a second of each")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20.0)
     options = parser.parse_args()
-    show("Streams beside people who are measured", measured(options.rounds, options.seconds))
+    show(
+        "Streams beside people who are measured", measured(options.people, options.fps, options.rounds, options.seconds)
+    )
 
 
 if __name__ == "__main__":

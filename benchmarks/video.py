@@ -79,7 +79,7 @@ def _analysis(video: Path) -> list[Figure]:
         Figure("analysis, file to vitals", median(whole_ms) / 1000, "s", 3.0),
         Figure("bare decode", median(decode_ms) / 1000, "s"),
         Figure("core: frames to colours to vitals", median(core_ms) / 1000, "s"),
-        Figure("analysis over bare decode + core", ratio, "x", 1.5),
+        Figure("analysis over bare decode + core", ratio, "x", 1.15),
         Figure("heart rate, scanned", scanned or float("nan"), "bpm"),
         Figure("difference from the same frames posted as JPEGs", abs((scanned or 0) - (posted or 0)), "bpm", 0.5),
         *_clip(reader),
@@ -90,9 +90,17 @@ def _clip(reader: FaceReader) -> list[Figure]:
     if not CLIP.exists():
         return []
     frames = [Frame(round(1e6 * at), image) for at, image in read_video(CLIP)]
-    scanned = measure(trace_of(read_video(CLIP, max_fps=FPS), reader)).heart_rate_bpm
-    difference = abs((scanned or 0) - (_as_posted(reader, frames) or 0))
-    return [Figure("the same difference for the real clip", difference, "bpm", 0.5)]
+    ratios = []
+    for _ in range(REPEATS):
+        whole_ms, vitals = cpu_ms(lambda: measure(trace_of(read_video(CLIP, max_fps=FPS), reader)))
+        decode_ms, _none = cpu_ms(lambda: _decode(CLIP))
+        core_ms, _none = cpu_ms(lambda: measure(_read(reader, frames)))
+        ratios.append(whole_ms / (decode_ms + core_ms))
+    difference = abs((vitals.heart_rate_bpm or 0) - (_as_posted(reader, frames) or 0))
+    return [
+        Figure("the same for the real clip, whose pixels are not square", median(ratios), "x", 1.15),
+        Figure("the difference for the real clip", difference, "bpm", 0.5),
+    ]
 
 
 def _decode(video: Path) -> None:

@@ -60,7 +60,8 @@ def _place(trace: Trace) -> tuple[str, ...]:
 
 def _light(trace: Trace) -> tuple[str, ...]:
     with np.errstate(invalid="ignore"):
-        seen = np.all(np.isfinite(trace.colours), axis=2)
+        finite = np.isfinite(trace.colours)
+    seen = finite[..., 0] & finite[..., 1] & finite[..., 2]
     if not seen.any():
         return ()
     count = np.maximum(seen.sum(axis=0), 1)

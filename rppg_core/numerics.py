@@ -22,6 +22,27 @@ FROM_MAD = 1.4826
 """Standard deviation over median absolute deviation, of a normal distribution."""
 
 
+def medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Medians over the first axis, to the digit those of `np.median`, of finite values, in a quarter of its time.
+
+    `np.median` partitions twice, for the two middle values and to find NaN, and column by column.
+    """
+    columns = np.ascontiguousarray(np.moveaxis(values, 0, -1))
+    if np.may_share_memory(columns, values):
+        columns = columns.copy()
+    middle = columns.shape[-1] // 2
+    columns.partition(middle, axis=-1)
+    upper = columns[..., middle]
+    if columns.shape[-1] % 2:
+        return np.asarray(upper.copy())
+    return np.asarray((columns[..., :middle].max(axis=-1) + upper) / 2)
+
+
+def over_channels(colours: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over red, green and blue, the last axis: to the digit `mean`, which takes eight times as long for three."""
+    return np.asarray((colours[..., 0] + colours[..., 1] + colours[..., 2]) / 3)
+
+
 def vertex(before: ArrayLike, here: ArrayLike, after: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fit a parabola to three neighbours on a grid, of which the middle one is the highest.
 

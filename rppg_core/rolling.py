@@ -21,7 +21,7 @@ from rppg_core.quality.probability import (
     MIN_CONFIDENCE,
     confidence,
     heart_rate_quality,
-    interval,
+    rate_interval,
     sparse_interval,
     sparse_quality,
 )
@@ -98,7 +98,7 @@ def partial(trace: Trace) -> Partial | None:
     sure = confidence(quality)
     if sure < MIN_CONFIDENCE:
         return Partial(None, sure, fs, np.zeros(0))
-    range_ = interval("heart_rate", pulse.rate_bpm, quality, pulse.evidence.span_s)
+    range_ = rate_interval(pulse.rate_bpm, pulse.evidence, quality)
     return Partial(pulse.rate_bpm, sure, fs, pulse.wave[-round(TAIL_S * fs) :], quality, range_)
 
 

@@ -24,8 +24,9 @@ from beam_api.store.client import connect
 from beam_api.store.cluster import as_cluster
 from beam_api.web.context import EXTENSION, Parts
 from rppg_core.face.reader import FaceReader
-from tests import redis_servers
+from tests import cpu_times, redis_servers, thorough
 from tests.order import SECONDS, SERIAL
+from tests.services import Service, services
 
 if TYPE_CHECKING:
     import ssl
@@ -53,11 +54,18 @@ _httpx.create_ssl_context = _one_context
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--redis", choices=redis_servers.KINDS, help="what the store runs on [bundled]")
+    parser.addoption("--cpu-times", action="store_true", help="print what each test file costs in processor time")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "thorough: runs in make test-all, or with THOROUGH=1")
+    cpu_times.measure_if_asked(config)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first, and mark those that must run alone."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the longest files first, mark those that must run alone, and leave out what `make test-all` runs."""
+    thorough.deselect(config, items)
     here = Path(__file__).parent
 
     def file(item: pytest.Item) -> str:
@@ -115,6 +123,23 @@ def redis(redis_url: str) -> Iterator[Redis]:
         cluster.disconnect_connection_pools()
     else:
         client.connection_pool.disconnect()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service for all tests that leave it as it was; a key or a session of its own keeps a test apart."""
+    with services() as start:
+        yield start(tmp_path_factory.mktemp("service") / "data", BEAM_WEBHOOK_ALLOW="127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def start_service() -> Iterator[Callable[..., Service]]:
+    """Start another service: `start_service(data_dir, *options, **environment)`. All of them end with the module.
+
+    `under` is a command that runs it in its own process.
+    """
+    with services() as start:
+        yield start
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from functools import cache
 
 import cv2
 import numpy as np
@@ -14,9 +15,14 @@ from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 
 
+@cache
+def _still_face(**scene) -> np.ndarray:
+    return simulate_face(Scene(**{"duration_s": 1.0, "fps": 5.0} | scene)).image(0)
+
+
 def still_face(**scene) -> np.ndarray:
     """One frame of the simulated face, upright RGB (440, 480, 3) unless the scene says otherwise."""
-    return simulate_face(Scene(**{"duration_s": 1.0, "fps": 5.0} | scene)).image(0)
+    return _still_face(**scene).copy()  # a test may draw on it
 
 
 def jpeg(image: np.ndarray, quality: int = 90) -> bytes:

@@ -1,44 +1,46 @@
 """The order of test files over parallel workers: long ones first, so that none of them is still at work alone.
 
-Seconds were measured by `pytest --durations=0`. A file that isn't here counts as short; a wrong figure costs time only.
+Seconds were measured by `pytest --cpu-times`. A file that isn't here counts as short; a wrong figure costs time only.
 """
 
 SECONDS = {
-    "integration/test_commands.py": 56,
-    "rppg_core/face/test_footage.py": 43,
-    "beam_api/web/test_invariance.py": 42,
-    "hostile/test_pictures.py": 38,
+    "privacy/test_no_image_at_rest.py": 45,
+    "beam_api/video_worker/test_worker.py": 40,
+    "packaging/test_wheel.py": 40,
+    "integration/test_commands.py": 40,
     "integration/test_races.py": 38,
-    "rppg_core/face/test_reader.py": 32,
     "clients/python/test_measure.py": 35,
-    "clients/python/test_video.py": 30,
+    "rppg_core/face/test_reader.py": 32,
+    "integration/test_scanning.py": 32,
     "clients/python/test_readme.py": 30,
+    "hostile/test_numbers.py": 27,
+    "rppg_core/face/test_footage.py": 25,
+    "integration/test_object_store.py": 23,
+    "hostile/test_bodies.py": 21,
+    "hostile/test_pictures.py": 20,
     "clients/python/test_scan.py": 20,
     "clients/python/test_pace.py": 20,
     "clients/python/test_transport.py": 20,
-    "integration/test_scanning.py": 32,
-    "rppg_core/media/test_video_shown.py": 29,
-    "hostile/test_numbers.py": 27,
-    "beam_api/store/test_windows_reference.py": 14,
-    "beam_api/store/test_windows.py": 5,
-    "integration/test_object_store.py": 23,
-    "integration/test_serving.py": 22,
-    "hostile/test_bodies.py": 21,
-    "faults/test_open_files.py": 20,
+    "integration/test_serving.py": 20,
     "integration/test_measuring.py": 20,
-    "faults/test_a_thousand_windows.py": 20,
     "integration/test_reload.py": 19,
     "integration/test_metrics.py": 19,
+    "clients/python/test_video.py": 18,
     "hostile/test_slow.py": 17,
     "hostile/test_films.py": 17,
     "packaging/test_install.py": 17,
     "privacy/test_forgetting.py": 17,
     "beam_api/web/test_scans.py": 16,
+    "faults/test_open_files.py": 15,
+    "faults/test_a_thousand_windows.py": 15,
     "faults/test_slow_redis.py": 15,
     "faults/test_full.py": 15,
+    "beam_api/web/test_invariance.py": 14,
+    "beam_api/store/test_windows_reference.py": 14,
     "faults/test_clocks.py": 14,
     "faults/test_stopping.py": 13,
     "privacy/test_retention.py": 13,
+    "rppg_core/media/test_video_shown.py": 12,
     "access/test_routes.py": 11,
     "integration/test_readme.py": 11,
     "beam_api/web/test_measure.py": 11,
@@ -51,19 +53,17 @@ SECONDS = {
     "beam_api/cli/test_plot.py": 8,
     "integration/test_exact_lengths.py": 8,
     "integration/test_backup.py": 7,
+    "beam_api/store/test_windows.py": 5,
 }
 
 SERIAL = {
-    # They look at the whole machine: its processes, /dev/shm and /var/tmp.
-    "privacy/test_no_image_at_rest.py",
-    "privacy/test_evidence.py",
-    "access/test_secrets.py",
-    # They load the machine until it refuses work, hold it to its pace, or wait for processes with limits on time.
-    "beam_api/video_worker/test_worker.py",
+    # Nodes of theirs are given up after a second or two of silence, which a busy machine has now and then.
     "beam_api/store/test_cluster.py",
     "integration/test_topologies.py",
-    "packaging/test_wheel.py",
+    # It loads the machine until it refuses work.
     "integration/test_load.py",
-    "beam_api/services/test_pacing.py",
 }
 """Files that run after all the others, by themselves: their tests are marked `serial`."""
+
+if __name__ == "__main__":
+    print(*(f"tests/{file}" for file in sorted(SERIAL)))

@@ -12,6 +12,7 @@ from benchmarks.spots import spot
 from rppg_core import measure
 from rppg_core.quality.calibration import CALIBRATION
 from tests.rppg_core.same_answers import face
+from tests.thorough import thorough
 
 
 def load(path):
@@ -50,8 +51,8 @@ def test_a_row_without_right_and_wrong_windows_in_every_part_is_not_fitted():
     assert not can_be_fitted([], 1.0)
 
 
-@pytest.mark.parametrize("method", ["fused", "green"])
-def test_single_spots_are_fitted_by_what_tells_a_pulse_from_none(method):
+@pytest.mark.parametrize("method", ["fused", pytest.param("green", marks=thorough)])
+def test_single_spots_are_fitted_by_what_distinguishes_a_pulse_from_none(method):
     findings = [found for seed in SPOT_SEEDS[:60] for found in judged_spot(seed, method)]
 
     row = fit(findings, SIGNS["heart_rate_spot"], tolerance=2.0)
@@ -73,6 +74,7 @@ def test_a_calibration_is_written_as_a_module_that_says_how_it_was_made(tmp_path
     written = load(path).CALIBRATION
     assert {row: dict(weights) for row, weights in written.logistic.items()} == CALIBRATION.logistic
     assert dict(written.half_width) == CALIBRATION.half_width
+    assert dict(written.rate_range) == CALIBRATION.rate_range
     text = path.read_text()
     assert "`pca`" in text
     assert "10000 to 10099" in text

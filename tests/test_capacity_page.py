@@ -24,7 +24,7 @@ MEMORY = Memory(full_bytes=200_000, stays_bytes=20_000, result_bytes=1000, resul
 @pytest.fixture
 def rows():
     """Cells of ten thousand streams, by what they are of."""
-    extrapolated = page([STREAM], MEMORY, 30.0, "a machine").partition("extrapolated")[2]
+    extrapolated = page([STREAM], MEMORY, 30.0, "a machine", []).partition("extrapolated")[2]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in extrapolated.splitlines() if "|" in line]
     return {row[0]: row[-1] for row in cells}
 
@@ -49,5 +49,5 @@ def test_ten_thousand_streams_cost_ten_thousand_times_one(rows, what, of_ten_tho
 
 def test_a_machine_is_also_full_when_its_network_is():
     wide = Stream(**{name: getattr(STREAM, name) for name in Stream.__slots__} | {"up_bytes": 12_500_000})
-    text = page([wide], MEMORY, 30.0, "a machine")
+    text = page([wide], MEMORY, 30.0, "a machine", [])
     assert re.search(r"\| machines \| 1 \| 1 \| 6 \| 58 \|", text)  # 1000 Gbit/s over 17.5 each

@@ -35,7 +35,7 @@ def test_the_compose_file_is_one():
     subprocess.run([*command, str(DEPLOY / "compose.yaml")], check=True, capture_output=True)
 
 
-def test_kustomize_is_told_of_every_file_but_that_of_secrets():
+def test_kustomize_lists_every_file_but_that_of_secrets():
     listed = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["resources"]
     there = {path.name for path in KUBERNETES.glob("*.yaml")}
     assert set(listed) == there - {"kustomization.yaml", "secret.example.yaml"}

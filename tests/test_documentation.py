@@ -11,6 +11,7 @@ from beam_api.server import capacity, connection, gunicorn_conf, lingering, pati
 from beam_api.services.keys import TIERS
 from beam_api.services.measuring import AT_WORK
 from beam_api.web import draining, error_responses
+from beam_api.web.documents import source
 from beam_api.web.schemas.measure_form import MOST_FRAMES
 from beam_api.web.views.measure import LIMITS
 from rppg_core.media import images, video
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 API = (ROOT / "docs" / "api.md").read_text()
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_YET = {"WINDOW_TOO_SHORT"}  # of the core, and raised by no route
 NOT_YET |= {"INVALID_VIDEO", "UNUSABLE_VIDEO", "CONFLICT", "UNPROCESSABLE"}  # of the scan API, which tells no codes
 
@@ -51,6 +52,25 @@ def test_every_error_code_is_documented_with_its_status():
     assert told == {code: status for code, status in raised.items() if code not in NOT_YET}
 
 
+def test_every_error_code_says_what_to_do():
+    told = {row[1].strip("`"): int(row[0]) for row in rows((ROOT / "docs" / "errors.md").read_text(), "What to do")}
+    assert told == {code: int(row[0]) for row in rows(API, "Errors") for code in re.findall(r"`([A-Z_]+)`", row[1])}
+
+
+def test_every_document_has_its_place_on_the_pages():
+    files = {path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert files == set(source.NAMES)
+    assert len(source.NAMES) == len(files)
+
+
+def test_the_pictures_of_the_readme_are_there_and_small():
+    names = re.findall(r'(?:src|srcset)="([^"]+)"', README)
+    assert len(names) >= 4
+    assert {name.replace("-dark", "-light") for name in names if "-dark" in name} <= set(names)
+    for name in names:
+        assert (ROOT / name).stat().st_size < 150_000, name
+
+
 def test_the_readme_is_short():
     assert len(README.splitlines()) <= 250
 
@@ -61,7 +81,7 @@ def test_links_between_documents_lead_somewhere(document):
         assert (document.parent / target).exists(), target
 
 
-def test_the_limits_told_are_those_of_the_code():
+def test_the_limits_stated_are_those_of_the_code():
     told = (ROOT / "docs" / "limits.md").read_text()
     mib = 2**20
     for line in (

@@ -7,18 +7,34 @@ nothing of Redis; what has to be asked for is asked when somebody reads (`beam_a
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, values
 
 from beam_api.monitoring.slots import VARIABLE, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from beam_api.services.measure_result import Measurement
     from rppg_core.results import Vitals
     from rppg_core.trace.traces import Trace
+
+
+class Judged(Protocol):
+    """A finished measurement, as far as it is counted."""
+
+    @property
+    def confidence(self) -> float:
+        """The least quality of its vitals that count."""
+
+    @property
+    def quality(self) -> Mapping[str, float | None]:
+        """By vital, from 0 to 1."""
+
+    @property
+    def withheld(self) -> Mapping[str, str]:
+        """The reason of each vital that is null."""
+
 
 slot = Slot()
 if os.environ.get(VARIABLE):
@@ -114,7 +130,7 @@ def count_frames(errors: Iterable[str | None]) -> None:
         _frames.labels(outcome).inc(number)
 
 
-def count_window(measurement: Measurement | None = None, *, replayed: bool = False, restarted: bool = False) -> None:
+def count_window(measurement: Judged | None = None, *, replayed: bool = False, restarted: bool = False) -> None:
     """A request was answered with a measurement, or with a window that is filling."""
     if restarted:
         _windows.labels("restarted").inc()

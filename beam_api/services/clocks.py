@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DUPLICATE = "DUPLICATE_TIMESTAMP"
 """Code of a frame that was rejected because another frame has its time."""
 
-NEAR_US = 1000  # as in store/lua/append.lua: closer frames have the same time as far as clocks can say
+NEAR_US = 1000  # as in store/lua/append_request.lua: closer frames have the same time as far as clocks can say
 SILENCE_US = 5_000_000  # as there: a longer one between frames begins a new window
 _EPOCH_S_US = range(1_000_000_000_000, 3_000_000_000_000)  # Unix seconds of 2001 to 2065, read as milliseconds
 _EPOCH_STEP_US = 8_000  # frames a second apart or less, in seconds read as milliseconds

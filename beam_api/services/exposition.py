@@ -24,6 +24,7 @@ from beam_api.store.health import StoreState, look
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from prometheus_client.samples import Sample
     from redis import Redis
 
     from beam_api.config import Settings
@@ -39,13 +40,19 @@ class Exposition:
 
     def text(self) -> bytes:
         """All metrics, each with its meaning. Costs a few round trips to Redis; what it can't say it leaves out."""
+        return b"".join(generate_latest(registry) for registry in self._registries())
+
+    def samples(self) -> list[Sample]:
+        """The same as samples: name, labels and value."""
+        return [sample for registry in self._registries() for family in registry.collect() for sample in family.samples]
+
+    def _registries(self) -> list[CollectorRegistry]:
         folder = os.environ.get(VARIABLE)
         registry = CollectorRegistry()
         if folder:
             MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
         registry.register(_Now(self._now(folder)))
-        own = b"" if folder else generate_latest(counters.registry)
-        return own + generate_latest(registry)
+        return [registry] if folder else [counters.registry, registry]
 
     def _now(self, folder: str | None) -> Iterator[Metric]:
         yield _labelled("beam_build_info", "The version that runs; always 1.", _build(), 1)

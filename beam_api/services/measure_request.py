@@ -33,7 +33,7 @@ class Post:
     each. `warnings` are about the form itself. A request of samples has these in `given`, and no frames. `feeder` names
     the connection, to detect others that feed the same window; `unnamed` says that the request names no
     person. `stride_us` is from one measurement of a window that slides to the next; None for windows that follow each
-    other. A `final` request closes the window and needs no frames.
+    other. A `final` request closes the window and needs no frames. Without `include_partial` no running rate is sought.
     """
 
     session: Session
@@ -51,6 +51,7 @@ class Post:
     given: GivenSamples | None = None
     stride_us: int | None = None
     include_series: bool = False
+    include_partial: bool = True
     final: bool = False
 
     def __post_init__(self) -> None:

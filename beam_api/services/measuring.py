@@ -153,7 +153,7 @@ class Measuring:
             next_frame_in_ms=post.next_frame_in_ms(times[0], appended.window, mean_ms),
         )
         answer = self._answer(request, self._settled(post, appended))
-        if isinstance(answer, Buffering):
+        if isinstance(answer, Buffering) and post.include_partial:
             answer = replace(answer, partial=shown_rate(self._windows, post.session, appended))
         return answer
 
@@ -223,7 +223,7 @@ class Measuring:
             raw=post.include_raw,
             frame_size=read.frame_size,
             face=read.last_face,
-            look=self._look,
+            look=self._look if post.include_partial else None,
             patient=True,
             source=post.source,
             stride_us=post.stride_us,

@@ -57,9 +57,12 @@ class EventStore:
 
     def log(self, session: Session, after: str = BEGINNING) -> list[Entry]:
         """The entries after a place, the oldest first."""
-        replies = cast("list[Any]", self._redis.xrange(session.name("events"), min=_next(after)))
-        entries = ((text(place), fields.get(b"measurement")) for place, fields in replies)
-        return [Entry(place, text(measurement) if measurement else None) for place, measurement in entries]
+        return self.logs([(session, after)])[0]
+
+    def logs(self, places: Sequence[tuple[Session, str]]) -> list[list[Entry]]:
+        """The entries of each log after a place, the oldest first, for one round trip."""
+        commands: list[Any] = [("XRANGE", session.name("events"), _next(after), "+") for session, after in places]
+        return [_entries(reply) for reply in send(self._redis, *commands)] if commands else []
 
     def newest(self, session: Session) -> str:
         """The place of the newest entry."""
@@ -119,6 +122,12 @@ class News:
             self._subscription.close()
         self._subscription = None
         self._channels.clear()
+
+
+def _entries(reply: Any) -> list[Entry]:
+    """What a server, or its client, says of a range of a log."""
+    entries = ((text(place), fields.get(b"measurement")) for place, fields in reply or ())
+    return [Entry(place, text(measurement) if measurement else None) for place, measurement in entries]
 
 
 def _next(place: str) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from beam_api.store.client import PREFIX, text, translates_errors
+from beam_api.store.scripts import send
 from beam_api.store.window_values import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import redis
 
@@ -33,6 +34,11 @@ class ResultStore:
     def get(self, session: Session, measurement_id: str) -> bytes | None:
         """A result of this session."""
         return cast("bytes | None", self._redis.get(session.name(f"result:{measurement_id}")))
+
+    def get_all(self, wanted: Sequence[tuple[Session, str]]) -> list[bytes | None]:
+        """Results of several sessions, by their ids, for one round trip."""
+        commands = [("GET", session.name(f"result:{measurement_id}")) for session, measurement_id in wanted]
+        return send(self._redis, *commands) if commands else []
 
     def find(self, key_id: str, measurement_id: str) -> bytes | None:
         """A result made with this key; None for another key's as for one that isn't there."""

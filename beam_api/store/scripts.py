@@ -57,9 +57,9 @@ class Question(Generic[Answer]):
     read: Callable[[Any], Answer]
 
 
-def load_script(client: redis.Redis, name: str, *, before: str = "") -> Script:
-    """The script `lua/NAME.lua`, after the text `before`. Sends nothing."""
-    return Script(client, before + script_text(name))
+def load_script(client: redis.Redis, *names: str, before: str = "") -> Script:
+    """The script `lua/NAME.lua`, or one in several such files, after the text `before`. Sends nothing."""
+    return Script(client, before + "\n".join(map(script_text, names)))
 
 
 def script_text(name: str) -> str:

@@ -72,24 +72,36 @@ class RedisUrl:
     def _parse_several(cls, kind: Literal["cluster", "sentinel"], url: str) -> RedisUrl:
         scheme, _, rest = url.partition("://")
         rest, _, query = rest.partition("?")
-        authority, _, path = rest.partition("/")
-        user, at, hosts = authority.rpartition("@")
+        rest, _, path = rest.partition("/")
+        user, at, hosts = rest.rpartition("@")
         nodes = tuple(_node(host, _PORTS[kind]) for host in hosts.split(","))
-        service, _, database = path.strip("/").partition("/") if kind == "sentinel" else ("", "", path)
-        if kind == "sentinel" and not service:
-            raise ValueError("must name the service that the Sentinels watch: redis+sentinel://host:port/service")
-        if kind == "cluster" and database not in ("", "0"):
-            raise ValueError("must name no database: a cluster has only one")
-        if database and not database.isdigit():
-            raise ValueError("must end with the number of a database, or without one")
-        given = parse_qsl(query, keep_blank_values=True)
-        own = [(name, value) for name, value in given if not name.startswith(_OF_SENTINEL)]
+        service, database = _service_and_database(kind, path)
+        own, of_sentinel = _split_options(query)
         plain = f"{scheme.partition('+')[0]}://{user}{at}any/{database or 0}" + (f"?{urlencode(own)}" if own else "")
         _options(plain)
-        of_sentinel = [(n.removeprefix(_OF_SENTINEL), value) for n, value in given if n.startswith(_OF_SENTINEL)]
         if any(name not in ("username", "password") for name, _ in of_sentinel):
             raise ValueError("may have sentinel_username and sentinel_password, and no other sentinel_ option")
-        return cls(kind, plain, nodes, service, tuple(of_sentinel))
+        return cls(kind, plain, nodes, service, of_sentinel)
+
+
+def _service_and_database(kind: Literal["cluster", "sentinel"], path: str) -> tuple[str, str]:
+    """The service that Sentinels watch, and the number of the database; each may be empty."""
+    service, _, database = path.strip("/").partition("/") if kind == "sentinel" else ("", "", path)
+    if kind == "sentinel" and not service:
+        raise ValueError("must name the service that the Sentinels watch: redis+sentinel://host:port/service")
+    if kind == "cluster" and database not in ("", "0"):
+        raise ValueError("must name no database: a cluster has only one")
+    if database and not database.isdigit():
+        raise ValueError("must end with the number of a database, or without one")
+    return service, database
+
+
+def _split_options(query: str) -> tuple[list[tuple[str, str]], tuple[tuple[str, str], ...]]:
+    """Options of the servers, and those of the Sentinels without their prefix."""
+    given = parse_qsl(query, keep_blank_values=True)
+    own = [(name, value) for name, value in given if not name.startswith(_OF_SENTINEL)]
+    sentinel = ((name.removeprefix(_OF_SENTINEL), value) for name, value in given if name.startswith(_OF_SENTINEL))
+    return own, tuple(sentinel)
 
 
 def _options(plain: str) -> dict[str, Any]:

@@ -49,6 +49,7 @@ _APPENDED_TO = (
     "window", "index", "samples", "last", "seen", "seen-before", "done", "closed", "face", "result", "before",
     "parked", "coming", "tail", "partial", "events",
 )  # fmt: skip
+_APPEND = ("request", "window", "full", "parked", "close", "take", "final", "answer")  # files of one script, in order
 _RAW, _SERIES = 1, 2  # what may be asked of a measurement, as bits
 
 PARTIAL_MS = 6000
@@ -60,10 +61,10 @@ class WindowStore:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        self._arrive, self._active, self._append, self._save, self._release, self._forget, self._note_partial = (
-            load_script(client, name)
-            for name in ("arrive", "active", "append", "save", "release", "forget", "note_partial")
+        self._arrive, self._active, self._save, self._release, self._forget, self._note_partial = (
+            load_script(client, name) for name in ("arrive", "active", "save", "release", "forget", "note_partial")
         )
+        self._append = load_script(client, *(f"append_{part}" for part in _APPEND))
 
     def ask(self, arrival: Question[Arrival], sessions: Question[int]) -> tuple[Arrival, int]:
         """Ask what `arriving` gave, in one round trip. Raises StoreUnavailable if Redis is unavailable."""
@@ -252,7 +253,7 @@ class WindowStore:
 
 
 class _Reply(NamedTuple):
-    """What `append.lua` answers, as Redis gives it."""
+    """What the script `append_*.lua` answers, as Redis gives it."""
 
     what: bytes
     now: int

@@ -13,7 +13,7 @@ PAGE_POLICY = (
 REFERENCE_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'").replace(
     "img-src 'self'", "img-src 'self' data:"
 )
-"""That of /docs: the reference's own program sets styles and icons in the document."""
+"""That of /docs/reference: the reference's own program sets styles and icons in the document."""
 
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",

@@ -15,10 +15,8 @@ References
 from __future__ import annotations
 
 import math
-import threading
 from dataclasses import replace
-from importlib.resources import as_file
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import dlib
 import numpy as np
@@ -26,7 +24,8 @@ import numpy as np
 from rppg_core.errors import NoFaceDetected
 from rppg_core.face import predictors
 from rppg_core.face.candidates import Candidate, CandidateDetector
-from rppg_core.face.face import BoxRule, Face, Point, TurnedView, grey, half_turn, part_of, turn_for
+from rppg_core.face.detector import FRONT, Box, Detector, Surroundings
+from rppg_core.face.face import BoxRule, Face, Point, TurnedView, grey, half_turn, part_of, quick_grey, turn_for
 from rppg_core.face.hidden import what_hides
 
 if TYPE_CHECKING:
@@ -71,40 +70,6 @@ _OWN_SHARE = 0.5
 _OWN_LIMIT = 0.25  # and it may differ from that by so much, in sizes
 
 
-class _Box(NamedTuple):
-    """Where the detector sees a face."""
-
-    centre: Point
-    side: float
-    score: float
-
-
-class _Detector:
-    """dlib's detector, used by one thread at a time.
-
-    It works in buffers of its own and lets go of the GIL: two threads in one would crash the process. (The predictor
-    only reads.)
-    """
-
-    def __init__(self) -> None:
-        with as_file(predictors.MODELS / "frontal_face_detector.svm") as path:
-            self._detector = dlib.fhog_object_detector(str(path))
-        self._one_at_a_time = threading.Lock()
-
-    def boxes(self, grey: NDArray[np.uint8], score: float, scale: float = 1.0) -> list[_Box]:
-        """The faces in a picture whose score is at least `score`, in pixels of what it is at a `scale`."""
-        with self._one_at_a_time:
-            boxes, scores, _ = self._detector.run(grey, 0, score)
-        return [
-            _Box(
-                ((box.left() + box.right()) / 2 / scale, (box.top() + box.bottom()) / 2 / scale),
-                box.width() / scale,
-                seen,
-            )
-            for box, seen in zip(boxes, scores, strict=True)
-        ]
-
-
 class FaceFinder:
     """dlib's detector and one landmark model. Holds no state of any person; safe to share between threads."""
 
@@ -120,8 +85,9 @@ class FaceFinder:
         """
         # One for crops around a known face, and one for whole pictures, so that the quick check of a followed face
         # never waits for a search, which takes a hundred times as long.
-        self._in_crops, self._in_pictures = _Detector(), _Detector()
-        self._for_others = _Detector()  # nor does that look wait for a search
+        self._in_crops, self._in_pictures = Detector(), Detector()
+        self._front = Detector(FRONT)
+        self._for_others = Detector()  # nor does that look wait for a search
         self._candidates = CandidateDetector()
         self._predictor, self.n_points = model or predictors.load(landmarks, frozenset(_RULES))
 
@@ -166,11 +132,13 @@ class FaceFinder:
 
     def verify(self, image: NDArray[np.uint8], face: Face) -> bool:
         """Whether the detector too sees a face there, of about that size."""
-        for crop in _VERIFY_CROPS:
-            found = self._detect_in_crop(image, (face.centre, face.side, face.turn), crop, _VERIFY_SCORE)
-            if found is not None:
-                off = math.dist(found.centre, face.centre)
-                if off <= 0.3 * face.side and 0.6 <= found.side / face.side <= 1.6:
+        place, (near, wide) = (face.centre, face.side, face.turn), _VERIFY_CROPS
+        # The filter for faces that look ahead confirms nearly all; what it doesn't see, the others may.
+        for crop, detectors in ((near, (self._front, self._in_crops)), (wide, (self._in_crops,))):
+            around = Surroundings(image, place, crop, shrink=quick_grey)
+            for detector in detectors:
+                found = around.nearest(detector, _VERIFY_SCORE)
+                if found is not None and _agrees(found, face):
                     return True
         return False
 
@@ -209,19 +177,19 @@ class FaceFinder:
 
     def _plainest(
         self, image: NDArray[np.uint8], place: tuple[Point, float], turns: Iterable[int]
-    ) -> tuple[_Box, int] | None:
+    ) -> tuple[Box, int] | None:
         """The first box, or one of a later turn in which HOG sees it much more plainly."""
-        best: tuple[_Box, int] | None = None
+        best: tuple[Box, int] | None = None
         for turn in turns:
             least = max(_TURNED_SCORE if turn else _SEARCH_SCORE, best[0].score + _PLAINER if best else -math.inf)
-            box = self._detect_in_crop(image, (*place, turn), _CANDIDATE_CROP, least)
+            box = Surroundings(image, (*place, turn), _CANDIDATE_CROP).nearest(self._in_crops, least)
             if box is not None:
                 best = box, turn
             if best is not None and best[0].score > _CERTAIN_SCORE:
                 break
         return best
 
-    def _upright_or_turned(self, image: NDArray[np.uint8], box: _Box) -> tuple[_Box, int]:
+    def _upright_or_turned(self, image: NDArray[np.uint8], box: Box) -> tuple[Box, int]:
         """A box of an upright face, or that of a turned view where HOG sees the face much more plainly.
 
         HOG just sees some faces that are rolled by 45 degrees, on which the landmark model fails.
@@ -232,7 +200,7 @@ class FaceFinder:
                 return best
         return box, 0
 
-    def _settle_turned(self, image: NDArray[np.uint8], box: _Box, turn: int) -> Face:
+    def _settle_turned(self, image: NDArray[np.uint8], box: Box, turn: int) -> Face:
         """Settle in the view of the turn, and again in that of the landmarks' own roll if it is another."""
         face = self._settle_in_view(image, box.centre, box.side, turn)
         own = turn_for(face.roll_deg)
@@ -246,34 +214,14 @@ class FaceFinder:
         return view.outwards(self._settle(view.image, (middle, middle), side * view.scale, None))
 
     def _in_crop(self, image: NDArray[np.uint8], near: Face, crop: tuple[float, float], score: float) -> Face | None:
-        found = self._detect_in_crop(image, (near.centre, near.side, near.turn), crop, score)
+        found = Surroundings(image, (near.centre, near.side, near.turn), crop).nearest(self._in_crops, score)
         if found is None or found.side < MIN_FACE_PX:
             return None
         if near.turn:
             return self._settle_turned(image, found, near.turn)
         return self._settle(image, found.centre, found.side, near.rule)
 
-    def _detect_in_crop(
-        self, image: NDArray[np.uint8], place: tuple[Point, float, int], crop: tuple[float, float], score: float
-    ) -> _Box | None:
-        """The box nearest to where a face of this centre, side and turn is supposed."""
-        centre, side, turn = place
-        margin, face_px = crop
-        reach, scale = side * (0.5 + margin), face_px / side
-        if turn:
-            view = TurnedView(image, centre, reach, turn, scale)
-            boxes = self._in_crops.boxes(view.image, score)
-            found = [_Box(view.point_outwards(box.centre), box.side / scale, box.score) for box in boxes]
-        else:
-            part = part_of(image, centre, reach)
-            if part is None:
-                return None
-            left, top, pixels = part
-            boxes = self._in_crops.boxes(grey(pixels, scale), score, scale)
-            found = [_Box((left + box.centre[0], top + box.centre[1]), box.side, box.score) for box in boxes]
-        return min(found, key=lambda box: math.dist(box.centre, centre)) if found else None
-
-    def _largest(self, grey: NDArray[np.uint8], scale: float) -> _Box | None:
+    def _largest(self, grey: NDArray[np.uint8], scale: float) -> Box | None:
         found = self._in_pictures.boxes(grey, _SEARCH_SCORE, scale)
         return max(found, key=lambda box: box.side) if found else None
 
@@ -323,6 +271,11 @@ class FaceFinder:
         # One by one: dlib ends an iteration over `parts()` by an exception, which costs more than all the calls.
         parts = map(shape.part, range(self.n_points))
         return [((p.x + 0.5) / across - 0.5 + left, (p.y + 0.5) / down - 0.5 + top) for p in parts]
+
+
+def _agrees(found: Box, face: Face) -> bool:
+    """Whether the detector's box is about that of a face."""
+    return math.dist(found.centre, face.centre) <= 0.3 * face.side and 0.6 <= found.side / face.side <= 1.6
 
 
 def _extent(points: list[Point]) -> tuple[Point, float]:

@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import av
+import cv2
 import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
@@ -31,6 +32,7 @@ CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mjpeg", "mpeg4", "rawvideo")
 SMALLEST_SIDE, MOST_PIXELS = 64, 25_000_000
 """Pictures with a shorter side hold no face that can be measured; larger ones cost more memory than they are worth."""
 
+_QUICK_FORMATS = frozenset({"yuv420p", "yuvj420p"})  # that FFmpeg converts by instructions of the processor
 _AHEAD = 0.2  # of a frame's interval: how much too early a frame may be and still count as on time
 _DISTINCT_S = 0.0005
 _MOST_BAD_PACKETS = 500
@@ -260,6 +262,16 @@ class _Picture:
         width, height = square_size(
             frame.width, frame.height, self._aspect, longest_side=self._longest_side, most_pixels=MOST_PIXELS
         )
+        resized = (width, height) != (frame.width, frame.height)
+        if resized and frame.format.name in _QUICK_FORMATS and 2 * max(width, height) > max(frame.width, frame.height):
+            # FFmpeg converts such pictures many times as fast as it scales them. Interpolation between less than two
+            # pixels weighs all of them nearly alike.
+            picture = cv2.resize(self._rgb(frame, frame.width, frame.height), (width, height))
+        else:
+            picture = self._rgb(frame, width, height)
+        return self._orientation(frame).apply(np.asarray(picture, dtype=np.uint8))
+
+    def _rgb(self, frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
         reduced = width < frame.width or height < frame.height
         rgb = self._reformatter.reformat(
             frame,
@@ -269,7 +281,7 @@ class _Picture:
             interpolation="AREA" if reduced else "BILINEAR",
             threads=1,
         )
-        return self._orientation(frame).apply(cast("NDArray[np.uint8]", rgb.to_ndarray()))
+        return cast("NDArray[np.uint8]", rgb.to_ndarray())
 
     def _orientation(self, frame: av.VideoFrame) -> Orientation:
         # PyAV's own `rotation` knows no mirroring.

@@ -55,7 +55,7 @@ def pos(traces: ArrayLike, fs: float, *, window_s: float = 1.6) -> NDArray[np.fl
         raise SignalTooShort(seconds=n / fs, needed_s=window_s)
 
     weights = _weights(rgb, width)
-    total = np.concatenate([np.zeros((1, *weights.shape[1:])), np.cumsum(weights, axis=0)])
+    total = _running_sums(weights)
     frame = np.arange(n)
     last, first = np.minimum(frame, n - width) + 1, np.maximum(frame - width + 1, 0)
     summed = total[last] - total[first]
@@ -68,10 +68,11 @@ def _weights(rgb: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     swing = rgb - level  # sums of squares lose no digits on what is left
     mean = _window_sums(swing, width) / width
     centre = mean + level
+    swings, means, centres = (np.ascontiguousarray(np.moveaxis(part, 2, 0)) for part in (swing, mean, centre))
 
     def covariance(i: int, j: int) -> NDArray[np.float64]:
-        product = _window_sums(swing[..., i] * swing[..., j], width) / width - mean[..., i] * mean[..., j]
-        return np.asarray(product / (centre[..., i] * centre[..., j]))
+        product = _window_sums(swings[i] * swings[j], width) / width - means[i] * means[j]
+        return np.asarray(product / (centres[i] * centres[j]))
 
     balance = _balance(covariance)
     return np.asarray(np.stack([-2 * balance, 1 + balance, balance - 1], axis=-1) / centre)
@@ -91,5 +92,12 @@ def _balance(covariance: Callable[[int, int], NDArray[np.float64]]) -> NDArray[n
 
 def _window_sums(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     """Sums over every run of `width` frames, shape (n_frames - width + 1, ...)."""
-    total = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
+    total = _running_sums(values)
     return np.asarray(total[width:] - total[:-width])
+
+
+def _running_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of the first 0 ... n values."""
+    total = np.zeros((len(values) + 1, *values.shape[1:]))
+    np.cumsum(values, axis=0, out=total[1:])
+    return total

@@ -25,6 +25,9 @@ _EDGE_HZ = 0.01  # a peak of a slope beyond the band lies within a step of the s
 _SWAY_HZ = 0.6  # heads wander more slowly than this without nodding
 _STRETCH_S = 6.0  # holds four beats of the slowest rate
 _SAME_HZ, _SAME_SHARE = 0.1, 0.08  # half the width of a tone in a stretch; what a fast heart's rhythm adds
+FAR_WIDTHS = 4.0
+"""How many widths of a tone from its rate the power of a heart without rhythm is looked for."""
+
 _OVERLAP = 2  # stretches begin half of their length apart
 
 
@@ -38,6 +41,7 @@ class Evidence:
     snr_db: float  # of the fused pulse
     prominence_db: float  # of its peak over the next one
     agreement: float  # correlation, around the rate, of two pulses from two halves of the regions; -1 to 1
+    concentration: float  # share (0-1) of what two halves of the regions have in common around the rate that lies at it
     stability: float  # share of short stretches that show the same rate
     hue: float  # cosine of the angle between the pulse's colour and that of blood, intensity apart; the worse of two
     pallor: float  # how much more the channels share than they would for blood
@@ -77,6 +81,7 @@ class SkinAtRate:
     regions: NDArray[np.complex128]  # (n_freqs, n_regions, 3) the colours' spectra at the rate
     pulse: NDArray[np.complex128]  # (n_freqs,) the pulse's there
     halves: NDArray[np.complex128]  # (m, 2) around the rate, two pulses from two halves of the regions; (m, 0): one
+    concentration: float  # of the power that two halves of the regions share around the rate
 
 
 def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: HeartRate, beats: Beats) -> Evidence:
@@ -104,6 +109,7 @@ def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: 
         snr_db=rate.snr_db,
         prominence_db=rate.prominence_db,
         agreement=agreement(*seen.halves.T) if seen.halves.shape[1] else 0.0,
+        concentration=seen.concentration,
         stability=_stability(wave, fs, rate_hz),
         hue=min(colour.hue for colour in seen.colours),
         pallor=max(colour.pallor for colour in seen.colours),
@@ -128,6 +134,27 @@ def agreement(one: NDArray[np.complex128], other: NDArray[np.complex128]) -> flo
     """Correlation of two spectra, -1 to 1."""
     power = np.sqrt(np.sum(np.abs(one) ** 2) * np.sum(np.abs(other) ** 2))
     return float(np.sum(one * other.conj()).real / (power + TINY))
+
+
+def concentration(off_hz: NDArray[np.float64], halves: NDArray[np.complex128], width_hz: float) -> float:
+    """The share (0-1) at a rate of the power that two halves of the regions have in common around it.
+
+    It tells a heart without rhythm, whose power is spread, from a steady one in noise, which two halves don't share.
+
+    Parameters
+    ----------
+    off_hz : ndarray, shape (m,)
+        How far from the rate each frequency lies, up to `FAR_WIDTHS` of a tone's width.
+    halves : ndarray, shape (m, 2) or (m, 0)
+        Spectra of the two halves; without them all power is at the rate.
+    width_hz : float
+        Half width of a tone.
+    """
+    if not halves.shape[1]:
+        return 1.0
+    common = np.real(halves[:, 0] * halves[:, 1].conj())
+    at = max(float(common[off_hz <= width_hz].sum()), 0.0)
+    return at / max(float(common.sum()), at, TINY)
 
 
 def _stability(wave: NDArray[np.float64], fs: float, rate_hz: float) -> float:

@@ -10,8 +10,9 @@ import numpy as np
 
 from rppg_core.face.skin import MIN_REGIONS
 from rppg_core.methods import METHODS
+from rppg_core.numerics import over_channels
 from rppg_core.pulse.clean import CleanTrace, clean
-from rppg_core.pulse.evidence import Evidence, SkinAtRate, gather
+from rppg_core.pulse.evidence import FAR_WIDTHS, Evidence, SkinAtRate, concentration, gather
 from rppg_core.pulse.fusion import (
     Candidate,
     Spectra,
@@ -98,7 +99,9 @@ def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ, rhythm: bool = True) -
         return None
     even = skin.even
     pulses = _pulses(even.colours.mean(axis=0), skin.changes, even.fs)
-    spectra, raw = spectra_of(pulses, even.fs), _colour_spectra(skin)
+    freqs, values = band_spectrum(pulses, even.fs)
+    raw = _colour_spectra(skin, values)
+    spectra = spectra_of(freqs, values, 2 * even.fs / len(pulses))
     chosen = _choose(spectra, raw, skin.picture)
     if chosen is None:
         return None
@@ -113,8 +116,11 @@ def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ, rhythm: bool = True) -
     return Pulse(even, wave, chosen.region_weights, chosen.colour, rate, beats, evidence)
 
 
-def _colour_spectra(skin: CleanTrace) -> NDArray[np.complex128]:
-    """Spectra (n_freqs, n_used, 3) of the regions' colours."""
+def _colour_spectra(skin: CleanTrace, values: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Spectra (n_freqs, n_used, 3) of the regions' colours. Of a face they are in those of the pulses."""
+    if skin.is_face:
+        bare = -values[:, -3 * skin.n_regions :].reshape(len(values), 3, -1)
+        return np.ascontiguousarray(np.moveaxis(bare, 1, 2))
     _, raw = band_spectrum(skin.changes.reshape(len(skin.changes), -1), skin.even.fs)
     return raw.reshape(len(raw), -1, 3)
 
@@ -131,7 +137,7 @@ def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float)
 
     if level.shape[0] >= MIN_REGIONS:
         # What all channels share is light and shade; taken out first, a method can't take a flicker for a pulse.
-        colours = level * (1 + changes - changes.mean(axis=2, keepdims=True))
+        colours = level * (1 + changes - over_channels(changes)[:, :, None])
         return np.concatenate(
             [*(-METHODS[name](colours, fs) for name in FUSED_METHODS), *np.moveaxis(bare, 2, 0)], axis=1
         )
@@ -177,7 +183,7 @@ def _components(skin: CleanTrace, wave: NDArray[np.float64]) -> NDArray[np.float
     across = np.cross(_WHITE, BLOOD_HUE)
     across *= np.sign((skin.changes @ across).mean(axis=1) @ -wave) or 1.0
     axes = [axis / np.linalg.norm(axis) for axis in (_WHITE, BLOOD_HUE, across)]
-    return np.stack([-changes @ axis for changes in (skin.changes, skin.moving) for axis in axes])
+    return np.stack([rises @ axis for rises in (-skin.changes, -skin.moving) for axis in axes])
 
 
 def _seen_at(spectra: Spectra, raw: NDArray[np.complex128], chosen: _Choice, rate_hz: float) -> SkinAtRate:
@@ -190,13 +196,20 @@ def _seen_at(spectra: Spectra, raw: NDArray[np.complex128], chosen: _Choice, rat
         colours=(chosen.colour, whole),
         regions=raw[at],
         pulse=best.fused[at],
-        halves=_halves(spectra, best.rate_hz, raw.shape[1]),
+        halves=_halves(spectra, best.rate_hz, raw.shape[1], max(_AROUND_WIDTHS * spectra.width_hz, _AROUND_HZ)),
+        concentration=_concentration(spectra, best.rate_hz, raw.shape[1]),
     )
 
 
-def _halves(spectra: Spectra, rate_hz: float, n_used: int) -> NDArray[np.complex128]:
+def _concentration(spectra: Spectra, rate_hz: float, n_used: int) -> float:
+    halves = _halves(spectra, rate_hz, n_used, FAR_WIDTHS * spectra.width_hz)
+    off_hz = np.abs(spectra.freqs - rate_hz)
+    return concentration(off_hz[off_hz <= FAR_WIDTHS * spectra.width_hz], halves, spectra.width_hz)
+
+
+def _halves(spectra: Spectra, rate_hz: float, n_used: int, reach_hz: float) -> NDArray[np.complex128]:
     """Around the rate, two pulses, each from every other region; weighed by noise only, not by fit."""
-    at = np.abs(spectra.freqs - rate_hz) <= max(_AROUND_WIDTHS * spectra.width_hz, _AROUND_HZ)
+    at = np.abs(spectra.freqs - rate_hz) <= reach_hz
     if n_used < 2:
         return np.zeros((np.count_nonzero(at), 0), dtype=complex)
     weights = common_weights(spectra)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.fft import next_fast_len, rfft, rfftfreq
 
 from rppg_core.bands import PULSE_BAND_HZ, RATE_HZ, within
-from rppg_core.numerics import TINY
+from rppg_core.numerics import TINY, medians
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +28,7 @@ class Spectra:
     values: NDArray[np.complex128]
     scale: NDArray[np.float64]  # (k,) what the pulses were divided by
     width_hz: float  # half width of a pure tone
+    power: NDArray[np.float64]  # (k, k) covariance of the pulses over the whole band, not normalised
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,12 +41,12 @@ class Candidate:
     snr_db: float  # power at the rate and its first harmonic over the rest of the band
 
 
-def spectra_of(pulses: NDArray[np.float64], fs: float) -> Spectra:
-    """Spectra of pulses of shape (n, k)."""
-    freqs, values = band_spectrum(pulses, fs)
-    scale = np.median(np.abs(values), axis=0)
+def spectra_of(freqs: NDArray[np.float64], values: NDArray[np.complex128], width_hz: float) -> Spectra:
+    """Scale what `band_spectrum` gives for k pulses; `width_hz` is half the width of a tone."""
+    scale = medians(np.abs(values))
     scale = np.where(scale > 1e-12, scale, np.inf)
-    return Spectra(freqs=freqs, values=values / scale, scale=scale, width_hz=2 * fs / len(pulses))
+    scaled = values / scale
+    return Spectra(freqs=freqs, values=scaled, scale=scale, width_hz=width_hz, power=_power(scaled))
 
 
 def band_spectrum(series: NDArray[np.float64], fs: float) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
@@ -69,14 +70,14 @@ def candidates(spectra: Spectra) -> list[Candidate]:
     """
     if not np.isfinite(spectra.scale).any():
         return []
-    common, power = _common(spectra), _power(spectra)
-    found = [_weigh(spectra, common, power, rate, _SHRINK_SEARCH) for rate in _peaks(spectra, np.abs(common) ** 2)]
+    common = _common(spectra)
+    found = [_weigh(spectra, common, rate, _SHRINK_SEARCH) for rate in _peaks(spectra, np.abs(common) ** 2)]
     return sorted(found, key=lambda candidate: -candidate.snr_db)
 
 
 def mix_for_wave(spectra: Spectra, rate_hz: float) -> Candidate:
     """The mix whose wave is timed, for a rate that has been chosen."""
-    return _weigh(spectra, _common(spectra), _power(spectra), rate_hz, _SHRINK_WAVE)
+    return _weigh(spectra, _common(spectra), rate_hz, _SHRINK_WAVE)
 
 
 def common_weights(spectra: Spectra) -> NDArray[np.float64]:
@@ -88,9 +89,8 @@ def _common(spectra: Spectra) -> NDArray[np.complex128]:
     return np.asarray(spectra.values @ common_weights(spectra))
 
 
-def _power(spectra: Spectra) -> NDArray[np.float64]:
-    """Covariance (k, k) of the pulses over the whole band, not normalised."""
-    parts = np.concatenate([spectra.values.real, spectra.values.imag])
+def _power(values: NDArray[np.complex128]) -> NDArray[np.float64]:
+    parts = np.concatenate([values.real, values.imag])
     return np.asarray(parts.T @ parts)
 
 
@@ -108,9 +108,7 @@ def _peaks(spectra: Spectra, power: NDArray[np.float64]) -> list[float]:
     return rates + [half for half in halves if all(abs(half - rate) >= spectra.width_hz for rate in rates)]
 
 
-def _weigh(
-    spectra: Spectra, common: NDArray[np.complex128], power: NDArray[np.float64], rate_hz: float, shrink: float
-) -> Candidate:
+def _weigh(spectra: Spectra, common: NDArray[np.complex128], rate_hz: float, shrink: float) -> Candidate:
     """Mix the pulses for one rate by how they follow the common one there and by their covariance elsewhere."""
     at, harmonic = near(spectra, rate_hz), near(spectra, 2 * rate_hz)
     values = spectra.values
@@ -118,7 +116,7 @@ def _weigh(
     gain = np.maximum(gain, 0.0)  # what beats against the rest is no pulse
     signal = values[at | harmonic]
     signal_parts = np.concatenate([signal.real, signal.imag])
-    covariance = (power - signal_parts.T @ signal_parts) / max(len(values) - len(signal), 1)
+    covariance = (spectra.power - signal_parts.T @ signal_parts) / max(len(values) - len(signal), 1)
     own = np.diag(covariance)
     mixed = (1 - shrink) * covariance + np.diag(shrink * own + 1e-6)
     weights = np.linalg.solve(mixed, gain)

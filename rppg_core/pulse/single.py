@@ -8,7 +8,7 @@ import numpy as np
 
 from rppg_core.errors import SignalTooShort
 from rppg_core.pulse.clean import CleanTrace, clean, without_drift
-from rppg_core.pulse.evidence import SkinAtRate, gather
+from rppg_core.pulse.evidence import FAR_WIDTHS, SkinAtRate, concentration, gather
 from rppg_core.pulse.extract import Extractor, Pulse
 from rppg_core.pulse.fusion import band_spectrum
 from rppg_core.pulse.pulse_colour import pulse_colour
@@ -74,10 +74,12 @@ def _seen_at(skin: CleanTrace, waves: NDArray[np.float64], rate_hz: float) -> Sk
     raw = band_spectrum(skin.changes.reshape(n, -1), fs)[1].reshape(len(freqs), -1, 3)
     width_hz = _TONE * fs / n
     at = np.abs(freqs - rate_hz) <= max(width_hz, _NEAR_HZ)
-    around = np.abs(freqs - rate_hz) <= max(1.5 * width_hz, _AROUND_HZ)
+    off_hz = np.abs(freqs - rate_hz)
+    around, far = off_hz <= max(1.5 * width_hz, _AROUND_HZ), off_hz <= FAR_WIDTHS * width_hz
     return SkinAtRate(
         colours=(pulse_colour(raw[at].mean(axis=1), pulses[at, 0]),),
         regions=raw[at],
         pulse=pulses[at, 0],
         halves=pulses[around, 1:],
+        concentration=concentration(off_hz[far], pulses[far, 1:], width_hz),
     )

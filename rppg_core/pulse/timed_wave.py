@@ -7,7 +7,7 @@ seconds, they can't.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.fft import irfft, rfft, rfftfreq
@@ -114,16 +114,30 @@ class _Learning:
         self.seen, self.folds = seen, folds
         self.inside = [np.flatnonzero(folds == fold) for fold in range(_FOLDS)]
         self.products = [np.swapaxes(seen[:, at], 1, 2) @ seen[:, at] for at in self.inside]
+        self._others = [self._of_others(fold) for fold in range(_FOLDS)]
 
-    def without(self, fold: int, beat: NDArray[np.float64]) -> _Learnt:
-        """What the other folds say; all, in a trace so short that there are none."""
+    def _of_others(self, fold: int) -> _Others:
+        """The samples of all other folds; of this one, in a trace so short that there are no others."""
         others = [other for other in range(_FOLDS) if other != fold and len(self.inside[other])] or [fold]
         at = np.sort(np.concatenate([self.inside[other] for other in others]))
-        seen, shape = self.seen[:, at], beat[at]
+        return _Others(at, self.seen[:, at], np.sum([self.products[other] for other in others], axis=0))
+
+    def without(self, fold: int, beat: NDArray[np.float64]) -> _Learnt:
+        """What the other folds say."""
+        others = self._others[fold]
+        seen, shape = others.seen, beat[others.at]
         gain = np.einsum("knr,n->kr", seen, shape) / (shape @ shape + TINY)
         signal = gain[:, :, None] * gain[:, None, :] * (shape @ shape)
-        noise = (np.sum([self.products[other] for other in others], axis=0) - signal) / len(at)
+        noise = (others.products - signal) / len(others.at)
         return _Learnt(seen, shape, gain, noise)
+
+
+class _Others(NamedTuple):
+    """Some samples: their indices, what was seen in them (k, n, n_regions), and its products."""
+
+    at: NDArray[np.intp]
+    seen: NDArray[np.float64]
+    products: NDArray[np.float64]
 
 
 class _Learnt:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.fft import next_fast_len, rfft, rfftfreq
 
+from rppg_core.numerics import medians
 from rppg_core.trace.witnesses import CENTRE, DETAILS
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def whole_picture(trace: Trace, even: EvenTrace) -> WholePicture:
         size = size + sizes
         steps = np.abs(np.diff(changes, axis=0))
         moving = steps.any(axis=0)
-        greatest, usual = np.quantile(steps[:, moving], 0.99, axis=0), np.median(steps[:, moving], axis=0)
+        greatest, usual = np.quantile(steps[:, moving], 0.99, axis=0), medians(steps[:, moving])
         jumps = float(np.mean(np.log(greatest / (usual + 1e-4)))) if moving.any() else 0.0
     return WholePicture(freqs, even.fs, beside, _power(size[:, None], freqs), jumps)
 
@@ -146,7 +147,7 @@ def _jumps(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Changes from frame to frame in units of what is usual, the largest cut off."""
     steps = np.diff(values, axis=0)
     size = np.abs(steps)
-    usual = np.median(size, axis=0) + _FLOOR + _OF_MEAN * size.mean(axis=0)
+    usual = medians(size) + _FLOOR + _OF_MEAN * size.mean(axis=0)
     return np.asarray(np.clip(steps / usual, -_LARGEST, _LARGEST))
 
 
@@ -161,5 +162,5 @@ def _power(series: NDArray[np.float64], freqs: NDArray[np.float64]) -> NDArray[n
         return np.ones(len(freqs))
     window = np.hanning(n)[:, None]
     power = np.abs(rfft((series - series.mean(axis=0)) * window, _length(n), axis=0)) ** 2
-    usual = np.median(power[freqs > _LEAST_HZ], axis=0)
+    usual = medians(power[freqs > _LEAST_HZ])
     return np.asarray((power / (usual + 1e-12)).mean(axis=1))

@@ -13,10 +13,10 @@ from rppg_core.quality.probability import (
     breath_features,
     confidence,
     heart_rate_quality,
-    interval,
     is_vague,
     oxygen_features,
     probability,
+    rate_interval,
     rmssd_interval,
     sparse_interval,
     sparse_quality,
@@ -42,7 +42,7 @@ _NOTABLE_NOD = 0.003  # of the face's size: landmarks of a still picture jump by
 def put_heart_rate(answers: Answers, pulse: Pulse, guidance: tuple[str, ...]) -> float:
     """Put the heart rate in the answers; its quality, with which all else stands or falls."""
     quality = heart_rate_quality(pulse.evidence, answers.calibration)
-    range_ = interval("heart_rate", pulse.rate_bpm, quality, answers.span_s, answers.calibration)
+    range_ = rate_interval(pulse.rate_bpm, pulse.evidence, quality, answers.calibration)
     return _put_rate(answers, pulse.rate_bpm, quality, range_, why_no_pulse(pulse.evidence, guidance))
 
 

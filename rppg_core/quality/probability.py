@@ -39,6 +39,8 @@ THIN_JITTER = 0.5  # by `benchmarks.variability --fit`: the logarithm of how muc
 
 _SINUS, _FIBRILLATION = 0.08, 0.05  # by which intervals in a row differ with a rhythm, and much more without, as shares
 
+_CONCENTRATED, _SPREAD = 0.85, 0.3  # share of a rhythm's power at its rate, and how much less fibrillation has there
+
 BOUNDS = {"heart_rate": (30.0, 240.0), "respiration_rate": (3.0, 60.0), "hrv": (0.0, float("inf"))}
 """No heart, breath or RMSSD is beyond these, in the vital's unit, so no range is."""
 
@@ -86,7 +88,8 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features["log_nod"] = float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL))
     features["motion"] = max(features["motion"] - _USUAL_MOTION, 0.0)
     beyond_noise = evidence.unevenness - _SINUS - 2.0 * evidence.jitter
-    features["unevenness"] = float(np.clip(beyond_noise / _FIBRILLATION, 0.0, 3.0))
+    spread = np.clip((_CONCENTRATED - evidence.concentration) / _SPREAD, 0.0, 1.0)
+    features["unevenness"] = float(np.clip(beyond_noise / _FIBRILLATION, 0.0, 3.0) * spread)
     features["thinness"] = thinness(evidence.bits_a_pixel)
     return features | picture_features(evidence.picture)
 
@@ -228,6 +231,35 @@ def interval(
     best, added, power = calibration.half_width[vital]
     half = range_unit(span_s) * (best + added * (1 - quality) ** power)
     return value - half, value + half
+
+
+def rate_range_features(evidence: Evidence) -> dict[str, float]:
+    """What sets the spread of a heart rate whose peak is the pulse's: the window's length, noise, and the beats."""
+    seen = heart_rate_features(evidence)
+    return {
+        "log_span": float(np.log(evidence.span_s / 20.0)),
+        "snr": seen["snr_db"] / 10.0,
+        "log_mismatch": float(np.log1p(seen["mismatch_bpm"])),
+        "kept_share": seen["kept_share"],
+    }
+
+
+def rate_interval(
+    rate_bpm: float, evidence: Evidence, quality: float, calibration: Calibration = CALIBRATION
+) -> tuple[float, float]:
+    """Ninety per cent range of a heart rate from an even grid, before `clipped`.
+
+    It is that of a rate whose peak is the pulse's. What the quality leaves open is no matter of bpm: a wrong peak may
+    lie anywhere. In windows of a few beats, where chance makes a peak of any rate, a doubtful rate has a wide range.
+    """
+    by_quality = interval("heart_rate", rate_bpm, quality, evidence.span_s, calibration)
+    weights = calibration.rate_range
+    doubtful = evidence.span_s < _SHORT_S and is_vague("heart_rate", by_quality)
+    if not weights or evidence.n_regions < MIN_REGIONS or doubtful:
+        return by_quality
+    features = rate_range_features(evidence)
+    half = float(np.exp(weights["intercept"] + sum(weights[name] * value for name, value in features.items())))
+    return rate_bpm - half, rate_bpm + half
 
 
 def is_vague(vital: str, range_: tuple[float, float]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,7 +21,11 @@ class Calibration:
     half_width : mapping
         Half of the 90 % range at quality q, for each vital that has one: the first number, plus the second times
         (1 - q) to the power of the third. For RMSSD, what `rppg_core.quality.probability.rmssd_interval` names.
+    rate_range : mapping, optional
+        The logarithm of half of the 90 % range of a face's heart rate: an intercept, and a weight for each feature that
+        `rppg_core.quality.probability.rate_range_features` names. Without it `half_width` has to do.
     """
 
     logistic: Mapping[str, Mapping[str, float]]
     half_width: Mapping[str, tuple[float, float, float]]
+    rate_range: Mapping[str, float] = field(default_factory=dict)

@@ -81,9 +81,10 @@ def seen_colours(
     times: NDArray[np.float64], colours: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """The regions seen often enough, with their missing frames bridged in a straight line."""
-    good = np.all(np.isfinite(colours) & (colours > 0), axis=2)  # (n, n_regions)
+    sound = np.isfinite(colours) & (colours > 0)
+    good = sound[..., 0] & sound[..., 1] & sound[..., 2]  # (n, n_regions)
     regions = np.flatnonzero(good.mean(axis=0) >= _MIN_SEEN)
-    kept = colours[:, regions].copy()
+    kept = colours[:, regions]
     for column, region in enumerate(regions):
         seen = good[:, region]
         if not seen.all():
@@ -101,10 +102,10 @@ def _local_cubic(
     nodes = times[index]
     weights = np.zeros((len(grid), 4))
     even = (np.diff(nodes, axis=1).max(axis=1) <= 2.2 * interval) & (np.diff(nodes, axis=1).min(axis=1) > 0)
+    at, points = nodes[even].T, grid[even]
     for k in range(4):
-        others = [j for j in range(4) if j != k]
-        up = np.prod(grid[even, None] - nodes[even][:, others], axis=1)
-        weights[even, k] = up / np.prod(nodes[even][:, [k]] - nodes[even][:, others], axis=1)
+        a, b, c = (at[j] for j in range(4) if j != k)
+        weights[even, k] = (points - a) * (points - b) * (points - c) / ((at[k] - a) * (at[k] - b) * (at[k] - c))
     rough = np.flatnonzero(~even)
     step = times[left[rough] + 1] - times[left[rough]]
     share = np.clip((grid[rough] - times[left[rough]]) / step, 0, 1)

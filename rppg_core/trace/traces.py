@@ -79,20 +79,17 @@ def pack(samples: Sequence[Sample]) -> list[bytes]:
     """Each sample as `Sample.to_bytes` packs it, a whole request of them at little more than the cost of one."""
     if not samples:
         return []
-    packed = _levels(np.stack([sample.colours for sample in samples]), _COLOUR_STEPS)
-    poses = np.stack([sample.pose for sample in samples]).astype("<f4")
+    colours = np.stack([sample.colours for sample in samples])
     seen = np.stack([sample.witness for sample in samples])
-    witnesses = _levels(seen, _COLOUR_STEPS)
-    witnesses[:, DETAILS] = _levels(seen[:, DETAILS] + _DETAIL_SHIFT, _DETAIL_STEPS)
+    seen[:, DETAILS] = (seen[:, DETAILS] + _DETAIL_SHIFT) * (_DETAIL_STEPS / _COLOUR_STEPS)
+    levels = _levels(np.concatenate([colours.reshape(len(samples), -1), seen], axis=1))
+    poses = np.stack([sample.pose for sample in samples]).astype("<f4")
     end = bytes([_VERSION])
-    return [
-        pose.tobytes() + one.tobytes() + seen.tobytes() + end
-        for pose, one, seen in zip(poses, packed, witnesses, strict=True)
-    ]
+    return [pose.tobytes() + one.tobytes() + end for pose, one in zip(poses, levels, strict=True)]
 
 
-def _levels(values: NDArray[np.float32], steps: int) -> NDArray[np.uint16]:
-    levels = np.clip(np.rint(values * steps), 0, _MISSING - 1)
+def _levels(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    levels = np.minimum(np.maximum(np.rint(values * _COLOUR_STEPS), 0), _MISSING - 1)  # `clip` takes twice as long
     return np.where(np.isfinite(values), levels, _MISSING).astype("<u2")
 
 

@@ -12,14 +12,11 @@ from redis import Redis
 
 from beam_api.server.embedded_redis import find_binary
 from beam_api.store.client import connect
-from tests.integration.conftest import Service, service, start_service
 from tests.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-__all__ = ["LockedRedis", "Service", "service", "start_service"]
 
 
 @dataclass

@@ -98,7 +98,7 @@ def mine_was_changed(method: str, path: str, status: int) -> bool:
     return path.startswith("/api/keys/me") and method in ("POST", "DELETE") and status in (201, 204)
 
 
-def test_answers_about_a_key_tell_what_is_meant_for_its_holder_and_no_more(app: Flask, redis: Redis) -> None:
+def test_answers_about_a_key_state_what_is_meant_for_its_holder_and_no_more(app: Flask, redis: Redis) -> None:
     client = app.test_client()
     made = client.post("/api/keys", json=WISHES).json["data"]
     assert set(made) == {"key_id", "key", "tier", "prefix", "last4", "created_at", "expires_at"}

@@ -8,7 +8,7 @@ import pytest
 from beam_api import create_app
 from tests.images import jpeg, still_face
 
-PAGES = ("/", "/keys", "/docs", "/playground")
+PAGES = ("/", "/keys", "/docs", "/docs/reference", "/playground", "/status")
 
 
 def policy(answer):
@@ -90,7 +90,7 @@ def test_vitals_and_keys_are_kept_by_no_browser_and_no_proxy(client, api_key):
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/health", "/api/keys/me"])
-def test_over_tls_browsers_are_told_to_come_by_tls_alone(client, url, told, path):
+def test_over_tls_browsers_are_asked_to_come_by_tls_alone(client, url, told, path):
     assert client.get(path, base_url=url).headers.get("Strict-Transport-Security") == told
 
 

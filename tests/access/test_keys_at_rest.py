@@ -172,7 +172,7 @@ def test_a_key_that_worked_until_now_is_asked_about_like_an_unknown_one_from_its
     assert asked[0] == asked[1]
 
 
-def test_what_is_no_key_of_ours_is_answered_alike(app: Flask, refused: dict[str, dict[str, str]]) -> None:
+def test_what_is_no_key_of_this_service_is_answered_alike(app: Flask, refused: dict[str, dict[str, str]]) -> None:
     """Only its time differs: it is not looked up. That tells the form of our keys, which is documented."""
     client = app.test_client()
     known = client.get("/api/keys/me", headers=refused["unknown"]).json["error"]

@@ -150,7 +150,7 @@ def test_a_page_of_another_site_gets_no_key_in_its_visitor_s_name(client, redis,
 
 @pytest.mark.parametrize("path", ["/api/keys", "/playground/key"])
 @pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}])
-def test_our_own_pages_and_programs_get_theirs(client, path, headers):
+def test_pages_and_programs_of_the_service_get_their_own(client, path, headers):
     assert client.post(path, headers=headers).status_code == 201
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from beam_api.web.context import Parts
-    from tests.access.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 

@@ -45,7 +45,7 @@ ROWS = {
 LISTENING = {("GET", "/api/rppg/sessions/<session_id>/events")}
 """Streams, which are open to any good key: of what is not its own it hears nothing. See `test_events`."""
 
-PUBLIC = {"/static/<path:name>", "/docs/assets/<name>", "/playground/face/<int:number>"}
+PUBLIC = {"/static/<path:name>", "/docs/assets/<name>", "/docs/<path:name>", "/playground/face/<int:number>"}
 """What these name belongs to nobody."""
 
 OWN = {
@@ -65,7 +65,8 @@ OWN = {
 
 OPEN = {
     *("/", "/keys", "/docs", "/playground", "/openapi.json", "/health", "/api/health", "/ready", "/metrics"),
-    *("/api/keys", "/playground/key", "/reader.json", "/accuracy", "/privacy"),
+    *("/api/keys", "/playground/key", "/reader.json", "/accuracy", "/privacy", "/docs/reference", "/docs/search.json"),
+    *("/status", "/status.json"),
 }
 """Routes that need no key, and tell nothing that belongs to one."""
 
@@ -211,7 +212,7 @@ def test_routes_that_are_said_to_be_open_are_marked_so_and_no_others(app: Flask)
         assert is_public is (rule.rule in OPEN | PUBLIC), rule.rule
 
 
-def test_the_owner_sees_what_is_theirs(owner: Customer) -> None:
+def test_the_owner_sees_what_is_their_own(owner: Customer) -> None:
     """Else the tests below would find that nobody sees anything."""
     for method, rule in ROWS:
         if method == "GET":

@@ -26,7 +26,8 @@ from tests.processes import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.access.conftest import LockedRedis, Service
+    from tests.access.conftest import LockedRedis
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 
@@ -264,7 +265,7 @@ def test_no_secret_is_in_the_answer_to_what_is_no_request(driven: Driven) -> Non
         assert found_in(driven, answer.decode("latin-1")) == [], answer
 
 
-def test_no_error_tells_paths_hosts_or_tracebacks(driven: Driven) -> None:
+def test_no_error_contains_paths_hosts_or_tracebacks(driven: Driven) -> None:
     for answer in driven.answers:
         if answer.status_code >= 400:
             for said in ("Traceback", "/site-packages", str(driven.service.data_dir), "redis", ".py", "gunicorn"):

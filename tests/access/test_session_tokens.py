@@ -90,7 +90,7 @@ def test_a_token_is_made_for_one_session_and_says_when_it_ends(holder: Holder) -
         ({"ttl_s": 901}, "ttl_s"),
     ],
 )
-def test_a_wish_that_won_t_do_is_told_which_field_is_wrong(holder: Holder, wish: dict[str, Any], field: str) -> None:
+def test_a_wish_that_won_t_do_names_the_wrong_field(holder: Holder, wish: dict[str, Any], field: str) -> None:
     answer = holder.wish(**wish)
     assert code(answer) == (400, "INVALID_PARAMETER")
     assert f"'{field}'" in answer.get_json()["error"]["message"]

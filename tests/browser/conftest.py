@@ -11,13 +11,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
-from tests.integration.conftest import Service, services, start_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["start_service"]
+    from tests.services import Service
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = (
@@ -47,12 +46,6 @@ def playwright() -> Iterator[Playwright]:
         pytest.skip("needs Chromium (on Debian: apt-get install chromium)")
     with sync_playwright() as started:
         yield started
-
-
-@pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with services() as start:
-        yield start(tmp_path_factory.mktemp("browser") / "data")
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,9 @@ def test_without_scripts_the_result_is_there(browser, service):
     context.close()
 
 
-@pytest.mark.parametrize("path", ["/", "/keys", "/playground", "/accuracy", "/privacy"])
+@pytest.mark.parametrize(
+    "path", ["/", "/keys", "/playground", "/accuracy", "/privacy", "/docs", "/docs/api", "/docs/operations", "/status"]
+)
 def test_a_page_is_light_before_its_sample(browser, open_page, path):
     page = open_page(browser, path)
     page.wait_for_load_state("networkidle")

@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import WATCH
-from tests.integration.conftest import Service, services
 from tests.javascript import built_package
+from tests.services import Service, services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,11 +8,12 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.images import jpeg, still_face
+from tests.thorough import THOROUGH, thorough
 
 pytestmark = pytest.mark.browser
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-PAGES = ("/", "/keys", "/docs", "/playground", "/accuracy", "/privacy")
+PAGES = ("/", "/keys", "/docs", "/docs/api", "/docs/reference", "/playground", "/accuracy", "/privacy", "/status")
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "has_touch": True}
 DARK = {"color_scheme": "dark"}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
@@ -22,7 +23,7 @@ LUMINANCE = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slic
 
 def settled(page):
     """The reference draws itself after the page has come."""
-    if page.url.endswith("/docs"):
+    if page.url.endswith("/docs/reference"):
         page.locator(".opblock").first.wait_for()
     return page
 
@@ -37,11 +38,21 @@ def serious(page):
     )
 
 
-@pytest.mark.parametrize("options", [DESKTOP, PHONE, DARK, STILL], ids=["desktop", "phone", "dark", "still"])
+SCREENS = [
+    pytest.param(DESKTOP, id="desktop"),
+    pytest.param(PHONE, id="phone"),
+    pytest.param(DARK | STILL, id="dark and still"),
+    pytest.param(DARK, id="dark", marks=thorough),
+    pytest.param(STILL, id="still", marks=thorough),
+]
+
+
+@pytest.mark.parametrize("options", SCREENS)
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_fits_its_screen_and_keeps_nobody_out(browser, open_page, path, options, tmp_path):
     page = settled(open_page(browser, path, **options))
-    page.screenshot(path=tmp_path / "page.png", full_page=True)
+    if THOROUGH:  # for people to look at
+        page.screenshot(path=tmp_path / "page.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert (page.evaluate(LUMINANCE) < 150) is ("color_scheme" in options)
     assert serious(page) == []
@@ -56,14 +67,14 @@ def test_the_first_thing_a_keyboard_meets_leads_to_the_content(browser, open_pag
 
 
 def test_groups_of_routes_say_what_they_are_in_two_lines_on_a_phone(browser, open_page):
-    page = settled(open_page(browser, "/docs", **PHONE))
+    page = settled(open_page(browser, "/docs/reference", **PHONE))
     groups = page.locator("#reference .opblock-tag")
     expect(groups.first).to_be_visible()
     assert max(group.bounding_box()["height"] for group in groups.all()) < 180
 
 
 def test_the_docs_list_every_route_and_open_them(browser, open_page, service):
-    page = settled(open_page(browser, "/docs"))
+    page = settled(open_page(browser, "/docs/reference"))
     document = page.request.get("/openapi.json").json()
     routes = {
         (name.upper(), path)
@@ -82,7 +93,7 @@ def test_the_docs_list_every_route_and_open_them(browser, open_page, service):
 
 
 def test_a_frame_can_be_measured_from_the_docs_with_what_they_fill_in(browser, open_page):
-    page = settled(open_page(browser, "/docs"))
+    page = settled(open_page(browser, "/docs/reference"))
     key = page.request.post("/api/keys").json()["data"]["key"]
     page.get_by_role("button", name="Authorize").first.click()
     page.get_by_label("Value:").first.fill(key)

@@ -108,7 +108,7 @@ def test_a_key_revoked_in_the_middle_ends_it_with_a_word(filming_browser, open_p
     expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
 
 
-def test_one_frame_a_request_keeps_the_pace_it_is_told(filming_browser, open_page):
+def test_one_frame_a_request_keeps_the_requested_pace(filming_browser, open_page):
     page = open_page(filming_browser, "/playground", **CAMERA)
     asked, counts = [], []
 
@@ -147,7 +147,7 @@ def test_a_denied_camera_is_explained_and_another_way_offered(filming_browser, o
     expect(page.get_by_role("button", name="Use a simulated face")).to_be_visible()
 
 
-def test_no_camera_is_told_apart_from_a_denied_one(browser, open_page):
+def test_no_camera_is_distinguished_from_a_denied_one(browser, open_page):
     page = open_page(browser, "/playground", **CAMERA)
     start(page)
     expect(state(page)).to_contain_text("There is no camera here.")

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.conftest import Service, start_service
 from tests.processes import running
 
-__all__ = ["start_service"]
+if TYPE_CHECKING:
+    from tests.services import Service
 
 LONG = "BEAM_FAULT_WINDOWS" in os.environ
 in_the_long_run = pytest.mark.skipif(not LONG, reason="make faults runs it; a shorter test is like it")
 
 
 def make_key(service: Service, **environment: str) -> str:
-    """A key that no limit stops, made beside a service."""
-    command = [sys.executable, "-m", "beam_api.cli", "keys", "create", "--owner", "faults", "--quiet"]
-    command += ["--tier", "enterprise", "--limit", "1000000"]
-    env = os.environ | {"BEAM_DATA_DIR": str(service.data_dir), **environment}
-    return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.split()[-1]
+    """A key that no limit stops, in the Redis that the service has in this environment."""
+    return service.make_key(redis_url=environment.get("BEAM_REDIS_URL", ""), limit_per_minute=1_000_000)
 
 
 def parent_of(pid: int) -> int:

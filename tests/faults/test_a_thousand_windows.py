@@ -18,17 +18,17 @@ import pytest
 import redis
 
 from beam_api.server.embedded_redis import running_url
-from tests.faults.conftest import make_key, web_workers
+from tests.faults.conftest import in_the_long_run, make_key, web_workers
 from tests.faults.proxy import Proxy, proxied
 from tests.faults.traffic import Book, Crowd, Monitored, Person
 from tests.processes import wait_until
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 
-WINDOWS = int(os.environ.get("BEAM_FAULT_WINDOWS", "24"))
+WINDOWS = int(os.environ.get("BEAM_FAULT_WINDOWS", "16"))
 AT_ONCE = 16
 REQUESTS = (
     15 if WINDOWS < 500 else 30
@@ -97,7 +97,9 @@ class Wrecker(threading.Thread):
             return False
 
 
-@pytest.mark.parametrize("kind", [Person, Monitored], ids=["windows", "strides"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(Person, id="windows"), pytest.param(Monitored, id="strides", marks=in_the_long_run)]
+)
 def test_every_window_is_measured_once_whatever_is_killed_or_cut(start_service, tmp_path, capsys, kind):
     service = start_service(tmp_path / "data", BEAM_REDIS_FSYNC="always")
     key, book = make_key(service), Book()

@@ -74,10 +74,15 @@ def many_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.fixture(scope="module")
+def limited(start_service, tmp_path_factory):
+    """A service whose hard limit is 256 files, so that it can't be raised."""
+    return start_service(tmp_path_factory.mktemp("limited") / "data", under=("prlimit", "--nofile=256:256"))
+
+
 @pytest.mark.parametrize("first", [b"NONSENSE\r\n\r\n", b"", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"])
-def test_a_flood_of_connections_ends_no_worker(start_service, tmp_path: Path, many_files, first: bytes):
-    """The hard limit is 256 files, so that it can't be raised."""
-    service = start_service(tmp_path / "data", under=("prlimit", "--nofile=256:256"))
+def test_a_flood_of_connections_ends_no_worker(limited, many_files, first: bytes):
+    service = limited
     key, workers = make_key(service), set(web_workers(service))
     opened = flood(address(service.url), first, FLOOD)
     try:

@@ -72,7 +72,7 @@ def test_replies_that_come_late_and_byte_by_byte_change_no_answer(far_redis, peo
 
 
 @pytest.mark.parametrize("after_bytes", [0, 1, 40])
-def test_frames_whose_append_was_done_but_not_told_count_once(far_redis, people, after_bytes):
+def test_frames_whose_append_was_done_but_not_reported_count_once(far_redis, people, after_bytes):
     _, _, proxy = far_redis
     book = Book()
     person = people(f"untold-{after_bytes}", book)
@@ -84,7 +84,7 @@ def test_frames_whose_append_was_done_but_not_told_count_once(far_redis, people,
 
 
 @in_the_long_run
-def test_a_window_whose_claim_was_never_told_is_measured_when_its_lease_is_over(far_redis, people):
+def test_a_window_whose_claim_was_never_reported_is_measured_when_its_lease_is_over(far_redis, people):
     _, _, proxy = far_redis
     book = Book()
     person = people("unclaimed", book)
@@ -99,7 +99,7 @@ def test_a_window_whose_claim_was_never_told_is_measured_when_its_lease_is_over(
     assert "Idempotent-Replayed" not in answer.headers
 
 
-def test_a_result_whose_save_was_never_told_is_the_one_that_was_saved(far_redis, people):
+def test_a_result_whose_save_was_never_reported_is_the_one_that_was_saved(far_redis, people):
     _, _, proxy = far_redis
     for after_bytes in (0, 3):
         person = people(f"unsaved-{after_bytes}", Book())

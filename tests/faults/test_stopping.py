@@ -168,9 +168,15 @@ def test_on_sighup_gunicorn_replaces_its_workers_and_no_request_is_lost(redis_se
     assert sum(sender.refused for sender in busy) == 0
 
 
-def test_on_sighup_the_service_hands_over_and_no_request_is_lost(start_service, tmp_path) -> None:
-    service = start_service(tmp_path / "data")
-    key = make_key(service)
+@pytest.fixture(scope="module")
+def own(start_service, tmp_path_factory):
+    """A service and a key of it; the last test here ends it."""
+    service = start_service(tmp_path_factory.mktemp("stopping") / "data")
+    return service, make_key(service)
+
+
+def test_on_sighup_the_service_hands_over_and_no_request_is_lost(own) -> None:
+    service, key = own
     busy = senders(service.url, key, until_refused=False)
     before = set(web_workers(service))
     service.process.send_signal(signal.SIGHUP)
@@ -180,7 +186,6 @@ def test_on_sighup_the_service_hands_over_and_no_request_is_lost(start_service, 
         sender.thread.join(60)
     check(busy)
     assert sum(sender.refused for sender in busy) == 0
-    assert service.end() == 0
 
 
 def handed_over(service, before: set[int]) -> bool:
@@ -189,9 +194,8 @@ def handed_over(service, before: set[int]) -> bool:
     return len(now) == 2 and not now & before
 
 
-def test_on_sigterm_every_request_that_could_be_sent_is_answered(start_service, tmp_path) -> None:
-    service = start_service(tmp_path / "data")
-    key = make_key(service)
+def test_on_sigterm_every_request_that_could_be_sent_is_answered(own) -> None:
+    service, key = own
     processes = list(service.processes())
     busy = senders(service.url, key)
     assert service.end() == 0

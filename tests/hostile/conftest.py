@@ -18,14 +18,12 @@ from beam_api.server.embedded_redis import running_url
 from beam_api.services.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
-from tests.integration.conftest import services, start_service
+from tests.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.conftest import Service
-
-__all__ = ["start_service"]
+    from tests.services import Service
 
 MEASURE = "/api/rppg/measure"
 ERROR = {"code", "message", "status", "request_id"}

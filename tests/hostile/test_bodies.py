@@ -84,7 +84,7 @@ BODIES: dict[str, tuple[str, bytes, set[int]]] = {
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_every_wrong_form_is_told_what_is_wrong_with_it(target: Target, chunked: bool):
+def test_every_wrong_form_names_what_is_wrong(target: Target, chunked: bool):
     for name, (kind, body, expected) in BODIES.items():
         content = iter([body[:7], body[7:]]) if chunked and body else body
         answer = target.ask("POST", MEASURE, content=content, headers={"Content-Type": kind.encode("utf-8")})
@@ -179,7 +179,7 @@ BAD_JSON: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize(("path", "field"), [("/api/keys", "name"), ("/v1/scan-session", "webhook_url")])
-def test_wrong_json_is_told_what_is_wrong_with_it(target: Target, path: str, field: str):
+def test_wrong_json_names_what_is_wrong(target: Target, path: str, field: str):
     headers = {"Content-Type": "application/json"}
     for name, body in BAD_JSON.items():
         answer = target.ask("POST", path, content=body, headers=headers)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-COUNT = int(os.environ.get("FUZZ_VIDEOS", "16"))
+COUNT = int(os.environ.get("FUZZ_VIDEOS", "8"))
 MOST_S = 90.0  # of any upload, on a machine that does much else
 
 
@@ -101,7 +101,7 @@ def test_videos_made_to_hurt_are_refused_or_end(target: Target):
         ),
     ],
 )
-def test_what_is_no_video_of_ours_is_refused(target: Target, name: str, status: int):
+def test_what_is_no_video_of_this_service_is_refused(target: Target, name: str, status: int):
     assert send(target, films.special()[name], f"{name}.mp4")[1] == status
 
 

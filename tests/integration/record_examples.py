@@ -34,8 +34,8 @@ from rppg_core.simulation.scenes import Scene
 from tests import redis_servers, videos
 from tests.beam_api.services.test_webhook_delivery import Receiver
 from tests.beam_api.web.sampling import read_rows
-from tests.integration.conftest import services
 from tests.processes import wait_until
+from tests.services import services
 
 if TYPE_CHECKING:
     from rppg_core.face.reader import Frame

@@ -15,7 +15,7 @@ from tests.integration.test_commands import beam, clip
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 __all__ = ["clip"]
@@ -23,8 +23,7 @@ __all__ = ["clip"]
 
 @pytest.fixture
 def key(service: Service) -> str:
-    made = beam("keys", "create", "--owner", "t", "--tier", "starter", "--quiet", BEAM_DATA_DIR=str(service.data_dir))
-    return made.stdout.split()[-1]
+    return service.make_key("starter")
 
 
 def test_a_video_is_measured_by_its_colours_as_by_its_images(service: Service, clip: Path, key: str) -> None:

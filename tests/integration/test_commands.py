@@ -14,23 +14,31 @@ from typing import TYPE_CHECKING
 import httpx
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from beam_api.cli import main
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.film import film
 from rppg_core.simulation.scenes import Scene
 from tests import videos
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 
 
-def beam(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def beam_in_a_process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "beam_api.cli", *arguments]
     return subprocess.run(
         command, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False
     )
+
+
+def beam(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same without a process of its own, of which most of the time is spent on imports."""
+    done = CliRunner().invoke(main, arguments, env=environment)
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +50,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_video_is_measured_the_same_with_and_without_a_service(service: Service, clip: Path) -> None:
-    key = beam("keys", "create", "--owner", "t", "--quiet", BEAM_DATA_DIR=str(service.data_dir)).stdout.split()[-1]
-    here = json.loads(beam("measure", str(clip), "--json").stdout)
+    key = service.make_key("sandbox")
+    here = json.loads(beam_in_a_process("measure", str(clip), "--json").stdout)
     there = json.loads(beam("measure", str(clip), "--json", "--url", service.url, "--key", key).stdout)
     assert abs(here["heart_rate"] - 80) <= 2
     assert abs(there["heart_rate"] - here["heart_rate"]) <= 1
@@ -55,11 +63,11 @@ def test_a_video_is_measured_the_same_with_and_without_a_service(service: Servic
 def test_several_videos_are_scanned_and_those_that_cannot_be_are_named(
     service: Service, clip: Path, tmp_path: Path
 ) -> None:
-    key = beam("keys", "create", "--owner", "t", "--quiet", BEAM_DATA_DIR=str(service.data_dir)).stdout.split()[-1]
+    key = service.make_key("sandbox")
     environment = {"BEAM_URL": service.url, "BEAM_API_KEY": key}
     room = tmp_path / "room.mp4"
     room.write_bytes(videos.blank(6.0))
-    several = beam("scan", str(clip), str(room), "--json", **environment)
+    several = beam_in_a_process("scan", str(clip), str(room), "--json", **environment)
     assert several.returncode == 1
     good, bad = json.loads(several.stdout)
     assert abs(good["vitals"]["heart_rate"] - 80) <= 2
@@ -85,7 +93,7 @@ def test_less_face_than_file_shortens_the_window_of_a_service(service: Service, 
         whole, clip = clip, tmp_path / "cut.mp4"
         cut = ["ffmpeg", "-loglevel", "error", "-ss", "4.5", "-i", str(whole), "-c", "copy", str(clip)]
         subprocess.run(cut, check=True)
-    key = beam("keys", "create", "--owner", "t", "--quiet", BEAM_DATA_DIR=str(service.data_dir)).stdout.split()[-1]
+    key = service.make_key("sandbox")
     here = beam("measure", str(clip), "--json")
     there = beam("measure", str(clip), "--json", "--url", service.url, "--key", key)
     for measured in (here, there):
@@ -97,10 +105,8 @@ def test_less_face_than_file_shortens_the_window_of_a_service(service: Service, 
 def test_a_video_is_measured_frame_by_frame_at_the_pace_that_the_service_asks_for(
     service: Service, clip: Path, key_tier: str
 ) -> None:
-    made = beam(
-        "keys", "create", "--owner", "t", "--tier", key_tier, "--quiet", BEAM_DATA_DIR=str(service.data_dir)
-    ).stdout
-    options = ["--pace", "single", "--seconds", "10", "--json", "--url", service.url, "--key", made.split()[-1]]
+    key = service.make_key(key_tier)
+    options = ["--pace", "single", "--seconds", "10", "--json", "--url", service.url, "--key", key]
     measured = beam("measure", str(clip), *options)
     assert measured.returncode == 0, measured.stderr
     data = json.loads(measured.stdout)

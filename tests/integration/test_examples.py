@@ -41,7 +41,7 @@ def printed(service):
     def find(name):
         (code,) = re.findall(rf'<code data-example="{re.escape(name)}">(.*?)</code>', page, re.DOTALL)
         assert service.url in code
-        return html.unescape(code).replace("beam_sk_your_key", key)
+        return html.unescape(re.sub(r"<[^>]+>", "", code)).replace("beam_sk_your_key", key)
 
     return find
 
@@ -77,6 +77,21 @@ def test_javascript_posts_two_frames(printed, folder):
     ended = run(["node", "measure.mjs"], folder)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split()[:2] == ["buffering", "2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [("scan.sh", ["sh", "-e"]), ("scan.py", [sys.executable]), ("scan.mjs", ["node"])]
+)
+def test_a_video_is_scanned(printed, folder, name, command):
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"needs {command[0]}")
+    (folder / "face.mp4").write_bytes(videos.encoded())
+    (folder / name).write_text(printed(name))
+    ended = run([*command, name], folder)
+    assert ended.returncode == 0, ended.stderr
+    rate = re.search(r"^Heart rate: +(\d+)|\"heart_rate\":(\d+)|^completed (\d+)", ended.stdout, re.MULTILINE)
+    assert rate, ended.stdout
+    assert int(next(filter(None, rate.groups()))) == pytest.approx(videos.RATE_BPM, abs=2)
 
 
 def test_our_client_measures_a_video(printed, folder):

@@ -30,7 +30,7 @@ from rppg_core.simulation.scenes import Scene
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 
@@ -106,7 +106,7 @@ def test_the_python_client_measures_a_face(
     assert withheld == {"hrv", "stress_index", "respiration_rate"}
 
 
-def test_the_python_client_tells_answers_apart_by_their_status(python_client: Any) -> None:
+def test_the_python_client_distinguishes_answers_by_their_status(python_client: Any) -> None:
     models = python_client.models
     complete, buffering = (recorded()["measure"][status] for status in ("200", "202"))
     assert models.MeasurementAnswer.from_dict(complete).data.status == "complete"

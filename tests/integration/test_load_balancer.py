@@ -130,7 +130,7 @@ def test_a_person_is_measured_by_all_machines_together(balanced: Balanced) -> No
     assert httpx.get(f"{balanced.url}/metrics", headers={"X-API-Key": balanced.key}).status_code == 404
 
 
-def test_limits_of_size_are_told_by_the_service_and_not_by_the_proxy(balanced: Balanced) -> None:
+def test_limits_of_size_are_reported_by_the_service_and_not_by_the_proxy(balanced: Balanced) -> None:
     answer = httpx.post(
         balanced.url + MEASURE,
         headers={"X-API-Key": balanced.key},

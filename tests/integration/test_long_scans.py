@@ -12,16 +12,14 @@ from tests.integration.test_scanning import ScanService
 from tests.processes import running, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def scans(start_service: Callable[..., Service], tmp_path_factory: pytest.TempPathFactory) -> ScanService:
-    return ScanService(start_service(tmp_path_factory.mktemp("long") / "data"))
+def scans(service: Service) -> ScanService:
+    return ScanService(service)
 
 
 def test_vitals_of_the_first_minute_are_there_while_the_scan_goes_on(scans: ScanService) -> None:

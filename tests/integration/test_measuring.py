@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -22,7 +19,7 @@ from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 
@@ -33,20 +30,7 @@ START_US = 1_750_000_000_000_000
 @pytest.fixture(scope="module")
 def key(service: Service) -> str:
     """A key for many requests."""
-    command = [
-        sys.executable,
-        "-m",
-        "beam_api.cli",
-        "keys",
-        "create",
-        "--owner",
-        "t",
-        "--tier",
-        "enterprise",
-        "--quiet",
-    ]
-    env = os.environ | {"BEAM_DATA_DIR": str(service.data_dir)}
-    return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.split()[-1]
+    return service.make_key()
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +89,7 @@ def test_a_real_face_has_the_heart_rate_of_its_contact_sensor(service: Service, 
     assert abs(done["heart_rate"] - 75.7) <= 2
 
 
-def test_a_second_connection_to_one_window_is_told_so(service: Service, key: str, face: list[Frame]) -> None:
+def test_a_second_connection_to_one_window_is_reported(service: Service, key: str, face: list[Frame]) -> None:
     def send(client: httpx.Client, frame: Frame) -> list[str]:
         assert isinstance(frame.data, bytes)
         files = {"frame": ("frame.jpg", frame.data, "image/jpeg")}

@@ -64,7 +64,7 @@ def scrape(service) -> Scrape:
     return Scrape(answer.text)
 
 
-def test_a_measurement_is_told_whole_whichever_process_is_asked(counted):
+def test_a_measurement_is_reported_whole_whichever_process_is_asked(counted):
     service, _ = counted
     for _ in range(6):
         now = scrape(service)
@@ -95,7 +95,7 @@ def test_the_video_worker_counts_too_and_its_children_leave_no_files_behind(coun
     assert len(files) <= 6  # a master, two web processes, a killed one's successor, a video worker and its child
 
 
-def test_it_tells_no_person_key_or_path(counted):
+def test_it_contains_no_person_key_or_path(counted):
     service, _ = counted
     text = httpx.get(service.url + "/metrics", timeout=20).text
     assert "anna-7" not in text

@@ -46,7 +46,7 @@ def metrics_in(expression):
 
 
 @pytest.mark.parametrize("expression", sorted(set(EXPRESSIONS)))
-def test_every_metric_that_is_watched_is_told(scrape, expression):
+def test_every_metric_that_is_watched_is_reported(scrape, expression):
     assert metrics_in(expression)
     assert metrics_in(expression) - OF_PROMETHEUS <= scrape.names
     for name, braces in re.findall(r"(beam_\w+)\{([^}]*)\}", expression):
@@ -60,7 +60,7 @@ def test_every_metric_that_is_watched_is_told(scrape, expression):
         assert set(labels.split(", ")) <= known
 
 
-def test_every_metric_that_is_told_is_in_the_runbook(scrape):
+def test_every_metric_that_is_reported_is_in_the_runbook(scrape):
     told = {sample.name for sample in scrape.samples}
     told = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in told}
     assert told == set(re.findall(r"^\| `(beam_\w+)`", RUNBOOK, re.MULTILINE))

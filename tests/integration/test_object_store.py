@@ -172,7 +172,7 @@ def test_what_is_refused_is_not_left_in_the_object_store(web: Web, object_store:
     assert web.status(session) == "pending"
 
 
-def test_an_object_store_that_is_away_is_a_503_and_the_video_may_come_again(
+def test_an_object_store_that_is_unavailable_is_a_503_and_the_video_may_come_again(
     web: Web, object_store: ObjectStore
 ) -> None:
     session = web.begin()

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,15 +18,16 @@ import httpx
 import pytest
 
 from tests import images
+from tests.thorough import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 
-WINDOWS = int(os.environ.get("RACE_WINDOWS", "24"))
+WINDOWS = int(os.environ.get("RACE_WINDOWS", "12"))
 CLIENTS = 8
 AT_ONCE = 4  # clients on one session; the others race on another one
 PER_SESSION = 10
@@ -97,10 +96,7 @@ class Clients:
 
 @pytest.fixture(scope="module")
 def clients(service: Service) -> Iterator[Clients]:
-    command = [sys.executable, "-m", "beam_api.cli", "keys", "create", "--owner", "racer", "--quiet"]
-    command += ["--tier", "enterprise", "--limit", "1000000"]
-    env = os.environ | {"BEAM_DATA_DIR": str(service.data_dir)}
-    key = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.split()[-1]
+    key = service.make_key(limit_per_minute=1_000_000)
     face = images.still_face(eyes_px=40.0, frame_size=(240, 220))
     racers = Clients(service.url, key, [images.jpeg(face, quality) for quality in (90, 85)])
     # A new connection for each request: the two processes take turns.
@@ -177,9 +173,9 @@ def test_eight_racing_clients_get_each_window_once(service: Service, clients: Cl
 
 def test_racing_clients_get_each_stride_once(clients: Clients) -> None:
     """Four at a time send the next frame, alone, twice, or with some before it; then the stride's retries race."""
-    for number in range(4):
+    for number in range(examples(2, in_all=4)):
         session, draw, ids = f"strides-{number}", random.Random(number), []
-        frames = [Picture(START_MS + i * STEP_MS) for i in range(FRAMES + WINDOWS // 6)]
+        frames = [Picture(START_MS + i * STEP_MS) for i in range(FRAMES + max(4, WINDOWS // 6))]
         first = clients.race(0, session, covering(draw, frames[: FRAMES - 1]), stride_ms=str(STEP_MS))
         assert {answer.status for answer in first} == {202}
         for k in range(FRAMES - 1, len(frames)):
@@ -198,7 +194,7 @@ def test_racing_clients_get_each_stride_once(clients: Clients) -> None:
 
 
 def test_a_final_request_that_races_its_retries_closes_the_window_once(clients: Clients) -> None:
-    for number in range(10):
+    for number in range(examples(4, in_all=10)):
         session = f"final-{number}"
         clients.race(0, session, [[Picture(START_MS + i * 1000)] for i in range(4)])
         answers = clients.race(0, session, [[]] * 4, final="true")
@@ -209,8 +205,8 @@ def test_a_final_request_that_races_its_retries_closes_the_window_once(clients: 
 
 @pytest.mark.parametrize("duration_ms", [30000, 10000])
 def test_batches_that_arrive_in_any_order_lose_no_frame_of_an_open_window(clients: Clients, duration_ms: int) -> None:
-    """Eight sessions of 24 s, each in 24 batches that eight connections send as they come."""
-    for number in range(8):
+    """Sessions of 24 s, each in 24 batches that eight connections send as they come."""
+    for number in range(examples(3, in_all=8)):
         session, draw = f"asynchronous-{duration_ms}-{number}", random.Random(number)
         frames = [Picture(START_MS + i * 200) for i in range(120)]
         batches = [frames[i : i + 5] for i in range(0, len(frames), 5)]
@@ -228,7 +224,7 @@ def test_batches_that_arrive_in_any_order_lose_no_frame_of_an_open_window(client
 
 
 def test_a_clock_that_restarts_under_racing_clients_restarts_the_window_once(clients: Clients) -> None:
-    for number in range(10):
+    for number in range(examples(4, in_all=10)):
         session = f"restart-{number}"
         clients.race(0, session, [[Picture(START_MS + i * 1000)] for i in range(4)])
         earlier = START_MS - 1_000_000
@@ -251,7 +247,7 @@ def test_another_picture_at_a_buffered_time_is_rejected(clients: Clients) -> Non
 
 def test_racing_stragglers_of_a_completed_window_are_dropped(clients: Clients) -> None:
     draw = random.Random(3)
-    for number in range(5):
+    for number in range(examples(2, in_all=5)):
         session = f"late-{number}"
         one_window(clients, 0, session, draw, START_MS)
         end_ms = START_MS + (FRAMES - 1) * STEP_MS
@@ -273,7 +269,7 @@ def test_silence_of_more_than_five_seconds_restarts(clients: Clients, gap_ms: in
 
 
 def test_racing_retries_of_a_request_that_is_on_its_way_count_once(clients: Clients) -> None:
-    for number in range(10):
+    for number in range(examples(4, in_all=10)):
         request = [Picture(START_MS), Picture(START_MS + 1500)]
         answers = clients.race(0, f"twice-{number}", [request, request[::-1], [*request, request[0]], request])
         assert {(a.status, a.data["frames"], a.data["restarted"]) for a in answers} == {(202, 2, False)}

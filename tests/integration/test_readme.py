@@ -26,7 +26,7 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 PAGES = "".join((ROOT / page).read_text() for page in ("README.md", "docs/clients.md"))
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGES, re.DOTALL | re.MULTILINE)
-SCENE = Scene(heart_rate_bpm=72.0, duration_s=31.0, fps=15.0, sway=0.01, seed=4)
+SCENE = Scene(heart_rate_bpm=72.0, duration_s=31.0, fps=15.0, sway=0.01, frame_size=(360, 330), eyes_px=45.0, seed=4)
 
 
 def blocks(language, containing=""):
@@ -56,7 +56,7 @@ def folder(face, tmp_path):
 def run(command, folder, **options):
     env = {name: value for name, value in os.environ.items() if not name.startswith(("BEAM_", "MAKE", "MFLAGS"))}
     return subprocess.run(
-        command, cwd=folder, env=env | options.pop("env", {}), capture_output=True, text=True, timeout=40, check=False
+        command, cwd=folder, env=env | options.pop("env", {}), capture_output=True, text=True, timeout=120, check=False
     )
 
 
@@ -156,7 +156,7 @@ def test_the_script_for_a_video_ends_with_a_sentence(broken, said, service, key,
     assert said in ended.stderr
 
 
-def test_the_script_for_a_video_waits_when_it_is_told_to(service, folder):
+def test_the_script_for_a_video_waits_when_it_is_asked_to(service, folder):
     """A key with one request a minute: the second batch gets 429, and its Retry-After is honoured."""
     client = connect(running_url(service.data_dir))
     key = Keys(KeyStore(client)).create("in no hurry", tier="enterprise", limit_per_minute=1).key

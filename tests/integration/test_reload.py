@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.integration.conftest import Service
 from tests.processes import running, wait_until
+from tests.services import Service
 
 pytestmark = pytest.mark.integration
 

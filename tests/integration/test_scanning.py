@@ -31,9 +31,7 @@ from tests.beam_api.services.test_webhook_delivery import Receiver
 from tests.processes import running, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 
@@ -118,9 +116,8 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def scans(start_service: Callable[..., Service], tmp_path_factory: pytest.TempPathFactory) -> ScanService:
-    folder = tmp_path_factory.mktemp("scans") / "data"
-    return ScanService(start_service(folder, BEAM_WEBHOOK_ALLOW="127.0.0.1"))
+def scans(service: Service) -> ScanService:
+    return ScanService(service)
 
 
 def test_a_video_is_scanned_from_pending_to_completed(scans: ScanService) -> None:
@@ -177,9 +174,7 @@ def test_a_video_of_uneven_rate_is_scanned(scans: ScanService) -> None:
 @pytest.mark.skipif(not videos.FACE_1.is_file(), reason="the real clip is not beside the checkout")
 def test_a_real_face_has_the_rate_of_its_contact_sensor(scans: ScanService) -> None:
     found = scans.end(scans.begin(videos.FACE_1.read_bytes()))
-    rate = found.get("vitals", {}).get("heart_rate")
-    # 12 s of it may leave a range too wide to answer.
-    assert "pulse" in found.get("error", "") or rate == pytest.approx(videos.FACE_1_BPM, abs=2)
+    assert found["vitals"]["heart_rate"] == pytest.approx(videos.FACE_1_BPM, abs=2)
 
 
 def test_a_room_without_anybody_fails_with_the_reason(scans: ScanService) -> None:
@@ -216,7 +211,7 @@ def test_a_crash_costs_its_session_alone(scans: ScanService) -> None:
     assert scans.end(scans.begin(videos.encoded()))["status"] == "completed"
 
 
-def test_another_worker_joins_and_ends_when_it_is_told_to(scans: ScanService) -> None:
+def test_another_worker_joins_and_ends_when_it_is_asked_to(scans: ScanService) -> None:
     scans.worker()
     env = os.environ | {"BEAM_DATA_DIR": str(scans.service.data_dir), "PYTHONPATH": str(ROOT)}
     other = subprocess.Popen([sys.executable, "-m", "beam_api.cli", "worker"], env=env, stderr=subprocess.DEVNULL)
@@ -249,7 +244,7 @@ def test_a_large_body_without_a_length_is_refused_and_the_client_sees_it(scans: 
     assert scans.spooled() == []
 
 
-def test_webhooks_tell_of_the_end_until_they_arrive(scans: ScanService) -> None:
+def test_webhooks_report_the_end_until_they_arrive(scans: ScanService) -> None:
     receiver = Receiver()
     try:
         receiver.answers = [(500, {}), (204, {})]

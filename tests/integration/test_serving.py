@@ -14,6 +14,8 @@ import pytest
 import requests
 
 from beam_api.store.breaker import PAUSE_S
+from beam_api.store.client import connect
+from tests import redis_servers
 from tests.processes import running, wait_until
 
 pytestmark = pytest.mark.integration
@@ -183,33 +185,42 @@ def test_nothing_outlives_a_parent_that_is_killed(start_service, tmp_path):
     assert wait_until(lambda: not any(map(running, processes))), {p: c for p, c in processes.items() if running(p)}
 
 
-def test_a_gunicorn_that_is_killed_ends_the_service(start_service, tmp_path):
-    service = start_service(tmp_path / "data")
-    processes = service.processes()
-    os.kill(min(p for p, command in processes.items() if "-m gunicorn" in command), signal.SIGKILL)
-    assert service.process.wait(20) != 0
-    assert wait_until(lambda: not any(map(running, processes)))
-
-
-def test_with_a_redis_of_ones_own_none_is_started(start_service, redis_server, redis, tmp_path):
-    service = start_service(tmp_path / "data", BEAM_REDIS_URL=redis_server.url)
-    assert not any("redis-server" in command for command in service.processes().values())
-    assert service.get("/nope").headers["X-RateLimit-Limit"] == "100"
-    assert redis.dbsize() > 0
-    assert [path.name for path in service.data_dir.iterdir()] == ["first-key"]
-    assert service.end() == 0  # its video worker would take what other tests queue on that Redis
-
-
-def test_it_serves_https_with_a_certificate(start_service, tmp_path):
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+@pytest.fixture(scope="module")
+def secure(start_service, tmp_path_factory):
+    """A service with a certificate and a Redis of the operator's own."""
+    folder = tmp_path_factory.mktemp("secure")
+    certificate, key = folder / "cert.pem", folder / "key.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
     command += f" -addext subjectAltName=DNS:localhost -keyout {key} -out {certificate}"
     subprocess.run(command.split(), check=True, capture_output=True)
     options = ("--tls-cert", str(certificate), "--tls-key", str(key))
-    service = start_service(tmp_path / "data", *options, verify=ssl.create_default_context(cafile=certificate))
+    with redis_servers.single(redis_servers.binary("bundled"), folder / "redis") as redis:
+        verify = ssl.create_default_context(cafile=certificate)
+        yield start_service(folder / "data", *options, verify=verify, BEAM_REDIS_URL=redis.url), certificate, redis.url
+
+
+def test_with_a_redis_of_ones_own_none_is_started(secure):
+    service, _, redis_url = secure
+    assert not any("redis-server" in command for command in service.processes().values())
+    assert service.get("/nope").headers["X-RateLimit-Limit"] == "100"
+    assert connect(redis_url).dbsize() > 0
+    assert [path.name for path in service.data_dir.iterdir()] == ["first-key"]
+
+
+def test_it_serves_https_with_a_certificate(secure):
+    service, certificate, _ = secure
     assert service.url.startswith("https://localhost:")
     answer = requests.post(service.url + "/nope", headers={"X-API-Key": "x"}, data=BODY, timeout=30, verify=certificate)
     assert answer.status_code == 401
     with socket.create_connection(("localhost", urlsplit(service.url).port)) as plain:
         plain.sendall(b"GET /health HTTP/1.0\r\n\r\n")
         assert b"200 OK" not in plain.recv(1000)
+
+
+def test_a_gunicorn_that_is_killed_ends_the_service(secure):
+    """The last test of that service."""
+    service, _, _ = secure
+    processes = service.processes()
+    os.kill(min(p for p, command in processes.items() if "-m gunicorn" in command), signal.SIGKILL)
+    assert service.process.wait(20) != 0
+    assert wait_until(lambda: not any(map(running, processes)))

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from tests import images
-from tests.integration.conftest import Service, services
 from tests.processes import wait_until
+from tests.services import Service, services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def post(
     return response
 
 
-def test_streams_hold_no_thread_and_each_is_told_of_every_stride_at_once(service: Service, face: list[bytes]) -> None:
+def test_streams_hold_no_thread_and_each_gets_every_stride_at_once(service: Service, face: list[bytes]) -> None:
     followers = [Follower(service, "watched") for _ in range(STREAMS)]
     try:
         assert {follower.status for follower in followers} == {200}

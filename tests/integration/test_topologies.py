@@ -28,8 +28,8 @@ from tests.scrapes import Scrape
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.integration.conftest import Service
     from tests.redis_servers import Server
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 
@@ -214,7 +214,7 @@ def test_videos_are_scanned_after_a_failover_of_the_queue(topology: Topology) ->
     assert ended, topology.service.log.read_text()[-3000:]
 
 
-def test_the_metrics_tell_of_a_store_on_several_servers(topology: Topology) -> None:
+def test_the_metrics_report_a_store_on_several_servers(topology: Topology) -> None:
     now = Scrape(httpx.get(topology.service.url + "/metrics", timeout=60).text)
     assert (now("beam_redis_up"), now("beam_queue_up"), now("beam_video_workers")) == (1, 1, 1)
     assert now("beam_redis_memory_bytes") > 0

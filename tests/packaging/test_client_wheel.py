@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,7 +20,9 @@ from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from tests import videos
 from tests.clients.python.conftest import blocks
-from tests.integration.conftest import services
+
+if TYPE_CHECKING:
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 
@@ -87,17 +90,15 @@ def test_an_import_loads_nothing_heavy(python: Path, folder: Path) -> None:
     assert loaded & HEAVY == set()
 
 
-def test_three_lines_measure_in_an_empty_environment(python: Path, folder: Path) -> None:
+def test_three_lines_measure_in_an_empty_environment(service: Service, python: Path, folder: Path) -> None:
     (folder / "face.mp4").write_bytes(videos.encoded())
     program = blocks(CLIENT / "README.md", "python")[0]
     assert len([line for line in program.splitlines() if line]) < 3  # and one to install it
-    with services() as start:
-        service = start(folder / "service" / "data")
-        redis = connect(running_url(service.data_dir))
-        key = Keys(KeyStore(redis)).create("newcomer").key
-        redis.close()
-        program = program.replace("http://localhost:8000", service.url).replace("beam_sk_your_key", key)
-        printed = run(python, "-c", program, cwd=folder)
+    redis = connect(running_url(service.data_dir))
+    key = Keys(KeyStore(redis)).create("newcomer").key
+    redis.close()
+    program = program.replace("http://localhost:8000", service.url).replace("beam_sk_your_key", key)
+    printed = run(python, "-c", program, cwd=folder)
     rate = re.match(r"Heart rate: +(\d+) bpm", printed)
     assert rate, printed
     assert int(rate[1]) == pytest.approx(videos.RATE_BPM, abs=2)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from tests.privacy.conftest import Service
+    from tests.services import Service
 
 START_MS = 1_750_000_000_000
 MEASURE = "/api/rppg/measure"

@@ -30,7 +30,7 @@ from tests.processes import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.privacy.conftest import Service
+    from tests.services import Service
 
 from tests.privacy.endings import (
     bad_measurements,

@@ -46,7 +46,7 @@ def test_each_fault_of_a_picture_is_named_alone(code, picture):
 
 
 @pytest.mark.parametrize("code", ["FACE_TOO_SMALL", "FACE_OFF_CENTRE", "TOO_DARK", "TOO_BRIGHT", "UNEVEN_LIGHT"])
-def test_what_one_frame_shows_is_told_from_one_frame(code):
+def test_what_one_frame_shows_is_reported_from_one_frame(code):
     pictures: dict[str, dict[str, Any]] = {
         "FACE_TOO_SMALL": {"size": 18.0},
         "FACE_OFF_CENTRE": {"place": (60.0, 240.0)},
@@ -58,7 +58,7 @@ def test_what_one_frame_shows_is_told_from_one_frame(code):
     assert advise(trace_of(1, **pictures[code])) == (code,)
 
 
-def test_slow_frames_are_told_to_be_uneven_only_when_they_are_even():
+def test_slow_frames_are_asked_to_be_uneven_only_when_they_are_even():
     uneven = np.cumsum(np.random.default_rng(0).uniform(0.3, 0.9, 40))
 
     assert advise(trace_of(times=np.arange(40) * 0.6)) == ("LOW_FRAME_RATE", "EVENLY_SLOW_FRAMES")
@@ -80,7 +80,7 @@ def advice_on(reader, image, n=1):
     return advise(Trace.of([r.time_us / 1e6 for r in readings], [r.sample for r in readings], size))
 
 
-def test_several_faces_are_told_of_whatever_else_is_seen():
+def test_several_faces_are_reported_whatever_else_is_seen():
     trace = replace(trace_of(), several_faces=True)
 
     assert advise(trace) == ("SEVERAL_FACES",)
@@ -103,11 +103,11 @@ def lit(image, light):
     ],
     ids=["good light skin", "good dark skin", "small", "off centre", "dark", "bright", "uneven"],
 )
-def test_an_image_that_shows_a_fault_is_told_so(reader, code, image):
+def test_an_image_that_shows_a_fault_is_reported(reader, code, image):
     assert advice_on(reader, image) == ((code,) if code else ())
 
 
-def test_frames_of_a_restless_head_are_told_so(reader):
+def test_frames_of_a_restless_head_are_reported(reader):
     restless = simulate_face(Scene(nod=0.35, nod_hz=0.8, duration_s=2.0, recoil=0.0))
     readings = [r for r in reader.read(list(restless.frames())) if r.sample]
     trace = Trace.of([r.time_us / 1e6 for r in readings], [r.sample for r in readings], restless.scene.frame_size)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from rppg_core.numerics import analytic_signal, peak_frequency, peaks_apart, vertex
+from rppg_core.numerics import analytic_signal, medians, over_channels, peak_frequency, peaks_apart, vertex
 
 
 @pytest.mark.parametrize("at", [9.6, 10.0, 10.3])
@@ -54,3 +54,18 @@ def test_of_a_flat_peak_the_middle_is_given():
 def test_the_analytic_signal_is_that_of_scipy(length):
     wave = np.random.default_rng(length).standard_normal(length)
     assert np.allclose(analytic_signal(wave), scipy.signal.hilbert(wave), atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1,), (2,), (7,), (1, 3), (2, 3), (501, 4), (500, 4), (60, 5, 3), (300, 1)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_medians_are_those_of_numpy_to_the_digit_and_leave_the_values_alone(shape, order):
+    rng = np.random.default_rng(4)
+    for values in (rng.normal(size=shape), rng.integers(0, 3, shape).astype(np.float64)):
+        given = np.asarray(values, order=order)
+        assert np.array_equal(medians(given), np.median(values, axis=0))
+        assert np.array_equal(given, values)
+
+
+def test_the_mean_over_channels_is_that_of_numpy_to_the_digit():
+    colours = np.random.default_rng(5).uniform(0, 255, (200, 30, 3))
+    assert np.array_equal(over_channels(colours), colours.mean(axis=2))

@@ -29,7 +29,7 @@ def test_the_running_rate_is_that_of_the_newest_seconds(rate_bpm, seconds, fps):
     assert seen.confidence >= 0.7
 
 
-def test_the_pulse_is_told_for_the_newest_seconds_and_rises_with_blood():
+def test_the_pulse_is_reported_for_the_newest_seconds_and_rises_with_blood():
     who = person()
     seen = partial(trace(who, 20.0))
     assert len(seen.ppg) == round(TAIL_S * seen.fs)
@@ -38,7 +38,7 @@ def test_the_pulse_is_told_for_the_newest_seconds_and_rises_with_blood():
     assert np.corrcoef(seen.ppg, blood)[0, 1] > 0.8
 
 
-def test_nothing_is_told_of_less_than_five_seconds():
+def test_nothing_is_reported_for_less_than_five_seconds():
     assert partial(trace(person(), 4.5)) is None
     assert partial(trace(person(), 1 / 30)) is None
 

@@ -99,6 +99,10 @@ class MeasureFormSchema(Schema):
     include_series = FlagField(
         load_default=False, metadata={"description": "Add the course of heart rate and breathing to the result."}
     )
+    include_partial = FlagField(
+        load_default=True,
+        metadata={"description": "Without it no running rate is sought for this request, which costs less."},
+    )
     session_id = fields.String(
         load_default=DEFAULT_SESSION,
         validate=validate.Regexp(r"[A-Za-z0-9._-]{1,64}\Z", error="must be 1 to 64 of A-Z a-z 0-9 . _ -"),
@@ -181,6 +185,7 @@ def asked(params: dict[str, Any], key_id: str) -> dict[str, Any]:
         "include_raw": params["include_raw"],
         "stride_us": 1000 * params["stride_ms"] if params["stride_ms"] else None,
         "include_series": params["include_series"],
+        "include_partial": params["include_partial"],
         "final": params["final"],
     }
 

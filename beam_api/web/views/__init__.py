@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from beam_api.web.views import (
     continuous,
+    documents,
     health,
     keys,
     measure,
@@ -14,6 +15,7 @@ from beam_api.web.views import (
     playground,
     samples,
     scans,
+    status,
     webhook_secret,
 )
 
@@ -33,5 +35,7 @@ def register(app: Flask, api: Api, *, playground_enabled: bool) -> None:
     app.register_blueprint(scans.bp, name="scans (short address)", url_prefix=scans.SHORT_PREFIX)
     app.register_blueprint(pages.bp)
     app.register_blueprint(pages.files)
+    app.register_blueprint(documents.bp)
+    app.register_blueprint(status.bp)
     if playground_enabled:
         app.register_blueprint(playground.bp)

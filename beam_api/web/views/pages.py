@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+from functools import lru_cache
+from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory
 
@@ -12,19 +16,12 @@ from beam_api.exceptions import NotFound
 from beam_api.services.signup import SIGNUPS_AN_HOUR
 from beam_api.web.auth import public
 from beam_api.web.context import parts
-from beam_api.web.pages.content import (
-    ACCURACY,
-    DETAILS,
-    ERRORS,
-    FIGURES,
-    PRIVACY,
-    TIER_ROWS,
-    VITALS,
-    examples,
-    recording,
-    sample_answer,
-)
-from beam_api.web.security_headers import PAGE_POLICY, REFERENCE_POLICY
+from beam_api.web.pages import accuracy as figures
+from beam_api.web.pages.content import PRIVACY, VITALS, recording, sample_answer
+from beam_api.web.security_headers import PAGE_POLICY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 bp = Blueprint("pages", __name__, template_folder="../pages/templates")
 """Pages for people. No key needed."""
@@ -32,9 +29,8 @@ bp = Blueprint("pages", __name__, template_folder="../pages/templates")
 files = Blueprint("files", __name__)
 """What the pages load."""
 
+_TEXTS = ("text/", "application/json", "image/svg+xml")
 _STATIC = Path(str(resources.files("beam_api.web") / "pages" / "static"))
-_REFERENCE = Path(str(resources.files("flask_swagger_ui") / "dist"))
-_REFERENCE_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE")
 
 
 @bp.get("/")
@@ -44,7 +40,7 @@ def home() -> Response:
     return page(
         "home.html",
         url=request.host_url.rstrip("/"),
-        figures=FIGURES,
+        figures=figures.figures(),
         recording=recording(),
         vitals=VITALS,
         answer=sample_answer(),
@@ -58,24 +54,12 @@ def keys() -> Response:
     return page("keys.html", signup_is_open=parts().signup.open_to_all, signups_an_hour=SIGNUPS_AN_HOUR)
 
 
-@bp.get("/docs")
-@public
-def docs() -> Response:
-    """Show how to begin, and every route to try."""
-    shown = {
-        "examples": examples(request.host_url.rstrip("/")),
-        "errors": ERRORS,
-        "details": DETAILS,
-        "tiers": TIER_ROWS,
-    }
-    return page("docs.html", policy=REFERENCE_POLICY, **shown)
-
-
 @files.get("/accuracy")
 @public
 def accuracy() -> Response:
     """The model card."""
-    return page("accuracy.html", rows=ACCURACY)
+    darkest, lightest = figures.answered_by_skin()
+    return page("accuracy.html", rows=figures.rows(), darkest=darkest, lightest=lightest)
 
 
 @files.get("/privacy")
@@ -89,16 +73,7 @@ def privacy() -> Response:
 @public
 def static(name: str) -> Response:
     """A file of the pages."""
-    return _file(_STATIC, name)
-
-
-@files.get("/docs/assets/<name>")
-@public
-def reference(name: str) -> Response:
-    """A file of the interactive reference."""
-    if name not in _REFERENCE_FILES:
-        raise NotFound
-    return _file(_REFERENCE, name)
+    return file(_STATIC, name)
 
 
 def page(template: str, *, policy: str = PAGE_POLICY, **values: object) -> Response:
@@ -107,12 +82,39 @@ def page(template: str, *, policy: str = PAGE_POLICY, **values: object) -> Respo
     response = make_response(render_template(template, has_playground=has_playground, **values))
     response.headers["Content-Security-Policy"] = policy
     response.headers["Cache-Control"] = "no-cache"
-    return response
+    return packed(response)
 
 
-def _file(folder: Path, name: str) -> Response:
+def file(folder: Path, name: str) -> Response:
+    """A file of a folder; browsers keep it, and ask by its ETag: an upgrade shows at once."""
     if not re.fullmatch(r"[\w./-]+", name):
         raise NotFound
     response = send_from_directory(folder, name, max_age=0)
-    response.headers["Cache-Control"] = "no-cache"  # kept, and asked about by its ETag: an upgrade shows at once
+    response.headers["Cache-Control"] = "no-cache"
+    return packed(response, lambda: _packed_file(folder / name, (folder / name).stat().st_mtime_ns))
+
+
+def packed(response: Response, pack: Callable[[], bytes] | None = None) -> Response:
+    """Pack a text with gzip for who takes it. `pack` gives what was packed before.
+
+    Nothing of a caller is in these texts, so their length tells nobody anything.
+    """
+    if not (response.mimetype or "").startswith(_TEXTS) or response.status_code != HTTPStatus.OK:
+        return response
+    response.vary.add("Accept-Encoding")
+    tag, _ = response.get_etag()
+    if tag:
+        response.set_etag(tag, weak=True)  # the same file, packed or not
+    if request.accept_encodings.quality("gzip") > 0:
+        if pack:
+            response.close()  # the file, which is open
+        data = pack() if pack else gzip.compress(response.get_data(), 6, mtime=0)
+        response.direct_passthrough = False
+        response.set_data(data)
+        response.headers["Content-Encoding"] = "gzip"
     return response
+
+
+@lru_cache(maxsize=64)
+def _packed_file(path: Path, _modified_ns: int) -> bytes:
+    return gzip.compress(path.read_bytes(), 9, mtime=0)

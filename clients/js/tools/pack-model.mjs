@@ -2,8 +2,8 @@
 //
 // node tools/pack-model.mjs MODELS OUTPUT
 //
-// The splits lose nothing: they compare differences of whole levels. The leaves, which move the landmarks, are rounded
-// to whole steps of 2^-18 of the face's width; what all of them together shift is some hundredths of a pixel.
+// Nothing is lost: the splits compare differences of whole levels, and the leaves, which move the landmarks, are whole
+// steps of 2^-18 of the face's box in that file already (benchmarks/prune_landmarks.py).
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";

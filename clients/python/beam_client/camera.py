@@ -93,7 +93,7 @@ def opened_by_pyav(device: int | str) -> Iterator[Iterator[tuple[float, bytes]]]
 def _read_pyav(file: Any) -> Iterator[tuple[float, bytes]]:
     import av
 
-    from beam_client._video import JpegEncoder
+    from beam_client._jpeg import JpegEncoder
 
     encoder = JpegEncoder()
     try:

@@ -119,7 +119,7 @@ def _by_opencv(image: Any) -> bytes:
 def _by_pyav(image: Any) -> bytes:
     import av
 
-    from beam_client._video import JpegEncoder
+    from beam_client._jpeg import JpegEncoder
 
     return JpegEncoder().encode(av.VideoFrame.from_ndarray(image.copy(), format="rgb24"))
 

@@ -51,7 +51,7 @@ def test_an_upload_that_fails_is_not_kept(spool):
     assert spool.uploads() == []
 
 
-def test_a_full_disk_is_told_as_a_store_that_is_away(tmp_path):
+def test_a_full_disk_is_reported_as_a_store_that_is_unavailable(tmp_path):
     def fail():
         raise OSError(28, "No space left on device")
 

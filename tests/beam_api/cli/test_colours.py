@@ -99,7 +99,7 @@ def test_frames_that_end_sooner_are_measured_as_long_as_they_are(
         run(http, pictures[:75], reader, 10_000)
 
 
-def test_nobody_is_told_apart_from_a_refusal(http: httpx.Client, reader: FaceReader, pictures: Pictures) -> None:
+def test_nobody_is_distinguished_from_a_refusal(http: httpx.Client, reader: FaceReader, pictures: Pictures) -> None:
     wall = [(at, np.full((440, 480, 3), 90, np.uint8)) for at, _ in pictures[:40]]
     with pytest.raises(click.ClickException, match=r"seen for 0\.0 s"):
         measure_by_colours(http, wall, reader, duration_ms=10_000, with_raw=False, advance=lambda _: None)

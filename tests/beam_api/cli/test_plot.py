@@ -153,7 +153,7 @@ def test_no_pulse_gives_words_and_no_curve_though_the_filters_left_a_wave() -> N
     assert lines_of(data) == 0
 
 
-def test_an_answer_without_raw_is_told_in_words() -> None:
+def test_an_answer_without_raw_is_reported_in_words() -> None:
     data = {name: value for name, value in measured().items() if name != "raw"}
     assert "no waveform" in str(why_no_wave(data))
 

@@ -61,7 +61,7 @@ def test_the_tightest_of_nested_groups_binds(tree):
     assert resources.memory_limit_bytes(root) == 4096 * MIB
 
 
-def test_a_container_that_is_told_its_path_from_outside_finds_its_limits_at_the_mount(tree):
+def test_a_container_that_is_given_its_path_from_outside_finds_its_limits_at_the_mount(tree):
     mounts = [("/docker/abc", "/sys/fs/cgroup", "cgroup2 cgroup2 rw")]
     assert resources.cpu_quota(tree(["0::/docker/abc"], mounts, {"cpu.max": "300000 100000"})) == 3.0
 

@@ -90,7 +90,7 @@ def test_a_forked_process_counts_for_itself_and_leaves_the_slot_of_its_parent(be
     assert list(slots.processes(folder)) == []
 
 
-def test_processes_are_told_while_they_run(begin, folder):
+def test_processes_are_reported_while_they_run(begin, folder):
     one, two = begin("web")[0], begin("video")[0]
     found = {p.pid: p for p in slots.processes(folder)}
     assert {pid: p.role for pid, p in found.items()} == {one.pid: "web", two.pid: "video"}
@@ -128,7 +128,7 @@ def test_each_data_directory_has_a_folder_of_its_own_that_only_its_user_may_ente
         slots.remove_if_unused(folder)
 
 
-def test_what_is_no_folder_of_ours_is_said(tmp_path, monkeypatch):
+def test_what_is_no_folder_of_this_service_is_said(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path)
     for name in ("file", "link"):

@@ -47,7 +47,7 @@ def test_it_is_reached_by_a_private_socket_alone(redis_server):
     assert (config["appendonly"], config["appendfsync"]) == ("yes", "everysec")
 
 
-def test_it_can_be_told_to_flush_before_it_answers(tmp_path):
+def test_it_can_be_asked_to_flush_before_it_answers(tmp_path):
     with EmbeddedRedis(tmp_path, fsync="always") as server:
         assert connect(server.url).config_get("appendfsync") == {"appendfsync": "always"}
 
@@ -135,7 +135,7 @@ def on_disk(folder):
     return found
 
 
-def test_a_server_that_is_away_is_not_asked_to_write(tmp_path):
+def test_a_server_that_is_unavailable_is_not_asked_to_write(tmp_path):
     with EmbeddedRedis(tmp_path) as server:
         assert server.pid
         os.kill(server.pid, signal.SIGKILL)

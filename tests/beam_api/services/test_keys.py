@@ -84,7 +84,7 @@ def test_a_key_proves_only_its_own_record(keys):
     assert not Token.parse(one.key).proves(None)
 
 
-def test_what_is_no_key_of_ours_is_not_looked_up(keys):
+def test_what_is_no_key_of_this_service_is_not_looked_up(keys):
     good = keys.create("o").key
     for bad in ("", "beam_sk_", good[:-1], good + "x", good[:-1] + "é", good[:-1] + "_", good.replace("_sk_", "_pk_")):
         assert Token.parse(bad) is None
@@ -97,6 +97,6 @@ def test_an_unknown_id_is_not_found(keys):
             verb("nobody")
 
 
-def test_a_store_that_is_away_is_said_so(tmp_path):
+def test_a_store_that_is_unavailable_is_said_so(tmp_path):
     with pytest.raises(StoreUnavailable):
         Keys(KeyStore(connect(f"unix://{tmp_path}/none.sock"))).create("o")

@@ -51,7 +51,7 @@ ABOUT: dict[str, Any] = {
 TIMES = [0, 40_000, 80_000, 130_000]
 
 
-def test_vitals_are_told_in_the_digits_of_the_contract():
+def test_vitals_are_reported_in_the_digits_of_the_contract():
     made = Measurement.of(GOOD, TIMES, with_raw=False, **ABOUT)
     assert (made.heart_rate, made.hrv, made.spo2, made.stress_index, made.respiration_rate) == (72, 34.6, 97, 101.2, 15)
     assert (made.frames, made.duration_ms, made.frame_rate) == (4, 170, 29.97)

@@ -103,7 +103,7 @@ def test_other_calls_with_the_key_slow_the_frames_down() -> None:
     assert within(Allowance(100, 0, 9000), 600) == 9000
 
 
-def test_a_client_follows_if_it_is_about_as_fast_as_it_was_told() -> None:
+def test_a_client_follows_if_it_is_about_as_fast_as_it_was_asked() -> None:
     assert follows(1.2, 667)
     assert not follows(3.0, 33)
 
@@ -143,14 +143,14 @@ def camera(client: FlaskClient, api_key: str, still: bytes) -> Camera:
     return Camera(client, api_key, still)
 
 
-def test_a_single_frame_is_told_when_the_next_is_due_and_a_batch_is_not(camera: Camera) -> None:
+def test_a_single_frame_reports_when_the_next_is_due_and_a_batch_is_not(camera: Camera) -> None:
     assert camera.told(1000.0) is not None
     assert camera.told(1100.0, 1200.0) is None
     session = camera.client.get("/api/rppg/sessions/default", headers={"X-API-Key": camera.key}).get_json()["data"]
     assert session["next_frame_in_ms"] is None
 
 
-def test_every_process_tells_the_same_and_its_own_time_is_taken_off(
+def test_every_process_states_the_same_and_its_own_time_is_taken_off(
     camera: Camera, settings: Settings, redis: Redis, reader: FaceReader
 ) -> None:
     other = Camera(create_app(settings, redis=redis, reader=reader).test_client(), camera.key, camera.still)
@@ -174,14 +174,18 @@ def test_sessions_share_the_limit_of_their_key(camera: Camera) -> None:
     assert np.mean(later) == pytest.approx(2000, rel=0.15)
 
 
-def test_a_late_frame_is_told_the_mean(camera: Camera) -> None:
+def test_a_late_frame_gets_the_mean(camera: Camera) -> None:
     camera.told(1000.0)
     camera.told(4000.0)
     for at in (2000.0, 2500.0, 1500.0):
-        assert 500 < camera.told(at) <= 667
+        before = time.perf_counter()
+        interval = camera.told(at)
+        spent_ms = 1000 * (time.perf_counter() - before)  # what the request took is subtracted, however long that was
+        assert interval is not None
+        assert max(0.0, 666 - spent_ms) <= interval <= 667
 
 
-def test_a_key_whose_places_are_taken_is_told_to_wait_until_one_is_free(camera: Camera) -> None:
+def test_a_key_whose_places_are_taken_is_asked_to_wait_until_one_is_free(camera: Camera) -> None:
     for _ in range(99):
         camera.client.get("/api/rppg/sessions/nobody", headers={"X-API-Key": camera.key})
     told = camera.told(1000.0)
@@ -196,7 +200,9 @@ def paced(told: list[float]) -> Iterator[float]:
         at += interval
 
 
-def test_even_slow_frames_are_called_so_and_frames_as_told_are_not_even_called_slow(camera: Camera) -> None:
+def test_even_slow_frames_are_called_so_and_frames_at_the_requested_pace_are_not_even_called_slow(
+    camera: Camera,
+) -> None:
     delays = np.random.default_rng(0).normal(0, 4, 20)
     for at, delay in zip(paced([625.0] * 20), delays, strict=True):
         answer = camera.post(at + delay, session_id="even").get_json()["data"]
@@ -215,7 +221,7 @@ def test_even_slow_frames_are_called_so_in_batches_too(camera: Camera) -> None:
     assert "EVENLY_SLOW_FRAMES" in answer["guidance"]
 
 
-def test_a_key_with_room_whose_frames_are_slow_is_told_so(app: Flask, parts: Parts, still: bytes) -> None:
+def test_a_key_with_room_whose_frames_are_slow_is_reported(app: Flask, parts: Parts, still: bytes) -> None:
     fast = Camera(app.test_client(), parts.keys.create("tester", tier="enterprise").key, still)
     intervals = np.random.default_rng(5).uniform(150, 900, 20)
     for at in paced(list(intervals)):

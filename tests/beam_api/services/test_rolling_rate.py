@@ -38,7 +38,7 @@ def batches(frames, size):
     return [frames[at : at + size] for at in range(0, len(frames), size)]
 
 
-def test_from_five_seconds_on_each_second_tells_the_running_rate(send, frames):
+def test_from_five_seconds_on_each_second_gives_the_running_rate(send, frames):
     answers = [send(batch) for batch in batches(frames, 15)]
     assert [a.partial is not None for a in answers[:12]] == [False] * 4 + [True] * 8
     for answer in answers[4:12]:
@@ -49,8 +49,20 @@ def test_from_five_seconds_on_each_second_tells_the_running_rate(send, frames):
         assert max(abs(value) for value in running.ppg) == 1.0
 
 
+def test_it_is_not_sought_for_a_request_that_does_not_want_it(parts, send, frames, monkeypatch):
+    asked = []
+    monkeypatch.setattr("beam_api.services.rolling_rate.partial", lambda trace: asked.append(trace.times_s[-1]))
+    for batch in batches(frames, 15)[:7]:
+        times, images = zip(*batch, strict=True)
+        post = Post(Session("key", "anna"), images, times, None, 60_000_000, False, include_partial=False)
+        assert parts.measuring.post(post).partial is None
+    assert not asked
+    monkeypatch.undo()
+    assert send(frames[105:120]).partial is not None  # the next request that wants one has it
+
+
 @pytest.mark.parametrize("size", [1, 4, 32])
-def test_it_is_told_at_most_once_a_second_however_frames_are_sent(send, frames, size, monkeypatch):
+def test_it_is_reported_at_most_once_a_second_however_frames_are_sent(send, frames, size, monkeypatch):
     asked = []
     monkeypatch.setattr("beam_api.services.rolling_rate.partial", lambda trace: asked.append(trace.times_s[-1]))
     for batch in batches(frames, size):

@@ -43,7 +43,7 @@ def test_what_is_silent_is_asked_once_and_then_not_for_a_while():
     assert [redis.ask(), redis.ask()] == ["answer", "answer"]
 
 
-def test_what_refuses_connections_is_tried_again_before_it_counts_as_away():
+def test_what_refuses_connections_is_tried_again_before_it_counts_as_unavailable():
     redis = Redis()
     redis.failure = theirs.ConnectionError()
     with pytest.raises(theirs.ConnectionError):

@@ -237,7 +237,7 @@ def test_what_is_wrong_with_one_node_is_seen(servers: ClusterServers, cluster: R
             node.close()
 
 
-def test_a_cluster_that_is_away_is_unavailable_and_is_found_when_it_comes(tmp_path: Path) -> None:
+def test_a_cluster_that_is_down_is_unavailable_and_is_found_when_it_comes(tmp_path: Path) -> None:
     ports = [redis_servers.free_port() for _ in range(2)]
     client = connect("redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports))
     for use in (ping, lambda c: ask(c, echo(c, "k", "x")), lambda c: KeyStore(c).all()):
@@ -249,7 +249,7 @@ def test_a_cluster_that_is_away_is_unavailable_and_is_found_when_it_comes(tmp_pa
         client.disconnect_connection_pools()  # type: ignore[attr-defined]
 
 
-def test_a_mistake_of_ours_is_not_taken_for_a_store_that_is_away(cluster: Redis) -> None:
+def test_a_mistake_of_this_service_is_not_taken_for_a_store_that_is_unavailable(cluster: Redis) -> None:
     with pytest.raises(Exception, match="slot") as caught, store_errors():
         Script(cluster, "return 1")(keys=["one", "another"])
     assert not isinstance(caught.value, StoreUnavailable)

@@ -54,7 +54,7 @@ def test_an_answer_that_came_too_late_is_not_given_to_the_next_question(servers:
     assert found == [b"answer"]
 
 
-def test_without_a_sentinel_the_store_is_away(servers: Watched) -> None:
+def test_without_a_sentinel_the_store_is_unavailable(servers: Watched) -> None:
     nobody = f"redis+sentinel://127.0.0.1:{redis_servers.free_port()}/beam"
     unknown = servers.url().replace("/beam/", "/another/")
     for url in (nobody, unknown):

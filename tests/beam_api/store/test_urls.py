@@ -46,7 +46,7 @@ def test_sentinels_watch_a_service_and_may_want_another_password():
         "redis+sentinel://me:hunter2@one/beam?sentinel_colour=hunter2",
     ],
 )
-def test_what_is_no_address_is_told_without_repeating_it(url):
+def test_what_is_no_address_is_refused_without_repeating_it(url):
     with pytest.raises(ValueError, match=r"^(must|may|has)") as caught:
         RedisUrl.parse(url)
     assert "hunter2" not in str(caught.value)

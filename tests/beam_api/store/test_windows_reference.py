@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 from tests.beam_api.store.people import EPOCH, TEN_S, Person, frame
+from tests.thorough import examples
 
 timelines = st.lists(
     st.one_of(
@@ -46,7 +47,9 @@ def thinned(times: list[int]) -> list[int]:
     return kept
 
 
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=examples(30, in_all=60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(gaps=timelines, seed=st.integers(0, 2**32))
 def test_splitting_permuting_and_duplicating_give_the_windows_of_the_reference(
     redis: Redis, gaps: list[int], seed: int
@@ -88,7 +91,9 @@ requests_of_any_order = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=examples(60, in_all=120), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(requests=requests_of_any_order)
 def test_late_stale_and_conflicting_frames_do_what_the_reference_does(
     redis: Redis, requests: list[list[tuple[int, str]]]

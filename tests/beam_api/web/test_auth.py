@@ -63,7 +63,7 @@ def test_two_different_keys_are_refused_even_if_both_are_good(client, api_key, p
     assert (answer.status_code, answer.json["error"]["code"]) == (401, "INVALID_API_KEY")
 
 
-def test_no_key_is_told_apart_from_a_bad_one(client):
+def test_no_key_is_distinguished_from_a_bad_one(client):
     answer = client.post("/closed")
     assert (answer.status_code, answer.json["error"]["code"]) == (401, "MISSING_API_KEY")
     assert answer.headers["X-RateLimit-Limit"] == str(ADDRESS_LIMIT)

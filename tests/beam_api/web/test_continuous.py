@@ -181,6 +181,13 @@ def test_the_running_rate_never_falls_back_while_frames_keep_coming(
     assert measured == (4 if more else 1)
 
 
+def test_who_does_not_read_the_running_rate_need_not_pay_for_it(post: Post, long_frames: list[Frame]) -> None:
+    parts = list(batches(long_frames[:120], 15))
+    answers = [post(part, include_partial=str(part is parts[-1]).lower()).get_json() for part in parts]
+    assert [bool(answer["data"]["partial"]) for answer in answers] == [False] * (len(parts) - 1) + [True]
+    assert {tuple(answer["meta"]["warnings"]) for answer in answers} == {()}
+
+
 def test_it_ends_with_the_measurement_that_a_final_request_closed(post: Post, long_frames: list[Frame]) -> None:
     for part in batches(long_frames[:105], 15):
         response = post(part)

@@ -47,7 +47,7 @@ def raising(app, error):
         (core.NoFaceDetected(), 400, "NO_FACE_DETECTED"),
     ],
 )
-def test_a_failure_is_told_in_the_shape_of_its_path(app, error, status, code):
+def test_a_failure_is_reported_in_the_shape_of_its_path(app, error, status, code):
     client = raising(app, error)
     answer = client.get("/raise", headers={"X-Request-Id": "mine"})
     assert answer.status_code == status
@@ -72,7 +72,7 @@ def test_a_missing_face_comes_with_guidance(app):
         KeyError("/srv/secret/path"),
     ],
 )
-def test_a_bug_is_a_500_that_tells_nothing(app, error):
+def test_a_bug_is_a_500_that_states_nothing(app, error):
     client = raising(app, error)
     for path in ("/raise", "/v1/raise"):
         answer = client.get(path)
@@ -95,7 +95,7 @@ def test_an_unknown_path_of_the_scan_api_is_404_with_a_detail(client, path):
     assert set(answer.json) == {"detail"}
 
 
-def test_a_wrong_method_is_told_which_ones_are_right(client):
+def test_a_wrong_method_names_the_right_ones(client):
     answer = client.delete("/health")
     assert (answer.status_code, answer.json["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert "GET" in answer.headers["Allow"]

@@ -102,7 +102,7 @@ def measure(person: Person, seconds: float = 10, start: int = EPOCH) -> list[str
     return ids
 
 
-def test_a_measurement_is_told_of_with_what_its_200_held(
+def test_a_measurement_is_reported_with_what_its_200_held(
     listen, anna: Person, client: FlaskClient, enterprise_key: str
 ) -> None:
     measure(anna)
@@ -128,7 +128,7 @@ def test_a_stream_resumes_after_the_last_event_that_was_received(listen, anna: P
         assert stream.event()[1] == measured[0]
 
 
-def test_the_running_rate_and_restarts_are_told_of(listen, anna: Person) -> None:
+def test_the_running_rate_and_restarts_are_reported(listen, anna: Person) -> None:
     (known,) = measure(anna)
     anna.post(stream(2, start=EPOCH - 100 * 1_000_000))
     with listen(after=known) as opened:
@@ -137,7 +137,7 @@ def test_the_running_rate_and_restarts_are_told_of(listen, anna: Person) -> None
         assert opened.event() == ("partial", "", {"heart_rate": 71.5})
 
 
-def test_a_window_that_is_given_up_is_told_of_and_one_that_was_measured_is_not(
+def test_a_window_that_is_given_up_is_reported_and_one_that_was_measured_is_not(
     listen, anna: Person, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "LOOK_S", 0.1)
@@ -196,7 +196,7 @@ def test_there_is_room_for_so_many_streams(
         assert opened.event()[0] == "measurement"
 
 
-def test_who_may_not_listen_is_told_so(client: FlaskClient, enterprise_key: str) -> None:
+def test_who_may_not_listen_is_refused_with_the_reason(client: FlaskClient, enterprise_key: str) -> None:
     assert client.get(PATH).status_code == 401
     assert client.get("/api/rppg/sessions/a b/events", headers={"X-API-Key": enterprise_key}).status_code == 404
     assert client.head(PATH, headers={"X-API-Key": enterprise_key}).status_code == 200

@@ -21,6 +21,7 @@ from rppg_core.face.reader import Frame
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 from tests.beam_api.web.measuring import encoded
+from tests.thorough import examples
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -91,7 +92,7 @@ def references() -> dict[tuple[float, bool], dict[str, Any]]:
 
 
 @hypothesis_settings(
-    max_examples=15,
+    max_examples=examples(5, in_all=15),
     deadline=None,
     phases=[Phase.explicit, Phase.generate],  # a smaller example would take longer to find than to understand
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

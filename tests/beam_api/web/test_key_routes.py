@@ -213,7 +213,7 @@ def test_a_limit_that_was_changed_counts_no_request_twice(client, parts, redis):
     assert usage(client, made.key)["today"] == 4
 
 
-def test_usage_is_told_for_each_of_thirty_days(client, api_key, redis, monkeypatch):
+def test_usage_is_reported_for_each_of_thirty_days(client, api_key, redis, monkeypatch):
     from datetime import date
 
     days = {date(2026, 2, 27): 3, date(2026, 2, 28): 1, date(2026, 3, 2): 2}
@@ -241,7 +241,7 @@ def test_without_a_key_there_is_nothing_to_see(client):
         assert (answer.status_code, answer.json["error"]["code"]) == (401, "MISSING_API_KEY")
 
 
-def test_no_key_is_made_while_the_store_is_away(settings, reader, tmp_path):
+def test_no_key_is_made_while_the_store_is_unavailable(settings, reader, tmp_path):
     client = create_app(settings, redis=connect(f"unix://{tmp_path}/none.sock"), reader=reader).test_client()
     for path in ("/api/keys", "/playground/key"):
         answer = client.post(path)

@@ -165,7 +165,7 @@ def test_the_form_and_the_answers_are_in_the_openapi_document(client: FlaskClien
     form = document["components"]["schemas"]["Upload"]["properties"]
     assert set(form) == {
         "frame", "timestamp_ms", "fps", "duration_ms", "stride_ms", "final", "include_raw", "include_series",
-        "session_id",
+        "include_partial", "session_id",
     }  # fmt: skip
     assert form["duration_ms"]["minimum"] == 10_000
     assert json.dumps(document)

@@ -110,7 +110,7 @@ def test_frames_are_counted_by_what_became_of_them(client, api_key, grown):
         assert grown("beam_frames_total", outcome=outcome) == 1
 
 
-def test_the_queue_is_told_as_it_is(settings, redis, queue_redis, scrape):
+def test_the_queue_is_reported_as_it_is(settings, redis, queue_redis, scrape):
     assert scrape()("beam_queue_jobs") == 0
     ScanQueue(queue_redis).scan("sess_1", 1)
     time.sleep(0.05)
@@ -121,7 +121,7 @@ def test_the_queue_is_told_as_it_is(settings, redis, queue_redis, scrape):
     assert now("beam_queue_oldest_seconds") >= 0.05
 
 
-def test_a_redis_that_is_away_is_told_and_counted(settings, reader, tmp_path, grown):
+def test_a_redis_that_is_unavailable_is_reported_and_counted(settings, reader, tmp_path, grown):
     away = create_app(settings, redis=connect(f"unix://{tmp_path}/nobody.sock"), reader=reader).test_client()
     now = Scrape(away.get("/metrics", headers={"X-API-Key": "beam_sk_" + "a" * 59}).text)
     assert now("beam_redis_up") == 0
@@ -130,7 +130,7 @@ def test_a_redis_that_is_away_is_told_and_counted(settings, reader, tmp_path, gr
     assert grown("beam_redis_errors_total", kind="connection") >= 2
 
 
-def test_a_queue_that_is_away_is_told_apart(settings, redis, reader, tmp_path):
+def test_a_queue_that_is_unavailable_is_distinguished(settings, redis, reader, tmp_path):
     lonely = replace(settings, queue_redis_url=f"unix://{tmp_path}/nobody.sock")
     now = Scrape(create_app(lonely, redis=redis, reader=reader).test_client().get("/metrics").text)
     assert (now("beam_redis_up"), now("beam_queue_up")) == (1, 0)
@@ -146,7 +146,7 @@ def test_a_queue_that_is_away_is_told_apart(settings, redis, reader, tmp_path):
         (redis_client.exceptions.ReadOnlyError("You can't write"), "other"),
     ],
 )
-def test_failures_of_redis_are_told_apart(grown, error, kind):
+def test_failures_of_redis_are_distinguished(grown, error, kind):
     counters.count_redis_error(error)
     assert grown("beam_redis_errors_total", kind=kind) == 1
 

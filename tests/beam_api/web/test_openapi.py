@@ -14,8 +14,11 @@ from beam_api.web.reference.operations import ALIASES, OPERATION_IDS, operations
 from beam_api.web.views import scans
 from tests.beam_api.web.documented import closed
 
-PAGES = {"/", "/keys", "/docs", "/playground", "/accuracy", "/privacy"}
-OF_PAGES = {"/openapi.json", "/static/{name}", "/docs/assets/{name}", "/playground/key", "/playground/face/{number}"}
+PAGES = {"/", "/keys", "/docs", "/docs/reference", "/docs/{name}", "/playground", "/accuracy", "/privacy", "/status"}
+OF_PAGES = {
+    *("/openapi.json", "/static/{name}", "/docs/assets/{name}", "/docs/search.json", "/status.json"),
+    *("/playground/key", "/playground/face/{number}"),
+}
 
 
 @pytest.fixture
@@ -86,7 +89,7 @@ def test_every_operation_has_a_name_of_its_own(document):
 
 
 @pytest.mark.parametrize(("status", "literal"), [("200", "complete"), ("202", "buffering")])
-def test_answers_of_measure_are_told_apart_by_their_status(document, status, literal):
+def test_answers_of_measure_are_distinguished_by_their_status(document, status, literal):
     schema = data_of(document, status)
     assert schema["properties"]["status"]["const"] == literal
     assert "status" in schema["required"]

@@ -139,7 +139,7 @@ def test_a_face_of_images_is_none_of_samples(
     assert (answer["frames"], answer["face"], answer["restarted"]) == (3, None, True)
 
 
-def test_a_single_sample_is_told_when_to_send_the_next(client: FlaskClient, api_key: str, flat: Rows) -> None:
+def test_a_single_sample_reports_when_to_send_the_next(client: FlaskClient, api_key: str, flat: Rows) -> None:
     assert send(client, api_key, flat[:1]).get_json()["data"]["next_frame_in_ms"] is not None
     assert send(client, api_key, flat[1:3]).get_json()["data"]["next_frame_in_ms"] is None
 
@@ -150,7 +150,9 @@ def test_a_request_counts_and_costs_little_work(client: FlaskClient, api_key: st
     assert 5990 < int(second["X-Beam-Work-Remaining"]) < 6000
 
 
-def test_doubled_times_and_seconds_are_told_as_for_frames(client: FlaskClient, enterprise_key: str, flat: Rows) -> None:
+def test_doubled_times_and_seconds_are_reported_as_for_frames(
+    client: FlaskClient, enterprise_key: str, flat: Rows
+) -> None:
     doubled = [flat[0], {**flat[1], "timestamp_ms": flat[0]["timestamp_ms"]}, flat[2]]
     answer = send(client, enterprise_key, doubled).get_json()["data"]
     assert answer["rejected"] == [{"index": 1, "code": "DUPLICATE_TIMESTAMP"}]

@@ -82,7 +82,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_every_wrong_body_is_told_what_is_wrong_and_stores_nothing(
+def test_every_wrong_body_names_what_is_wrong_and_stores_nothing(
     client: FlaskClient, enterprise_key: str, redis: Redis, packed: bool
 ) -> None:
     for name, (body, expected) in BODIES.items():

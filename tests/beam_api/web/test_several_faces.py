@@ -17,7 +17,7 @@ def with_another(frame: Frame, other: np.ndarray) -> Frame:
     return Frame(frame.time_us, jpeg(beside(frame.image(), other, 0.7)))
 
 
-def test_two_people_are_told_so_in_each_answer_and_one_is_not(post: Post, face_frames: list[Frame]) -> None:
+def test_two_people_are_reported_in_each_answer_and_one_is_not(post: Post, face_frames: list[Frame]) -> None:
     other = still_face(skin=4, mirror=True)
     for session, frames in (
         ("one", face_frames),

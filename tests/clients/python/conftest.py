@@ -13,20 +13,12 @@ from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from beam_client import Beam
 from tests import images, videos
-from tests.integration.conftest import services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.integration.conftest import Service
-
-
-@pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for all tests of the client."""
-    with services() as start:
-        yield start(tmp_path_factory.mktemp("service") / "data")
+    from tests.services import Service
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.clients.python.conftest import blocks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.integration.conftest import Service
+    from tests.services import Service
 
 pytestmark = pytest.mark.integration
 

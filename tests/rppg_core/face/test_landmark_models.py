@@ -8,8 +8,10 @@ import dlib
 import numpy as np
 import pytest
 
-from benchmarks.prune_landmarks import TREES, pruned
+from benchmarks.front_detector import first_filter
+from benchmarks.prune_landmarks import LEAF_BITS, pruned, rounded, shipped
 from rppg_core.errors import ModelUnavailable
+from rppg_core.face.detector import FRONT, WHOLE
 from rppg_core.face.reader import FaceReader
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
@@ -41,6 +43,11 @@ def test_the_shipped_detector_is_dlibs_own(tmp_path):
     assert (tmp_path / "own.svm").read_bytes() == shipped.read_bytes()
 
 
+def test_the_front_detector_is_the_first_filter_of_the_whole_one():
+    whole, front = (files("rppg_core") / "models" / name for name in (WHOLE, FRONT))
+    assert first_filter(whole.read_bytes()) == front.read_bytes()
+
+
 def original() -> Path:
     """dlib's own 5-point model."""
     listed = importlib.metadata.distribution("face_recognition_models").files or []
@@ -49,8 +56,9 @@ def original() -> Path:
 
 @pytest.mark.skipif(not installed(), reason="the extra landmarks68 is not installed")
 def test_the_shipped_model_is_a_part_of_dlibs_own():
-    shipped = files("rppg_core") / "models" / "shape_predictor_5_face_landmarks.dat"
-    assert pruned(original().read_bytes(), TREES) == shipped.read_bytes()
+    ours = (files("rppg_core") / "models" / "shape_predictor_5_face_landmarks.dat").read_bytes()
+    assert shipped(original().read_bytes()) == ours
+    assert rounded(ours, LEAF_BITS) == ours
     assert pruned(original().read_bytes(), 500) == original().read_bytes()
 
 

@@ -69,7 +69,7 @@ def test_what_is_no_pixel_does_not_reach_the_decoder(name):
     assert np.array_equal(decode(data), face)
 
 
-def test_a_checksum_that_is_wrong_is_told():
+def test_a_checksum_that_is_wrong_is_reported():
     data = bytearray(png(still_face()))
     for at in (20, len(data) - 20):  # in the header, in the last pixels
         broken = data.copy()

@@ -146,7 +146,7 @@ def test_large_pictures_are_reduced_to_the_mean_of_what_they_cover():
         (b"", None),
     ],
 )
-def test_a_container_is_told_by_its_first_bytes(data, kind):
+def test_a_container_is_recognised_by_its_first_bytes(data, kind):
     assert sniff(data) == kind
 
 
@@ -160,7 +160,7 @@ def test_a_container_is_told_by_its_first_bytes(data, kind):
     ],
     ids=["sound", "no frames", "one pixel", "codec"],
 )
-def test_a_video_with_nothing_to_measure_is_told_from_what_is_none(data, said):
+def test_a_video_with_nothing_to_measure_is_distinguished_from_what_is_none(data, said):
     with pytest.raises(UnusableVideo, match=said):
         probe(io.BytesIO(data))
 

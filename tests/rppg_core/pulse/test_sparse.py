@@ -24,7 +24,7 @@ def sparse_trace(rate_bpm=72.0, seconds=30.0, times=None, seed=1, **scene):
 
 
 @pytest.mark.parametrize("rate_bpm", [47, 63, 88, 118, 155, 190])
-def test_one_and_a_half_frames_a_second_tell_any_rate(rate_bpm):
+def test_one_and_a_half_frames_a_second_show_any_rate(rate_bpm):
     trace, truth = sparse_trace(rate_bpm, seconds=60.0, times=uneven(60, 1.6))
 
     vitals = measure(trace)

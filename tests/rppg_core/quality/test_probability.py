@@ -17,9 +17,9 @@ from rppg_core.quality.calibration import CALIBRATION
 from rppg_core.quality.table import Calibration
 
 GOOD = Evidence(
-    n_regions=24, span_s=30.0, at_edge=False, snr_db=6.0, prominence_db=9.0, agreement=0.95, stability=1.0, hue=0.98,
-    pallor=0.1, phase_coherence=0.98, motion=0.8, nod=0.002, mismatch_bpm=0.2, kept_share=1.0, jitter=0.01,
-    unevenness=0.03, bits_a_pixel=None, picture=PictureEvidence(3.0, 3.0, 1.5),
+    n_regions=24, span_s=30.0, at_edge=False, snr_db=6.0, prominence_db=9.0, agreement=0.95, concentration=0.95,
+    stability=1.0, hue=0.98, pallor=0.1, phase_coherence=0.98, motion=0.8, nod=0.002, mismatch_bpm=0.2,
+    kept_share=1.0, jitter=0.01, unevenness=0.03, bits_a_pixel=None, picture=PictureEvidence(3.0, 3.0, 1.5),
 )  # fmt: skip
 SPARSE = SparseEvidence(
     n_regions=24, at_edge=False, log_odds=5.0, margin=4.0, agreement=0.9, hue=0.98, pallor=0.1, phase_coherence=0.98,
@@ -27,7 +27,7 @@ SPARSE = SparseEvidence(
 )  # fmt: skip
 WORSE: dict[str, Any] = {
     "span_s": 10.0, "prominence_db": 1.0, "agreement": 0.1, "stability": 0.3, "pallor": 4.0, "phase_coherence": 0.55,
-    "motion": 2.5, "nod": 0.05, "mismatch_bpm": 8.0, "kept_share": 0.5, "jitter": 0.1, "unevenness": 0.3,
+    "motion": 2.5, "nod": 0.05, "mismatch_bpm": 8.0, "kept_share": 0.5, "jitter": 0.1,
     "bits_a_pixel": 0.05, "picture": PictureEvidence(9.0, 6.0, 2.0),
 }  # fmt: skip
 
@@ -60,6 +60,13 @@ def test_good_evidence_is_believed_and_none_is_not():
 def test_what_can_be_no_pulse_is_never_believed(fault):
     assert probability.heart_rate_quality(replace(GOOD, **fault)) <= 0.25
     assert probability.sparse_quality(replace(SPARSE, **fault)) <= 0.25
+
+
+def test_uneven_beats_count_against_a_rate_where_its_power_is_spread():
+    uneven = replace(GOOD, unevenness=0.3)
+    assert probability.heart_rate_quality(uneven) == probability.heart_rate_quality(GOOD)  # a steady heart in noise
+    spread = replace(uneven, concentration=0.5)
+    assert probability.heart_rate_quality(spread) < probability.heart_rate_quality(replace(spread, unevenness=0.03))
 
 
 def test_a_codecs_jumps_are_never_believed():
@@ -116,7 +123,8 @@ def test_the_default_table_has_a_row_for_each_vital_and_no_feature_that_nobody_g
         assert set(CALIBRATION.logistic[name]) - {"intercept"} <= set(features)
     assert {"hrv", "stress_index", "respiration_rate", "spo2"} <= set(CALIBRATION.logistic)
     assert all(math.isfinite(w) for row in CALIBRATION.logistic.values() for w in row.values())
-    assert {field.name for field in fields(Calibration)} == {"logistic", "half_width"}
+    assert {field.name for field in fields(Calibration)} == {"logistic", "half_width", "rate_range"}
+    assert set(CALIBRATION.rate_range) - {"intercept"} == set(probability.rate_range_features(GOOD))
 
 
 @pytest.mark.parametrize("n_regions", [1, 24])
@@ -133,8 +141,26 @@ def test_five_seconds_need_more_than_a_likely_pulse():
     """What is believed to 0.85 in 10 s is withheld in 5.4 s."""
     likely = replace(GOOD, span_s=10.0, stability=0.75, prominence_db=4.0, agreement=0.8, kept_share=0.75, jitter=0.03)
     assert probability.heart_rate_quality(likely) > 0.84
-    short = probability.heart_rate_quality(replace(likely, span_s=5.4))
-    assert probability.is_vague("heart_rate", probability.interval("heart_rate", 54.5, short, 5.4))
+    short = replace(likely, span_s=5.4)
+    range_ = probability.rate_interval(54.5, short, probability.heart_rate_quality(short))
+    assert probability.is_vague("heart_rate", range_)
+
+
+@pytest.mark.parametrize("change", [{"span_s": 10.0}, {"snr_db": 0.0}, {"mismatch_bpm": 4.0}, {"kept_share": 0.7}])
+def test_a_face_s_range_grows_with_what_spreads_its_peak(change):
+    usual, spread = (probability.rate_interval(72.0, seen, 0.99) for seen in (GOOD, replace(GOOD, **change)))
+    assert np.ptp(spread) > 1.2 * np.ptp(usual)
+    assert np.mean(spread) == pytest.approx(72.0)
+
+
+def test_the_range_of_a_few_spots_follows_from_their_quality():
+    spot = replace(GOOD, n_regions=1)
+    assert probability.rate_interval(72.0, spot, 0.9) == probability.interval("heart_rate", 72.0, 0.9, 30.0)
+
+
+def test_doubt_alone_widens_no_range_of_a_long_window():
+    """A peak is the pulse's or it isn't: the quality says how likely that is, and the range where the rate then is."""
+    assert probability.rate_interval(72.0, GOOD, 0.5) == probability.rate_interval(72.0, GOOD, 0.99)
 
 
 def test_windows_as_long_as_the_fitted_ones_keep_their_range():

@@ -69,7 +69,7 @@ def test_of_too_few_frames_nothing_is_said(times):
     assert not is_evenly_slow(times)
 
 
-@settings(deadline=None, max_examples=40, derandomize=True)  # a busy machine is no failure
+@settings(deadline=None, max_examples=40)  # a busy machine is no failure
 @given(
     st.lists(st.floats(0.02, 2.0), min_size=2, max_size=60),
     st.floats(0, 1e9),
@@ -78,7 +78,7 @@ def test_of_too_few_frames_nothing_is_said(times):
 def test_the_strength_is_that_of_the_plain_sum_and_the_same_on_any_clock_in_any_order(gaps, epoch, draw):
     times = np.round(np.cumsum(gaps) * 1024) / 1024  # any clock here gives them exactly
     distances = np.arange(LOW_HZ, 2 * HIGH_HZ, 0.05 / max(times[-1] - times[0], 0.5))
-    assert alias_strength(times) == pytest.approx(spectral_window(times, distances).max(), abs=0.08)
+    assert alias_strength(times) == pytest.approx(spectral_window(times, distances).max(), abs=0.02)
     shuffled = list(times - times[0] + round(epoch))
     draw.shuffle(shuffled)
     assert alias_strength(shuffled) == alias_strength(times)
@@ -105,6 +105,6 @@ def test_a_rate_whose_aliases_no_heart_has_keeps_most_of_its_margin():
     assert 2.0 < known_margin(3.0, even(5.0, 150), 1.0, apart_hz=0.05) < 3.0
 
 
-def test_two_frames_at_most_tell_no_rates_apart():
+def test_two_frames_at_most_distinguish_no_rates():
     assert has_alias([], 1.0, apart_hz=0.1)
     assert has_alias([5.0], 1.0, apart_hz=0.1)

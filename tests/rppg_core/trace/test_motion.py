@@ -45,7 +45,7 @@ def test_nodding_stands_out_at_its_rate_alone():
     assert motion_at(pose, 30.0, 2.0) < 12
 
 
-def test_a_nod_is_told_by_its_amplitude_in_shares_of_the_face():
+def test_a_nod_is_reported_by_its_amplitude_in_shares_of_the_face():
     t = np.arange(600) / 30
     pose = np.zeros((600, 5))
     pose[:, 1] = 3.0 * np.sin(2 * np.pi * 1.5 * t)

@@ -97,7 +97,7 @@ def test_who_waited_for_the_answer_has_waited_that_long_already(next_ms, spent_m
     assert write_buffering(replace(WINDOW, next_frame_in_ms=next_ms), spent_ms)["next_frame_in_ms"] == expected
 
 
-def test_a_running_rate_is_told_as_documented():
+def test_a_running_rate_is_reported_as_documented():
     running = Running(heart_rate=None, confidence=0.1, ppg=(), sampling_rate=30.0)
     written = write_buffering(replace(WINDOW, partial=running))
     assert BufferingSchema().validate(written) == {}

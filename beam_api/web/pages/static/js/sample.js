@@ -5,6 +5,7 @@ import { drawPulse } from "./pulse.js";
 
 const SPEED = 3;
 const SHOWN_S = 9; // of the wave, while it comes
+const LEAST_MS = 28; // between two pictures: more than the eye needs costs a phone its battery
 const HELD_MS = 6000; // the result, before it plays again
 const COLOURS = { pulse: "#ff7d85", beat: "#e4eeeb" };
 
@@ -60,6 +61,10 @@ export class Sample {
   step(now) {
     if (!this.playing) return;
     const passed = now - this.last;
+    if (passed < LEAST_MS) {
+      requestAnimationFrame((then) => this.step(then));
+      return;
+    }
     this.last = now;
     if (this.seen && passed < 1000) this.advance(passed);
     requestAnimationFrame((then) => this.step(then));
@@ -85,17 +90,18 @@ export class Sample {
     const { seconds, running, measured, wave } = recording;
     const done = at >= seconds;
     const now = running.findLast((answer) => answer.at_s <= at);
-    drawOutline(this.find(".outline"), now ? between(running, at) : null);
-    this.find("progress").value = at;
     const rate = done ? measured.at(-1).heart_rate : now?.heart_rate;
-    this.find(".rate b").textContent = rate ? Math.round(rate) : "–";
-    this.vitals(measured.findLast((data) => data.duration_ms <= 1000 * at), rate);
     const span = done ? seconds : SHOWN_S;
     const known = now?.heart_rate || done ? at : 0; // the service shows a pulse once it believes one
     const beats = done ? wave.beats_ms.map((ms) => ms / 1000) : [];
     const from = done ? 0 : Math.max(0, at - SHOWN_S * 0.94);
+    // Pictures first: they ask for sizes, which a text that has just changed would make the browser find anew.
+    drawOutline(this.find(".outline"), now ? between(running, at) : null);
     const canvas = this.find(".pulse");
     drawPulse(canvas, { values: wave.ppg, fs: wave.sampling_rate, from, span, until: known, beats, pen: !done, colours: COLOURS });
+    this.find("progress").value = at;
+    this.find(".rate b").textContent = rate ? Math.round(rate) : "–";
+    this.vitals(measured.findLast((data) => data.duration_ms <= 1000 * at), rate);
   }
 
   vitals(data, rate) {

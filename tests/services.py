@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pytest
 
+from beam_api.server.embedded_redis import running_url
+from beam_api.services.keys import Keys
+from beam_api.store.client import connect
+from beam_api.store.keys import KeyStore
 from tests.processes import running, wait_until
 
 if TYPE_CHECKING:
@@ -57,6 +60,14 @@ class Service:
             queue += new
         return {p: _command(p) for p in found if running(p)}
 
+    def make_key(self, tier: str = "enterprise", redis_url: str = "", **options: Any) -> str:
+        """A key of the service, of the Redis it has unless another is named."""
+        redis = connect(redis_url or running_url(self.data_dir))
+        try:
+            return Keys(KeyStore(redis)).create("a test", tier=tier, **options).key
+        finally:
+            redis.close()
+
     def redis_pid(self) -> int:
         return self.redis_pids()[0]
 
@@ -71,24 +82,7 @@ class Service:
     def end(self, number: int = signal.SIGTERM) -> int:
         """Signal the parent and wait for it; its exit status."""
         self.process.send_signal(number)
-        return self.process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def start_service() -> Iterator[Callable[..., Service]]:
-    """Start a service: `start_service(data_dir, *options, **environment)`. All of them are ended with the module.
-
-    `under` is a command that runs it in its own process.
-    """
-    with services() as start:
-        yield start
-
-
-@pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for all tests that leave it as it was."""
-    with services() as start:
-        yield start(tmp_path_factory.mktemp("service") / "data")
+        return self.process.wait(60)
 
 
 @contextmanager
@@ -107,7 +101,7 @@ def services() -> Iterator[Callable[..., Service]]:
         data_dir.mkdir(parents=True, exist_ok=True)
         log = data_dir.parent / f"{data_dir.name}.log"
         env = {k: v for k, v in os.environ.items() if not k.startswith("BEAM_")}
-        env |= {"BEAM_DATA_DIR": str(data_dir), "PYTHONPATH": str(Path(__file__).parents[2]), **environment}
+        env |= {"BEAM_DATA_DIR": str(data_dir), "PYTHONPATH": str(Path(__file__).parents[1]), **environment}
         workers = int(options[options.index("--workers") + 1]) if "--workers" in options else 2
         command = [sys.executable, "-m", "beam_api.cli", "serve", "--port", "0", "--workers", "2", *options]
         command = [*under, *command]
@@ -132,8 +126,8 @@ def services() -> Iterator[Callable[..., Service]]:
         assert wait_until(ready, START_S), log.read_text()
         os.set_blocking(process.stdout.fileno(), False)
         lines = [process.stdout.readline() or "" for _ in range(2)]
-        told = next((line for line in lines if "sandbox key" in line), "")
-        service.key = Path(told.partition(" in the file ")[2].strip()).read_text().strip() if told else ""
+        greeting = next((line for line in lines if "sandbox key" in line), "")
+        service.key = Path(greeting.partition(" in the file ")[2].strip()).read_text().strip() if greeting else ""
         return service
 
     try:
