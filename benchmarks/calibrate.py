@@ -49,7 +49,7 @@ from rppg_core.vital.oxygen import oxygen
 from rppg_core.vital.variability import variability
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -92,6 +92,8 @@ _RANGED = {
     "heart_rate_sparse": "heart_rate_sparse",
     "respiration_rate": "respiration_rate",
 }
+_FARTHEST = {"respiration_rate": 5.0}
+"""Errors beyond these count as these where a range is fitted: as wide a range is withheld, and all would be wider."""
 _TOLERANCE = {
     "heart_rate_face": 2.0,
     "heart_rate_sparse": 2.0,
@@ -156,10 +158,11 @@ def _given(only: list[str]) -> tuple[str, ...]:
 
 def believed(name: str, rows_: dict[str, Row], group: list[Finding]) -> NDArray[np.float64]:
     """The quality that each window's vital would be answered with."""
-    said = rows_[name].said
+    said, rate = rows_[name].said, rows_.get("heart_rate_face")
+    believed_rate = rate.weights if rate else CALIBRATION.logistic["heart_rate_face"]
     if name == "heart_rate_sparse":
         return np.minimum(said, [against_next(finding.features["margin"]) for finding in group])
-    return said if name == "heart_rate_face" else said * probability_of(rows_["heart_rate_face"].weights, group)
+    return said if name == "heart_rate_face" else said * probability_of(believed_rate, group)
 
 
 def recordings(cache: Path) -> list[Path]:
@@ -307,7 +310,7 @@ def _kind(job: Job) -> str:
     return job.group if job.group in COUNTS else "plain"
 
 
-def probability_of(weights: dict[str, float], group: list[Finding]) -> NDArray[np.float64]:
+def probability_of(weights: Mapping[str, float], group: list[Finding]) -> NDArray[np.float64]:
     """What a row for the heart rate says of each finding's window."""
     features = [heart_rate_features(finding.evidence) for finding in group if finding.evidence]
     names = [name for name in weights if name != "intercept"]
@@ -322,6 +325,7 @@ def half_width(quality: NDArray[np.float64], group: list[Finding]) -> tuple[floa
     By the pinball loss, on windows that are answered.
     """
     error, sigma = np.abs([finding.error for finding in group]), np.array([finding.sigma for finding in group])
+    error = np.where(np.isfinite(error), np.minimum(error, _FARTHEST.get(group[0].row, np.inf)), error)
     answered = (quality >= MIN_CONFIDENCE) & np.isfinite(error)
     q, size, unit = quality[answered], error[answered], sigma[answered]
     also = 1.0 if group[0].row == "heart_rate_sparse" else unit  # a sparse rate's aliases don't depend on its noise

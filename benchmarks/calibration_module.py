@@ -95,6 +95,6 @@ def write_module(path: Path, table: Calibration, fit: Fit) -> None:
     parts += [
         f'        "{name}": ({", ".join(f"{n:.3g}" for n in three)}),\n' for name, three in table.half_width.items()
     ]
-    weights = ", ".join(f'"{name}": {weight:.3g}' for name, weight in table.rate_range.items())
-    parts.append("    }\n)\n" + _FOOT.replace("{rate_range}", f"{{{weights}}}"))
+    ranged = ", ".join(f'"{name}": {weight:.3g}' for name, weight in table.rate_range.items())
+    parts.append("    }\n)\n" + _FOOT.replace("{rate_range}", f"{{{ranged}}}"))
     path.write_text("".join(parts))

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
-from tests.integration.conftest import services
+
+from tests.services import services
 
 PATHS = ("/", "/playground", "/docs", "/docs/api", "/keys", "/accuracy", "/privacy", "/status")
 CATEGORIES = ("performance", "accessibility", "best-practices")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
-from tests.integration.conftest import services
+
+from tests.services import services
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, ViewportSize

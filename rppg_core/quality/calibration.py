@@ -75,7 +75,7 @@ HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
         "heart_rate": (0.476, 347.0, 2.97),
         "heart_rate_sparse": (0.492, 231.0, 1.41),
         "hrv": (2.04, 0.0, 0.05),
-        "respiration_rate": (0.0, 28.8, 1.07),
+        "respiration_rate": (0.0, 8.5, 0.68),
     }
 )
 """Half of the 90 % range at quality q: the first number, plus the second times (1 - q) to the power of the third.
