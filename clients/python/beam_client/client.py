@@ -13,7 +13,6 @@ from beam_client._bar import Shown, reported
 from beam_client._http import Blocking
 from beam_client._settings import Settings
 from beam_client.errors import BeamError
-from beam_client.results import ScanJob
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +20,10 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from beam_client._http import Flow
     from beam_client._measuring import Pace
     from beam_client._sources import Measurable
     from beam_client.images import Image
-    from beam_client.results import Check, Event, KeyInfo, Measurement, NewKey, Progress, Scanned
+    from beam_client.results import Check, Event, KeyInfo, Measurement, NewKey, Progress, ScanJob
 
 
 class Beam:
@@ -193,17 +191,15 @@ class Beam:
         http = self._blocking()
         with _scanning.open_video(Path(path)) as file, reported(progress, "Scanning") as on_progress:
             wanted = _scanning.ScanWanted(webhook_url, timeout_ms / 1000, on_progress)
-            flow: Flow[Measurement | ScanJob]
-            if wait:
-                flow = _scanning.scan(file, wanted, self._settings.manners)
-            else:
-                flow = _scanning.upload(file, wanted, self._settings.manners)
+            manners = self._settings.manners
             try:
-                return self._with_cancel(http.run(flow))
+                if wait:
+                    return http.run(_scanning.scan(file, wanted, manners))
+                return self._with_cancel(http.run(_scanning.upload(file, wanted, manners)))
             except KeyboardInterrupt:
                 for session_id in wanted.made:
                     with suppress(BeamError):
-                        http.run(_scanning.cancel(session_id, _scanning.hasty(self._settings.manners)))
+                        http.run(_scanning.cancel(session_id, _scanning.hasty(manners)))
                 raise
 
     def scan_status(self, session_id: str) -> ScanJob:
@@ -273,10 +269,8 @@ class Beam:
         """Make the service forget a person: window, face and results."""
         self._blocking().run(_calls.forget(session_id, self._settings.manners))
 
-    def _with_cancel(self, found: Scanned) -> Scanned:
-        if isinstance(found, ScanJob):
-            return replace(found, canceller=self.cancel_scan)
-        return found
+    def _with_cancel(self, job: ScanJob) -> ScanJob:
+        return replace(job, canceller=self.cancel_scan)
 
     def _blocking(self) -> Blocking:
         key = self._settings.require_key()

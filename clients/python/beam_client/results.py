@@ -6,7 +6,7 @@ Each holds the answer itself in `data`: a client that does not know a field of a
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Union
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -181,9 +181,6 @@ class ScanJob:
         if self.canceller is None:
             raise ValueError("This job belongs to no client: use cancel_scan of one.")
         return self.canceller(self.session_id)
-
-
-Scanned = TypeVar("Scanned", bound=Union[Measurement, ScanJob])
 
 
 @dataclass(frozen=True)

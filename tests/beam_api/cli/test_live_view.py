@@ -22,9 +22,9 @@ def measured(rate: float | None, **more: Any):
 
 
 def drawn(view: LiveView, width: int = 80) -> str:
-    console = Console(file=io.StringIO(), width=width)
-    console.print(view.render())
-    return console.file.getvalue()
+    drawn = io.StringIO()
+    Console(file=drawn, width=width).print(view.render())
+    return drawn.getvalue()
 
 
 def test_a_sparkline_rises_with_its_values_and_leaves_gaps() -> None:

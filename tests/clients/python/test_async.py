@@ -49,7 +49,7 @@ def test_the_other_calls_answer_too(
             assert (await client.create_key()).key
             result = await client.measure(frames, session_id="dora")
             assert await client.measurement(result.measurement_id) == result
-            states = [state async for state in client.watch("dora", every_ms=50, timeout_ms=300)]
+            states = [state async for state in client.watch("dora", timeout_ms=300)]
             assert result in states
             assert await client.session("dora")
             await client.forget("dora")

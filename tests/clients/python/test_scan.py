@@ -1,15 +1,14 @@
-"""`Beam.scan` and `Beam.watch` on a real service."""
+"""`Beam.scan` on a real service."""
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from beam_client import Beam, Measurement, Progress, ScanFailed, SourceError, TimedOut, UnusableVideo
+from beam_client import Beam, NotFound, ScanFailed, SourceError, TimedOut, UnusableVideo, _scanning
 from tests import videos
 from tests.faults.proxy import proxied
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from beam_client._exchange import Manners
+    from beam_client._http import Flow
     from tests.services import Service
 
 pytestmark = pytest.mark.integration
@@ -72,30 +73,27 @@ def test_an_upload_whose_answer_is_lost_is_not_refused_as_a_second_one(
         assert job.status == "processing"
 
 
-def test_a_session_is_watched_while_others_fill_it(
-    service: Service, make_key: Callable[..., str], frames: list[tuple[float, bytes]]
-) -> None:
-    key = make_key()
-    seen: list[Progress | Measurement] = []
-
-    def watch() -> None:
-        with Beam(service.url, key) as client:
-            for state in client.watch("clara", every_ms=50, timeout_ms=60_000):
-                seen.append(state)
-                if isinstance(state, Measurement):
-                    return
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    with Beam(service.url, key) as client:
-        result = client.measure(frames, session_id="clara")
-    watcher.join(30)
-    assert isinstance(seen[-1], Measurement)
-    assert seen[-1] == result
-    states = [state for state in seen[:-1] if isinstance(state, Progress)]
-    assert states
-    assert [state.frames for state in states] == sorted(state.frames for state in states)
+def test_a_scan_is_cancelled(beam: Beam, clip: Path) -> None:
+    job = beam.scan(clip, wait=False)
+    job.cancel()
+    with pytest.raises(NotFound):
+        beam.scan_status(job.session_id)
+    beam.cancel_scan(job.session_id)  # one that is gone is no error
 
 
-def test_watching_ends_when_nothing_happens(beam: Beam) -> None:
-    assert list(beam.watch("nobody", every_ms=50, timeout_ms=200)) == []
+def test_an_interrupted_wait_cancels_the_scan(beam: Beam, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cancelled: list[str] = []
+    cancel = _scanning.cancel
+
+    def interrupt(progress: object) -> None:
+        raise KeyboardInterrupt
+
+    def noted(session_id: str, manners: Manners) -> Flow[None]:
+        cancelled.append(session_id)
+        return cancel(session_id, manners)
+
+    monkeypatch.setattr(_scanning, "cancel", noted)
+    with pytest.raises(KeyboardInterrupt):
+        beam.scan(clip, progress=interrupt)
+    with pytest.raises(NotFound):
+        beam.scan_status(*cancelled)
