@@ -12,18 +12,18 @@ from beam_api.adapters.spool import Spool
 from beam_api.adapters.webhook_sender import Sender
 from beam_api.monitoring import counters
 from beam_api.server.embedded_redis import running_url
-from beam_api.services.admission import Admission
+from beam_api.services.access.admission import Admission
+from beam_api.services.access.keys import Keys
+from beam_api.services.access.root_secret import secret_key
+from beam_api.services.access.session_tokens import SessionTokens
+from beam_api.services.access.signup import Signup
 from beam_api.services.exposition import Exposition
-from beam_api.services.keys import Keys
-from beam_api.services.root_secret import secret_key
-from beam_api.services.scan_lifecycle import ScanLifecycle
-from beam_api.services.scanning import Scanning
-from beam_api.services.session_tokens import SessionTokens
-from beam_api.services.signup import Signup
-from beam_api.services.streaming import Streaming
-from beam_api.services.trend import Trends
-from beam_api.services.webhook_delivery import WebhookDelivery
-from beam_api.services.webhook_signing import WebhookSecrets
+from beam_api.services.scans.scan_lifecycle import ScanLifecycle
+from beam_api.services.scans.scanning import Scanning
+from beam_api.services.scans.webhook_delivery import WebhookDelivery
+from beam_api.services.scans.webhook_signing import WebhookSecrets
+from beam_api.services.windows.streaming import Streaming
+from beam_api.services.windows.trend import Trends
 from beam_api.store.client import connect
 from beam_api.store.deliveries import DeliveryStore
 from beam_api.store.events import EventStore
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 def build_parts(settings: Settings, *, redis: Redis | None = None, reader: FaceReader | None = None) -> Parts:
     """Build the parts of one web app; see `create_app`."""
     # Imported here: OpenCV and dlib are large, and a video worker loads them in the process of each job alone.
-    from beam_api.services.measuring import Measuring
+    from beam_api.services.windows.measuring import Measuring
     from rppg_core import FaceReader, advise, measure
 
     client = redis or connect(settings.redis_url or running_url(settings.data_dir))

@@ -22,7 +22,7 @@ import httpx
 import numpy as np
 
 from beam_api.server.embedded_redis import running_url
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from benchmarks.material import BATCH, FPS, simulated_frames, wall_frame

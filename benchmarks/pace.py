@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from beam_api.server.embedded_redis import running_url
-from beam_api.services.keys import Keys
-from beam_api.services.pacing import interval_ms, mean_interval_ms
+from beam_api.services.access.keys import Keys
+from beam_api.services.windows.pacing import interval_ms, mean_interval_ms
 from beam_api.store.keys import KeyStore
 from beam_api.store.window_values import Session
 from benchmarks.report import Figure, show

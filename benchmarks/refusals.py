@@ -15,7 +15,7 @@ from statistics import median
 import redis
 
 from beam_api.server.embedded_redis import running_url
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.keys import KeyStore
 from benchmarks.report import Figure, show
 from benchmarks.service.started import running_service

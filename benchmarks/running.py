@@ -19,9 +19,9 @@ from statistics import median  # noqa: E402
 import cv2  # noqa: E402
 
 from beam_api.server.embedded_redis import EmbeddedRedis  # noqa: E402
-from beam_api.services.measure_request import Post  # noqa: E402
-from beam_api.services.measuring import Measuring  # noqa: E402
-from beam_api.services.rolling_rate import LOOK  # noqa: E402
+from beam_api.services.windows.measure_request import Post  # noqa: E402
+from beam_api.services.windows.measuring import Measuring  # noqa: E402
+from beam_api.services.windows.rolling_rate import LOOK  # noqa: E402
 from beam_api.store.client import connect  # noqa: E402
 from beam_api.store.results import ResultStore  # noqa: E402
 from beam_api.store.window_values import Look, Session  # noqa: E402

@@ -15,7 +15,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from beam_api.services.samples import GivenSamples
+from beam_api.services.windows.samples import GivenSamples
 from benchmarks.ingest import cpu_ms
 from benchmarks.material import BATCH, FPS, simulated_frames
 from benchmarks.report import Figure, show

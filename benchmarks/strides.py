@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING  # noqa: E402
 import numpy as np  # noqa: E402
 
 from beam_api.server.embedded_redis import EmbeddedRedis  # noqa: E402
-from beam_api.services.completed import Completed  # noqa: E402
-from beam_api.services.measure_request import Post  # noqa: E402
-from beam_api.services.measuring import Measuring  # noqa: E402
-from beam_api.services.samples import GivenSamples  # noqa: E402
+from beam_api.services.windows.completed import Completed  # noqa: E402
+from beam_api.services.windows.measure_request import Post  # noqa: E402
+from beam_api.services.windows.measuring import Measuring  # noqa: E402
+from beam_api.services.windows.samples import GivenSamples  # noqa: E402
 from beam_api.store.client import connect  # noqa: E402
 from beam_api.store.results import ResultStore  # noqa: E402
 from beam_api.store.window_values import Session  # noqa: E402

@@ -8,8 +8,8 @@ import pytest
 
 from beam_api.config import VARIABLES
 from beam_api.server import capacity, connection, gunicorn_conf, lingering, patience
-from beam_api.services.keys import TIERS
-from beam_api.services.measuring import AT_WORK
+from beam_api.services.access.keys import TIERS
+from beam_api.services.windows.measuring import AT_WORK
 from beam_api.web import draining, error_responses
 from beam_api.web.documents import source
 from beam_api.web.schemas.measure_form import MOST_FRAMES

@@ -21,7 +21,7 @@ from beam_api.cli.common import json_option, print_json, write_key
 from beam_api.cli.show import progress_bar, show_vitals
 from beam_api.host.process import die_with_parent
 from beam_api.server.embedded_redis import RedisNotRunning, running_url
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from beam_client import Beam

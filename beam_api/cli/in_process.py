@@ -10,8 +10,8 @@ from beam_api.cli.common import failures_as_messages, read_settings
 from beam_api.cli.show import progress_bar
 from beam_api.cli.sources import DEFAULT_S, TraceFile
 from beam_api.cli.traces import save_measured
-from beam_api.services.keys import TIERS
-from beam_api.services.pacing import interval_ms, mean_interval_ms
+from beam_api.services.access.keys import TIERS
+from beam_api.services.windows.pacing import interval_ms, mean_interval_ms
 from beam_api.store.window_values import Session
 from beam_api.web.schemas.measure import complete_data
 from rppg_core import measure as measure_trace

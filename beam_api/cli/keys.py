@@ -11,7 +11,7 @@ from rich.table import Table
 from beam_api.cli import SuggestingGroup
 from beam_api.cli.common import failures_as_messages, json_option, open_store, print_json, read_settings
 from beam_api.cli.keys_transfer import export_keys, import_keys
-from beam_api.services.keys import TIERS, Keys
+from beam_api.services.access.keys import TIERS, Keys
 from beam_api.store.keys import KeyRecord, KeyStore
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from beam_api.cli.common import failures_as_messages, open_store, read_settings
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.keys import KeyRecord, KeyStore
 
 _FORMAT = 1

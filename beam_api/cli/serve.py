@@ -14,7 +14,7 @@ from beam_api.cli.common import failures_as_messages, read_settings, write_key
 from beam_api.exceptions import StoreUnavailable
 from beam_api.server.supervisor import Address, AddressInUse
 from beam_api.server.supervisor import serve as run
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from beam_api.services.video_analysis import VideoAnalysis
-    from beam_api.services.webhook_delivery import WebhookDelivery
+    from beam_api.services.scans.video_analysis import VideoAnalysis
+    from beam_api.services.scans.webhook_delivery import WebhookDelivery
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from beam_api.adapters.job_queue import LONG_NAME, NAME, SCAN, TIME_LIMIT_S, Que
 from beam_api.exceptions import StoreUnavailable
 from beam_api.host.process import die_with_parent, give_memory_back
 from beam_api.monitoring import counters, logs
-from beam_api.services.scan_lifecycle import TOO_LONG
-from beam_api.services.video_analysis import VideoAnalysis
+from beam_api.services.scans.scan_lifecycle import TOO_LONG
+from beam_api.services.scans.video_analysis import VideoAnalysis
 from beam_api.store.client import connect
 from beam_api.video_worker import jobs
 from beam_api.wiring import ScanParts

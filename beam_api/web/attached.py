@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from beam_api.services.streaming import Sink
+    from beam_api.services.windows.streaming import Sink
 
 MOST_UNSENT = 1000
 """Events kept for a client that is slow to take them."""

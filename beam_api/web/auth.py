@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, Response, current_app, g, request
 
 from beam_api.exceptions import InvalidApiKey, MissingApiKey, RateLimited, StoreUnavailable, TokenScope
-from beam_api.services.keys import Token
+from beam_api.services.access.keys import Token
 from beam_api.web.context import parts
 
 if TYPE_CHECKING:

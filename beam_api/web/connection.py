@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import request
 
-from beam_api.services.feeders import feeder
+from beam_api.services.windows.feeders import feeder
 from beam_api.web.auth import presented_keys
 from beam_api.web.context import parts
 

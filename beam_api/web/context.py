@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     import redis
 
     from beam_api.config import Settings
-    from beam_api.services.admission import Admission
+    from beam_api.services.access.admission import Admission
+    from beam_api.services.access.keys import Keys
+    from beam_api.services.access.session_tokens import SessionTokens
+    from beam_api.services.access.signup import Signup
     from beam_api.services.exposition import Exposition
-    from beam_api.services.keys import Keys
-    from beam_api.services.measuring import Measuring
-    from beam_api.services.scanning import Scanning
-    from beam_api.services.session_tokens import SessionTokens
-    from beam_api.services.signup import Signup
-    from beam_api.services.streaming import Streaming
-    from beam_api.services.trend import Trends
-    from beam_api.services.webhook_signing import WebhookSecrets
+    from beam_api.services.scans.scanning import Scanning
+    from beam_api.services.scans.webhook_signing import WebhookSecrets
+    from beam_api.services.windows.measuring import Measuring
+    from beam_api.services.windows.streaming import Streaming
+    from beam_api.services.windows.trend import Trends
     from rppg_core.face.reader import FaceReader
 
 

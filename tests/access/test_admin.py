@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import beam_api
-from beam_api.services.keys import TIERS
+from beam_api.services.access.keys import TIERS
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -13,7 +13,7 @@ from redis import Redis
 
 from beam_api import Settings, create_app
 from beam_api.server.embedded_redis import EmbeddedRedis
-from beam_api.services.keys import Token
+from beam_api.services.access.keys import Token
 from beam_api.store import keys as store_keys
 from beam_api.store.client import connect
 from beam_api.web.context import EXTENSION, Parts

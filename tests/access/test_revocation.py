@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from beam_api.server.embedded_redis import EmbeddedRedis, running_url
-from beam_api.services.admission import Admission
-from beam_api.services.keys import Keys, NewKey, Token
+from beam_api.services.access.admission import Admission
+from beam_api.services.access.keys import Keys, NewKey, Token
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from tests.access.test_routes import START_MS, Customer

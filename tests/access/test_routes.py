@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from beam_api.services.keys import TIERS
+from beam_api.services.access.keys import TIERS
 from beam_api.store.deliveries import DeliveryStore
 from beam_api.store.scans import session_name
 from tests.images import jpeg, still_face

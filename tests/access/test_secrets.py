@@ -16,10 +16,10 @@ import httpx
 import pytest
 
 from beam_api.server.embedded_redis import EmbeddedRedis
-from beam_api.services.keys import Keys, NewKey
+from beam_api.services.access.keys import Keys, NewKey
 from beam_api.store.keys import KeyStore
 from tests import videos
-from tests.beam_api.services.test_webhook_delivery import Receiver
+from tests.beam_api.services.scans.test_webhook_delivery import Receiver
 from tests.images import jpeg, still_face
 from tests.processes import wait_until
 
@@ -300,7 +300,7 @@ def test_a_secret_that_was_logged_would_be_found(driven: Driven) -> None:
 
 def test_the_data_folder_and_its_secret_are_for_its_user_alone(tmp_path: Path) -> None:
     from beam_api import Settings
-    from beam_api.services.root_secret import secret_key
+    from beam_api.services.access.root_secret import secret_key
 
     os.umask(old := os.umask(0))
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beam_api import create_app
-from beam_api.services.keys import Token
+from beam_api.services.access.keys import Token
 from beam_api.store.session_tokens import SessionTokenStore
 from tests.images import jpeg, still_face
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from redis import Redis
     from werkzeug.test import TestResponse
 
-    from beam_api.services.keys import NewKey
+    from beam_api.services.access.keys import NewKey
     from beam_api.web.context import Parts
 
 START_MS = 1_750_000_000_000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beam_api import Settings, create_app
-from beam_api.services.signup import SIGNUPS_AN_HOUR, VISITORS_AN_HOUR
+from beam_api.services.access.signup import SIGNUPS_AN_HOUR, VISITORS_AN_HOUR
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -18,7 +18,7 @@ import beam_api
 from beam_api.adapters import webhook_sender
 from beam_api.adapters.webhook_sender import NotDelivered, Sender
 from beam_api.adapters.webhook_targets import TargetRefused, check_url, resolve_target, system_resolve
-from tests.beam_api.services.test_webhook_delivery import BODY, Receiver
+from tests.beam_api.services.scans.test_webhook_delivery import BODY, Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

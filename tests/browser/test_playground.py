@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from beam_api.server.embedded_redis import running_url
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from tests.browser.drawing import DRAWN

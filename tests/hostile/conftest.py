@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from beam_api.server.embedded_redis import running_url
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from tests.services import services

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 import httpx
 from redis import Redis
 
-from beam_api.services.keys import Keys
-from beam_api.services.signup import SIGNUPS_AN_HOUR
+from beam_api.services.access.keys import Keys
+from beam_api.services.access.signup import SIGNUPS_AN_HOUR
 from beam_api.store.keys import KeyStore
 from beam_api.web.reference.examples import example_name
 from beam_api.web.reference.operations import operations
@@ -32,7 +32,7 @@ from rppg_core.face.reader import FaceReader
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 from tests import redis_servers, videos
-from tests.beam_api.services.test_webhook_delivery import Receiver
+from tests.beam_api.services.scans.test_webhook_delivery import Receiver
 from tests.beam_api.web.sampling import read_rows
 from tests.processes import wait_until
 from tests.services import services

@@ -12,7 +12,7 @@ import pytest
 
 from beam_api import Settings, create_app
 from beam_api.server.embedded_redis import EmbeddedRedis
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from beam_api.cli import main
 from beam_api.server.embedded_redis import running_url
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from rppg_core.simulation.faces import simulate_face

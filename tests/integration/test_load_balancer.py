@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from beam_api.host.process import die_with_parent
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from beam_api.store.usage import UsageStore

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import simplejpeg
 
-from beam_api.services.feeders import SHARED
+from beam_api.services.windows.feeders import SHARED
 from rppg_core.face.reader import Frame
 from rppg_core.media.video import read_video
 from rppg_core.simulation.faces import simulate_face

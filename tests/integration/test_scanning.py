@@ -21,13 +21,13 @@ import simplejpeg
 from standardwebhooks import Webhook
 
 from beam_api.server.embedded_redis import running_url
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from beam_api.store.scans import session_name
 from rppg_core.media.video import read_video
 from tests import videos
-from tests.beam_api.services.test_webhook_delivery import Receiver
+from tests.beam_api.services.scans.test_webhook_delivery import Receiver
 from tests.processes import running, wait_until
 
 if TYPE_CHECKING:

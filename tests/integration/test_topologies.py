@@ -15,13 +15,13 @@ import pytest
 import simplejpeg
 from standardwebhooks import Webhook
 
-from beam_api.services.keys import Keys, Token
+from beam_api.services.access.keys import Keys, Token
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from beam_api.store.usage import UsageStore
 from beam_api.store.window_values import Session
 from tests import redis_servers, videos
-from tests.beam_api.services.test_webhook_delivery import Receiver
+from tests.beam_api.services.scans.test_webhook_delivery import Receiver
 from tests.processes import wait_until
 from tests.scrapes import Scrape
 

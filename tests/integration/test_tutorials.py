@@ -16,7 +16,7 @@ import pytest
 
 from beam_api.config import VARIABLES
 from beam_api.server.embedded_redis import running_url
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from tests import videos

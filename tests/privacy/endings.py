@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from beam_api.server.http_head import MOST_COLLECTED
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.keys import KeyStore
 from beam_api.store.scans import session_name
 from tests import images, videos

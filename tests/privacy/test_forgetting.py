@@ -10,8 +10,8 @@ import pytest
 
 from beam_api import Settings, create_app
 from beam_api.server.embedded_redis import EmbeddedRedis
-from beam_api.services.measure_result import Measurement
-from beam_api.services.measuring import Measuring
+from beam_api.services.windows.measure_result import Measurement
+from beam_api.services.windows.measuring import Measuring
 from beam_api.store.client import connect
 from beam_api.store.results import ResultStore
 from beam_api.store.window_values import Entry, Session

@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from beam_api.server.embedded_redis import running_url
-from beam_api.services.keys import Keys
+from beam_api.services.access.keys import Keys
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 from beam_api.store.window_values import Entry, Session
 from beam_api.store.windows import WindowStore
 from tests import images, videos
-from tests.beam_api.services.test_webhook_delivery import Receiver
+from tests.beam_api.services.scans.test_webhook_delivery import Receiver
 from tests.processes import wait_until
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from beam_api.services.verdict import RETAKE, verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from beam_api.services.measure_result import Measurement
+    from beam_api.services.windows.measure_result import Measurement
 
 MEDIA_TYPE = "application/fhir+json"
 FORMATS = ("json", "fhir")

@@ -8,7 +8,7 @@ from flask import request
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from beam_api.exceptions import InvalidParameter, PayloadTooLarge, UnsupportedMediaType
-from beam_api.services.keys import TEXT_LIMIT, NewKey, Usage
+from beam_api.services.access.keys import TEXT_LIMIT, NewKey, Usage
 from beam_api.web.schemas.envelope import MetaSchema
 
 if TYPE_CHECKING:

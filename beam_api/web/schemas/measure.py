@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from marshmallow import Schema, fields
 
-from beam_api.services.measure_result import Buffering, Checked, Measurement
 from beam_api.services.verdict import VERDICTS, verdict
+from beam_api.services.windows.measure_result import Buffering, Checked, Measurement
 from beam_api.web.schemas.envelope import MetaSchema
 from beam_api.web.schemas.hrv_details import HrvDetailsSchema
 from rppg_core.results import VITALS, Vitals

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from beam_api.exceptions import InvalidParameter, MissingFrame, MissingTimestamps, TooManyFrames
-from beam_api.services import clocks
-from beam_api.services.measure_request import Post
+from beam_api.services.windows import clocks
+from beam_api.services.windows.measure_request import Post
 from beam_api.store.window_values import Session
 from beam_api.web.multipart import shown
 from beam_api.web.schemas.names import meant as _meant

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from beam_api.exceptions import InvalidParameter, MissingFrame, TooManyFrames
-from beam_api.services.measure_request import Post
-from beam_api.services.samples import MOST_SAMPLES, GivenSamples
+from beam_api.services.windows.measure_request import Post
+from beam_api.services.windows.samples import MOST_SAMPLES, GivenSamples
 from beam_api.web.schemas.measure_form import DEFAULT_SESSION, MeasureFormSchema, asked, check_unit, first_problem
 from beam_api.web.schemas.names import meant, short
 from rppg_core.face.exchange import DETAIL, MOST_MS, N_COLOURS, SAMPLE_FIELDS, SAMPLE_VERSION, unknown_fields

@@ -15,7 +15,7 @@ from beam_api.web.schemas.measure import SeriesSchema
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from beam_api.services.scan_result import Scan
+    from beam_api.services.scans.scan_result import Scan
 
 _ID = "sess_20251026123456_k3v9q0x7m2c8d1fa"
 _TIME = {"format": "date-time", "example": "2025-10-26T12:34:56.789Z"}

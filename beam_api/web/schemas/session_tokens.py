@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
-from beam_api.services.session_tokens import DEFAULT_REQUESTS, DEFAULT_TTL_S, MOST_REQUESTS, MOST_TTL_S
+from beam_api.services.access.session_tokens import DEFAULT_REQUESTS, DEFAULT_TTL_S, MOST_REQUESTS, MOST_TTL_S
 from beam_api.web.schemas.envelope import MetaSchema
 from beam_api.web.schemas.measure_form import first_problem
 
 if TYPE_CHECKING:
-    from beam_api.services.session_tokens import NewSessionToken
+    from beam_api.services.access.session_tokens import NewSessionToken
 
 MOST_BYTES, MOST_NESTED = 16 * 1024, 16
 _NAME = r"[A-Za-z0-9._-]{1,64}"

@@ -15,7 +15,7 @@ from beam_api.web.schemas.measure import null_or, to_the_second
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from beam_api.services.trend import TrendPoint
+    from beam_api.services.windows.trend import TrendPoint
 
 
 class TrendPointSchema(Schema):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Response, g, request
 from flask_smorest import Blueprint
 
-from beam_api.services.streaming import OPENING
+from beam_api.services.windows.streaming import OPENING
 from beam_api.web.attached import attached
 from beam_api.web.context import parts
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema, success
@@ -17,7 +17,7 @@ from beam_api.web.views.measure import session_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from beam_api.services.streaming import Sink
+    from beam_api.services.windows.streaming import Sink
 
 _LAST_EVENT_ID = {
     "in": "header",

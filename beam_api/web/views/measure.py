@@ -12,9 +12,9 @@ from flask_smorest import Blueprint
 
 from beam_api.exceptions import NotFound
 from beam_api.monitoring import counters
-from beam_api.services.measure_result import Buffering
-from beam_api.services.pacing import Allowance
-from beam_api.services.workload import Workload
+from beam_api.services.windows.measure_result import Buffering
+from beam_api.services.windows.pacing import Allowance
+from beam_api.services.windows.workload import Workload
 from beam_api.store.window_values import Session
 from beam_api.web import request_log
 from beam_api.web.auth import admit_with, admits_itself, check_session, takes_tokens
@@ -37,8 +37,8 @@ from beam_api.web.schemas.measure import (
 from beam_api.web.schemas.measure_form import PictureSchema, UploadSchema, read_picture, read_post
 
 if TYPE_CHECKING:
-    from beam_api.services.completed import Completed
-    from beam_api.services.measure_request import Post
+    from beam_api.services.windows.completed import Completed
+    from beam_api.services.windows.measure_request import Post
     from beam_api.store.window_values import Source
 
 bp = Blueprint("measure", __name__, url_prefix="/api/rppg", description="Frames of a face in, vital signs out.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory
 
 from beam_api.exceptions import NotFound
-from beam_api.services.signup import SIGNUPS_AN_HOUR
+from beam_api.services.access.signup import SIGNUPS_AN_HOUR
 from beam_api.web.auth import public
 from beam_api.web.context import parts
 from beam_api.web.pages import accuracy as figures

@@ -8,7 +8,7 @@ import secrets
 from flask import Blueprint, Response, request
 
 from beam_api.exceptions import NotFound
-from beam_api.services.keys import VISITOR_LIFE
+from beam_api.services.access.keys import VISITOR_LIFE
 from beam_api.web.auth import VISITOR_COOKIE, VISITOR_PATH, public
 from beam_api.web.context import parts
 from beam_api.web.pages.content import VITALS, recording

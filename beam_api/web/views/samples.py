@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import g, request
 from flask_smorest import Blueprint
 
-from beam_api.services.samples import MEGAPIXELS
+from beam_api.services.windows.samples import MEGAPIXELS
 from beam_api.web.auth import admit_with, admits_itself, check_session, takes_tokens
 from beam_api.web.connection import connection
 from beam_api.web.context import parts

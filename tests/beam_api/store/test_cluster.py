@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from beam_api.cli import main
 from beam_api.exceptions import StoreUnavailable
-from beam_api.services.admission import Admission
-from beam_api.services.keys import Keys, Token
+from beam_api.services.access.admission import Admission
+from beam_api.services.access.keys import Keys, Token
 from beam_api.store.client import connect, ping, store_errors
 from beam_api.store.health import look
 from beam_api.store.keys import KeyStore

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from beam_api.services.rolling_rate import LOOK
+from beam_api.services.windows.rolling_rate import LOOK
 from beam_api.store.window_values import Claim, Entry, Session
 from beam_api.store.windows import WindowStore
 from tests.beam_api.store.reference import SECOND, SlidingReference, is_full

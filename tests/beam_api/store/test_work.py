@@ -9,7 +9,7 @@ import time
 import pytest
 
 from beam_api.exceptions import PayloadTooLarge, RateLimited
-from beam_api.services.workload import WAITING, LargeLane, Workload
+from beam_api.services.windows.workload import WAITING, LargeLane, Workload
 from beam_api.store.work import work_name
 from tests.hostile.pictures import png_of
 from tests.images import huge_header, jpeg, still_face

@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from beam_api.services.scan_lifecycle import TOO_LONG
-from beam_api.services.scan_result import Scan
+from beam_api.services.scans.scan_lifecycle import TOO_LONG
+from beam_api.services.scans.scan_result import Scan
 from beam_api.store.scans import session_name
 from beam_api.web.schemas.scans import ScanSchema, write_scan
 from rppg_core import measure

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from beam_api.adapters.job_queue import NAME, ScanQueue
-from beam_api.services.scan_lifecycle import CRASHED, INTERRUPTED, TOO_LONG
-from beam_api.services.video_analysis import NO_COLOUR, NO_FACE, TOO_LARGE
+from beam_api.services.scans.scan_lifecycle import CRASHED, INTERRUPTED, TOO_LONG
+from beam_api.services.scans.video_analysis import NO_COLOUR, NO_FACE, TOO_LARGE
 from beam_api.store.scans import session_name
 from beam_api.video_worker import worker
 from beam_api.wiring import ScanParts

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from beam_api.services.video_analysis import VideoAnalysis
+from beam_api.services.scans.video_analysis import VideoAnalysis
 from beam_api.video_worker import jobs
 from beam_api.video_worker.worker import VideoWorker, limit_process
 from beam_api.wiring import ScanParts

@@ -10,8 +10,8 @@ from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from beam_api import create_app
-from beam_api.services.admission import Admission
-from beam_api.services.keys import Token
+from beam_api.services.access.admission import Admission
+from beam_api.services.access.keys import Token
 from beam_api.store.client import connect
 from beam_api.store.limits import ADDRESS_LIMIT, Bucket, Limiter, moving_window
 from beam_api.store.scripts import Script

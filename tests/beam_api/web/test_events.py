@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from beam_api.services import streaming
-from beam_api.services.measure_result import Measurement
+from beam_api.services.windows import streaming
+from beam_api.services.windows.measure_result import Measurement
 from beam_api.store.window_values import Claim, Session
 from tests.beam_api.store.people import EPOCH, Person, batches, stream
 

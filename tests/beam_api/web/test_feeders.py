@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beam_api import create_app
-from beam_api.services.feeders import SHARED, feeder
+from beam_api.services.windows.feeders import SHARED, feeder
 from tests.beam_api.web.measuring import encoded
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
-from beam_api.services.measure_result import Measurement
+from beam_api.services.windows.measure_result import Measurement
 from beam_api.web.schemas.fhir import write_bundle
 from rppg_core import measure
 from tests.beam_api.web.measuring import Post, batches, code

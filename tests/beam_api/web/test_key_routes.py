@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from beam_api import create_app
-from beam_api.services.keys import SIGNUP_LIFE, Keys, Token
-from beam_api.services.signup import SIGNUPS_AN_HOUR
+from beam_api.services.access.keys import SIGNUP_LIFE, Keys, Token
+from beam_api.services.access.signup import SIGNUPS_AN_HOUR
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 
@@ -218,10 +218,10 @@ def test_usage_is_reported_for_each_of_thirty_days(client, api_key, redis, monke
 
     days = {date(2026, 2, 27): 3, date(2026, 2, 28): 1, date(2026, 3, 2): 2}
     for day, count in days.items():
-        monkeypatch.setattr("beam_api.services.admission.today", lambda day=day: day)
+        monkeypatch.setattr("beam_api.services.access.admission.today", lambda day=day: day)
         for _ in range(count):
             client.get("/nope", headers=with_key(api_key))
-    monkeypatch.setattr("beam_api.services.keys.today", lambda: date(2026, 3, 2))
+    monkeypatch.setattr("beam_api.services.access.keys.today", lambda: date(2026, 3, 2))
     told = usage(client, api_key)  # is itself counted
     by_day = {d["date"]: d["requests"] for d in told["by_day"]}
     assert list(by_day) == sorted(by_day)
@@ -290,7 +290,7 @@ class TestVisitors:
             assert client.get("/api/rppg/sessions/nobody", headers=with_key(key)).status_code == 404
 
     def test_they_are_limited_by_address(self, client, monkeypatch):
-        monkeypatch.setattr("beam_api.services.signup.VISITORS_AN_HOUR", 2)
+        monkeypatch.setattr("beam_api.services.access.signup.VISITORS_AN_HOUR", 2)
         statuses = [client.post("/playground/key").status_code for _ in range(3)]
         assert statuses == [201, 201, 429]
 

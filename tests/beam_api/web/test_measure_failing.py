@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from beam_api.services import measuring
+from beam_api.services.windows import measuring
 from rppg_core.face.reader import Frame
 from tests import images
 

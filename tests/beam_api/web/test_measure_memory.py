@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from beam_api.services.measure_request import Post
+from beam_api.services.windows.measure_request import Post
 from beam_api.store.window_values import Session
 from beam_api.web.context import Parts
 from rppg_core.errors import InvalidImage, NoFaceDetected

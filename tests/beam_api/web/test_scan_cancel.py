@@ -7,7 +7,7 @@ import pytest
 
 from beam_api import create_app
 from beam_api.adapters.job_queue import NAME
-from beam_api.services.scan_result import ScanVitals
+from beam_api.services.scans.scan_result import ScanVitals
 from beam_api.store.deliveries import DUE
 from tests import videos
 from tests.beam_api.web.test_scans import spooled, upload

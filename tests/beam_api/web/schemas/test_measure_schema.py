@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from beam_api.services.measure_result import Buffering, Rejected, Running
+from beam_api.services.windows.measure_result import Buffering, Rejected, Running
 from beam_api.web.schemas.measure import (
     BufferingSchema,
     MeasurementSchema,

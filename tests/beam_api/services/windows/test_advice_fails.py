@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from beam_api import create_app
-from beam_api.services import measuring
+from beam_api.services.windows import measuring
 from tests import images
 
 

@@ -10,7 +10,7 @@ from beam_api.store.window_values import Claim
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from beam_api.services.measure_result import Buffering, Measurement
+    from beam_api.services.windows.measure_result import Buffering, Measurement
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from beam_api import Settings, create_app
-from beam_api.services.keys import TIERS
-from beam_api.services.pacing import Allowance, follows, interval_ms, mean_interval_ms, within
+from beam_api.services.access.keys import TIERS
+from beam_api.services.windows.pacing import Allowance, follows, interval_ms, mean_interval_ms, within
 from beam_api.store.window_values import Session
 from rppg_core.trace.aliasing import alias_strength, is_evenly_slow
 from tests import images

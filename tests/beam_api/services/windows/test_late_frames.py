@@ -2,9 +2,9 @@
 
 import pytest
 
-from beam_api.services.completed import Completed
-from beam_api.services.measure_request import Post
-from beam_api.services.measuring import WAITING
+from beam_api.services.windows.completed import Completed
+from beam_api.services.windows.measure_request import Post
+from beam_api.services.windows.measuring import WAITING
 from beam_api.store.window_values import Session
 from tests import images
 

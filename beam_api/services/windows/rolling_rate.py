@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from beam_api.exceptions import StoreUnavailable
-from beam_api.services.measure_result import Running
+from beam_api.services.windows.measure_result import Running
 from beam_api.store.window_values import Look
 from rppg_core.quality.answers import NEEDS_S
 from rppg_core.rolling import SPAN_S, SPARSE_SPAN_S, partial

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from beam_api.exceptions import StoreUnavailable, TooManyStreams
-from beam_api.services.measure_result import Measurement
+from beam_api.services.windows.measure_result import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -13,7 +13,7 @@ from rppg_core.results import VITALS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from beam_api.services.measure_result import Measurement
+    from beam_api.services.windows.measure_result import Measurement
     from beam_api.store.trend import TrendStore
     from beam_api.store.window_values import Session
 

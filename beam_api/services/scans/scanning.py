@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from beam_api.adapters.webhook_targets import AllowedHost, TargetRefused, check_url
 from beam_api.exceptions import Conflict, NotFound, Unprocessable
-from beam_api.services.scan_result import Scan
+from beam_api.services.scans.scan_result import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from beam_api.adapters.spool import Spool
-    from beam_api.services.scan_lifecycle import ScanLifecycle
-    from beam_api.services.webhook_delivery import WebhookDelivery
+    from beam_api.services.scans.scan_lifecycle import ScanLifecycle
+    from beam_api.services.scans.webhook_delivery import WebhookDelivery
     from beam_api.store.scans import ScanRecord, ScanStore
 
 _ALPHABET = string.ascii_lowercase + string.digits

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_api.services.measure_result import Measurement, Raw, Rejected, Running, SeenFace, span_us
-from beam_api.services.scan_result import scan_vitals
+from beam_api.services.scans.scan_result import scan_vitals
+from beam_api.services.windows.measure_result import Measurement, Raw, Rejected, Running, SeenFace, span_us
 from rppg_core.course.whole_video import Measured
 from rppg_core.quality.regularity import Regularity
 from rppg_core.results import HRV_DETAILS, VITALS, HrvDetails, Quality, Vitals, Waveform

@@ -2,9 +2,9 @@
 
 import pytest
 
-from beam_api.services.completed import Completed
-from beam_api.services.measure_request import Post
-from beam_api.services.measuring import Measuring
+from beam_api.services.windows.completed import Completed
+from beam_api.services.windows.measure_request import Post
+from beam_api.services.windows.measuring import Measuring
 from beam_api.store.results import ResultStore
 from beam_api.store.window_values import Session
 from beam_api.store.windows import WindowStore
@@ -51,7 +51,7 @@ def test_from_five_seconds_on_each_second_gives_the_running_rate(send, frames):
 
 def test_it_is_not_sought_for_a_request_that_does_not_want_it(parts, send, frames, monkeypatch):
     asked = []
-    monkeypatch.setattr("beam_api.services.rolling_rate.partial", lambda trace: asked.append(trace.times_s[-1]))
+    monkeypatch.setattr("beam_api.services.windows.rolling_rate.partial", lambda trace: asked.append(trace.times_s[-1]))
     for batch in batches(frames, 15)[:7]:
         times, images = zip(*batch, strict=True)
         post = Post(Session("key", "anna"), images, times, None, 60_000_000, False, include_partial=False)
@@ -64,7 +64,7 @@ def test_it_is_not_sought_for_a_request_that_does_not_want_it(parts, send, frame
 @pytest.mark.parametrize("size", [1, 4, 32])
 def test_it_is_reported_at_most_once_a_second_however_frames_are_sent(send, frames, size, monkeypatch):
     asked = []
-    monkeypatch.setattr("beam_api.services.rolling_rate.partial", lambda trace: asked.append(trace.times_s[-1]))
+    monkeypatch.setattr("beam_api.services.windows.rolling_rate.partial", lambda trace: asked.append(trace.times_s[-1]))
     for batch in batches(frames, size):
         send(batch)
     assert len(asked) >= (12 - 5) / max(1, size / FPS) - 1
@@ -73,7 +73,9 @@ def test_it_is_reported_at_most_once_a_second_however_frames_are_sent(send, fram
 
 def test_processes_that_share_a_window_and_retries_do_not_look_twice(send, frames, redis, reader, monkeypatch):
     asked = []
-    monkeypatch.setattr("beam_api.services.rolling_rate.partial", lambda trace: asked.append(len(trace.times_s)))
+    monkeypatch.setattr(
+        "beam_api.services.windows.rolling_rate.partial", lambda trace: asked.append(len(trace.times_s))
+    )
     other = Measuring(WindowStore(redis), ResultStore(redis), reader, analyse=measure, advise=advise)
     whole = batches(frames[:105], 15)
     for batch in whole:
@@ -120,7 +122,7 @@ def test_a_failure_of_the_extra_costs_nobody_an_answer(send, frames, monkeypatch
     def fail(_trace):
         raise RuntimeError("as it happens")
 
-    monkeypatch.setattr("beam_api.services.rolling_rate.partial", fail)
+    monkeypatch.setattr("beam_api.services.windows.rolling_rate.partial", fail)
     answers = [send(batch, duration_s=10) for batch in batches(frames, 15)]
     assert {a.partial for a in answers if not isinstance(a, Completed)} == {None}
     assert sum(isinstance(a, Completed) for a in answers) == 1

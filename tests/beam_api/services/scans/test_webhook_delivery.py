@@ -14,8 +14,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from beam_api.adapters import webhook_sender
 from beam_api.adapters.webhook_sender import NotDelivered, Sender
-from beam_api.services.webhook_delivery import DELAYS_S, JITTER, WebhookDelivery
-from beam_api.services.webhook_signing import WebhookSecrets
+from beam_api.services.scans.webhook_delivery import DELAYS_S, JITTER, WebhookDelivery
+from beam_api.services.scans.webhook_signing import WebhookSecrets
 from beam_api.store.deliveries import DeliveryStore
 from beam_api.store.scans import Ending, ScanStore, delivery_name
 from beam_api.store.webhook_secrets import SecretVersionStore

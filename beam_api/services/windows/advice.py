@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from beam_api.services import pacing
-from beam_api.services.clocks import SILENCE_US
+from beam_api.services.windows import pacing
+from beam_api.services.windows.clocks import SILENCE_US
 from rppg_core.errors import NoFaceDetected
 from rppg_core.trace.aliasing import is_evenly_slow
 from rppg_core.trace.traces import Sample, Trace

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam_api.exceptions import RateLimited, StoreUnavailable
-from beam_api.services.keys import SELF_MADE, Token, digest_of
+from beam_api.services.access.keys import SELF_MADE, Token, digest_of
 from beam_api.store.client import text
 from beam_api.store.keys import FIELDS, KeyRecord, read, record_name
 from beam_api.store.limits import WINDOW_S, Bucket, Limiter, Standing, moving_window, this_tick

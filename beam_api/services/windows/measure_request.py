@@ -6,16 +6,16 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from beam_api.services import clocks, pacing
-from beam_api.services.workload import Workload
+from beam_api.services.windows import clocks, pacing
+from beam_api.services.windows.workload import Workload
 from beam_api.store.window_values import Entry, LastFace, Session
 from rppg_core.trace.traces import pack
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from beam_api.services.pacing import Allowance
-    from beam_api.services.samples import GivenSamples
+    from beam_api.services.windows.pacing import Allowance
+    from beam_api.services.windows.samples import GivenSamples
     from beam_api.store.window_values import OpenWindow, Source
     from rppg_core.errors import RppgError
     from rppg_core.face.reader import FaceState, Reading

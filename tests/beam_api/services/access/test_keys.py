@@ -3,7 +3,7 @@ import re
 import pytest
 
 from beam_api.exceptions import InvalidParameter, NotFound, StoreUnavailable
-from beam_api.services.keys import ID_LENGTH, TIERS, Keys, Token
+from beam_api.services.access.keys import ID_LENGTH, TIERS, Keys, Token
 from beam_api.store.client import connect
 from beam_api.store.keys import KeyStore
 

@@ -11,18 +11,18 @@ import structlog
 
 from beam_api.exceptions import NotFound
 from beam_api.monitoring import counters
-from beam_api.services import clocks
-from beam_api.services.advice import Advice, of_window
-from beam_api.services.completed import Completed, finish_all
 from beam_api.services.course import course, no_course
-from beam_api.services.feeders import SHARED
-from beam_api.services.measure_request import Key, Post, ReadFrames
-from beam_api.services.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace, span_us
-from beam_api.services.rolling_rate import LOOK, shown_rate
-from beam_api.services.samples import seen_face
-from beam_api.services.trend import trend_entry
-from beam_api.services.window_trace import trace_of_window
-from beam_api.services.workload import LargeLane, Workload
+from beam_api.services.windows import clocks
+from beam_api.services.windows.advice import Advice, of_window
+from beam_api.services.windows.completed import Completed, finish_all
+from beam_api.services.windows.feeders import SHARED
+from beam_api.services.windows.measure_request import Key, Post, ReadFrames
+from beam_api.services.windows.measure_result import Buffering, Checked, Measurement, Rejected, SeenFace, span_us
+from beam_api.services.windows.rolling_rate import LOOK, shown_rate
+from beam_api.services.windows.samples import seen_face
+from beam_api.services.windows.trend import trend_entry
+from beam_api.services.windows.window_trace import trace_of_window
+from beam_api.services.windows.workload import LargeLane, Workload
 from beam_api.store.window_values import Appended, Arrival, Claim, LastFace, Look, OpenWindow, Session, Source
 from rppg_core.errors import NoFaceDetected
 from rppg_core.face.reader import FaceReader, FaceState, Frame, Reading

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from beam_api.services.keys import ALPHABET, SECRET_LENGTH, TOKEN_PREFIX, digest_of
+from beam_api.services.access.keys import ALPHABET, SECRET_LENGTH, TOKEN_PREFIX, digest_of
 
 if TYPE_CHECKING:
     from beam_api.store.keys import KeyRecord

@@ -18,7 +18,7 @@ from beam_api.adapters.job_queue import QueueUnavailable, ScanQueue
 from beam_api.adapters.spool import Spool, session_of
 from beam_api.exceptions import StoreUnavailable
 from beam_api.monitoring import counters
-from beam_api.services.scan_result import Scan, ScanVitals, now_iso
+from beam_api.services.scans.scan_result import Scan, ScanVitals, now_iso
 from beam_api.store.scans import LEASE_MS, Ending, ScanStore
 
 if TYPE_CHECKING:

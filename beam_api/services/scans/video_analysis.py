@@ -12,7 +12,7 @@ from beam_api.host.process import trim_heap
 from beam_api.monitoring import counters
 from beam_api.services.course import rates
 from beam_api.services.saved_traces import save_measured
-from beam_api.services.scan_result import ScanVitals, scan_vitals
+from beam_api.services.scans.scan_result import ScanVitals, scan_vitals
 from rppg_core.course.long_video import Window, windows_of_video
 from rppg_core.course.whole_video import Measured
 from rppg_core.errors import InvalidTraces, InvalidVideo, NoFaceDetected, UnsupportedImage
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from beam_api.adapters.spool import Spool
-    from beam_api.services.scan_lifecycle import ScanLifecycle
+    from beam_api.services.scans.scan_lifecycle import ScanLifecycle
     from beam_api.store.scans import ScanStore
     from rppg_core.face.reader import FaceReader
     from rppg_core.results import Vitals

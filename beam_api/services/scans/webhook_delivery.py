@@ -12,7 +12,7 @@ from beam_api.monitoring import counters
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from beam_api.services.webhook_signing import WebhookSecrets
+    from beam_api.services.scans.webhook_signing import WebhookSecrets
     from beam_api.store.deliveries import DeliveryStore
 
 DELAYS_S = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 28800)

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from beam_api.services.measure_result import SeenFace
+from beam_api.services.windows.measure_result import SeenFace
 from beam_api.store.window_values import LastFace
 from rppg_core.errors import NoFaceDetected
 from rppg_core.face.exchange import FaceOutline, TimedSample, read_samples

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from beam_api.exceptions import RateLimited, SignupClosed
-from beam_api.services.keys import SIGNUP_LIFE, SIGNUP_OWNER, VISITOR_LIFE, VISITOR_OWNER, Keys, NewKey
-from beam_api.services.root_secret import secret_key
+from beam_api.services.access.keys import SIGNUP_LIFE, SIGNUP_OWNER, VISITOR_LIFE, VISITOR_OWNER, Keys, NewKey
+from beam_api.services.access.root_secret import secret_key
 from beam_api.store.limits import Bucket, Limiter, Standing, customer
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Authenticate keys and tokens, and apply their rate limits."""

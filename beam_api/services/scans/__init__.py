@@ -1,0 +1,1 @@
+"""Measure whole videos: a session, from its creation to its webhooks."""

@@ -1,0 +1,1 @@
+"""Collect the frames or samples of a person into windows, and answer with measurements."""
