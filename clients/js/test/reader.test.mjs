@@ -70,9 +70,9 @@ for (const entry of entries) {
 
 test("a sample is written as the server writes it", () => {
   for (const { colours, sample } of entries) {
-    const ours = Buffer.from(encode(colours), "base64");
-    const theirs = Buffer.from(sample.colours, "base64");
-    for (let i = 0; i < ours.length; i += 2) near(ours.readUInt16LE(i), theirs.readUInt16LE(i), 1, `value ${i / 2}`);
+    const written = Buffer.from(encode(colours), "base64");
+    const expected = Buffer.from(sample.colours, "base64");
+    for (let i = 0; i < written.length; i += 2) near(written.readUInt16LE(i), expected.readUInt16LE(i), 1, `value ${i / 2}`);
   }
   const reading = { pose: [320.12345, 240, 61.2, 0.0123456, -0.1], colours: [[1, 2, 3], null], detail: [-12, 7, null, 0, -1, 99] };
   assert.deepEqual(writeSample(1000.0004, reading), {
