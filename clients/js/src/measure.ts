@@ -13,7 +13,7 @@ export interface MeasureOptions {
   readonly url?: string;
   /** How long the window is, 10 s to 5 min; by default 30 s. */
   readonly durationMs?: number;
-  /** Frames a second that are read at most; by default 30, which is some 48 kbit/s. */
+  /** Frames a second that are read at most; by default 20, which is some 37 kbit/s. */
   readonly maxRate?: number;
   /** Ask for the pulse wave and the beats, too. */
   readonly includeRaw?: boolean;
@@ -48,7 +48,7 @@ const ABSENT_MS = 1000;
  * Throws BeamError, or what `signal` was aborted with.
  */
 export async function measure(source: HTMLVideoElement | FrameSource, options: MeasureOptions): Promise<Result> {
-  const frames = source instanceof HTMLVideoElement ? new VideoFrames(source, options.maxRate ?? 30) : source;
+  const frames = source instanceof HTMLVideoElement ? new VideoFrames(source, options.maxRate ?? 20) : source;
   const session = new Session(frames, options);
   try {
     return await session.run();
