@@ -71,7 +71,7 @@ export class BeamMeasure extends HTMLElement {
     } catch (error) {
       this.find("button").textContent = this.words.start;
       this.say(this.reason(error));
-      this.tell("failure", error);
+      this.emit("failure", error);
       return null;
     } finally {
       this.running = null;
@@ -120,7 +120,7 @@ export class BeamMeasure extends HTMLElement {
       durationMs: 1000 * seconds,
       video: this.root.querySelector("video")!,
     });
-    for (const name of EVENTS) measurement.on(name, ({ detail }: CustomEvent<unknown>) => this.tell(name, detail));
+    for (const name of EVENTS) measurement.on(name, ({ detail }: CustomEvent<unknown>) => this.emit(name, detail));
     measurement.on("progress", ({ detail }) => this.showProgress(detail));
     measurement.on("partial", ({ detail }) => this.showRate(detail));
     measurement.on("guidance", ({ detail }) => this.showGuidance(detail));
@@ -179,7 +179,7 @@ export class BeamMeasure extends HTMLElement {
     if (status.textContent !== text) status.textContent = text; // a live region: said once
   }
 
-  private tell(name: string, detail: unknown): void {
+  private emit(name: string, detail: unknown): void {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 

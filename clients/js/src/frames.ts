@@ -1,23 +1,30 @@
+/** Where frames come from: a `<video>`, or a program that has them by itself. */
+export interface FrameSource {
+  /** Call `take` with each frame and its capture time in ms, and `end` when there are no more. Leave out frames while `isBusy`. */
+  start(take: (timeMs: number, pixels: ImageData) => void, isBusy: () => boolean, end: () => void): void;
+  stop(): void;
+}
+
 type Clock = "captureTime" | "mediaTime" | "now";
 
 const TOLERANCE_MS = 2;
 
 /** Frames of a `<video>` with the times at which they were captured. */
-export class VideoFrames {
+export class VideoFrames implements FrameSource {
   private readonly context: CanvasRenderingContext2D;
   private clock: Clock | null = null;
   private lastMs = -Infinity;
   private dueMs = -Infinity;
   private callback = 0;
   private running = false;
+  private onFrame: (timeMs: number, pixels: ImageData) => void = () => {};
+  private isBusy = (): boolean => false;
+  private onEnd = (): void => {};
 
   constructor(
     private readonly video: HTMLVideoElement,
-    private readonly onFrame: (timeMs: number, pixels: ImageData) => void,
     /** At most so many frames a second. */
     private readonly rate: number,
-    /** Whether there is no room for a frame now. */
-    private readonly isBusy: () => boolean,
   ) {
     if (!("requestVideoFrameCallback" in video)) {
       throw new Error("This browser has no requestVideoFrameCallback; capture times would be wrong.");
@@ -28,13 +35,16 @@ export class VideoFrames {
     this.context.imageSmoothingEnabled = false;
   }
 
-  start(): void {
-    this.running = true;
+  start(take: (timeMs: number, pixels: ImageData) => void, isBusy: () => boolean, end: () => void): void {
+    Object.assign(this, { onFrame: take, isBusy, onEnd: end, running: true });
+    this.video.addEventListener("ended", end);
+    if (this.video.ended) end();
     this.next();
   }
 
   stop(): void {
     this.running = false;
+    this.video.removeEventListener("ended", this.onEnd);
     this.video.cancelVideoFrameCallback(this.callback);
   }
 

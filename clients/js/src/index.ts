@@ -1,3 +1,6 @@
+export { missingFeature } from "./support.js";
+export type { FrameSource } from "./frames.js";
+export type { Wait } from "./sender.js";
 export { measure, type MeasureOptions } from "./measure.js";
 export { Measurement, type MeasurementEvents, type MeasurementOptions } from "./measurement.js";
 export { BeamError } from "./results.js";

@@ -1,8 +1,8 @@
 import { fractions, writeSample, type Sample } from "./sample.js";
-import { VideoFrames } from "./frames.js";
+import { VideoFrames, type FrameSource } from "./frames.js";
 import { ReadingWorker, type FrameRead } from "./reading.js";
 import { BeamError, type Guidance, type Partial, type Progress, type Result } from "./results.js";
-import { send, type Target } from "./sender.js";
+import { send, type Target, type Wait } from "./sender.js";
 
 export interface MeasureOptions {
   /** A session token, which your own server gets from POST /api/keys/me/tokens. */
@@ -13,11 +13,20 @@ export interface MeasureOptions {
   readonly url?: string;
   /** How long the window is, 10 s to 5 min; by default 30 s. */
   readonly durationMs?: number;
-  /** Frames a second that are read at most; by default 20, which is some 45 kbit/s. */
+  /** Frames a second that are read at most; by default 20, which is some 37 kbit/s. */
   readonly maxRate?: number;
   /** Ask for the pulse wave and the beats, too. */
   readonly includeRaw?: boolean;
+  /**
+   * Go on after the first measurement, and measure the newest window each time that so much more has passed: 1 s up to the
+   * window's length. It ends with `signal`, or with the video.
+   */
+  readonly strideMs?: number;
+  /** Each measurement, with `strideMs`; the last one is returned, too. */
+  readonly onMeasurement?: (result: Result) => void;
   readonly signal?: AbortSignal;
+  /** A request has to be sent again: the connection is lost, or the service busy. */
+  readonly onWait?: (wait: Wait) => void;
   readonly onProgress?: (progress: Progress) => void;
   readonly onPartial?: (partial: Partial) => void;
   /** What to change in the picture; empty if nothing. */
@@ -33,12 +42,14 @@ const ABSENT_MS = 1000;
 
 /**
  * Measure the person that a playing `<video>` shows: a camera's stream or a recording, of any origin that the page may read.
+ * A source of frames of your own will do, too.
  * The face is read in a worker; mean colours leave the browser, and no image does.
  *
  * Throws BeamError, or what `signal` was aborted with.
  */
-export async function measure(video: HTMLVideoElement, options: MeasureOptions): Promise<Result> {
-  const session = new Session(video, options);
+export async function measure(source: HTMLVideoElement | FrameSource, options: MeasureOptions): Promise<Result> {
+  const frames = source instanceof HTMLVideoElement ? new VideoFrames(source, options.maxRate ?? 20) : source;
+  const session = new Session(frames, options);
   try {
     return await session.run();
   } finally {
@@ -54,33 +65,28 @@ interface Waiting {
 
 class Session {
   private readonly worker: ReadingWorker;
-  private readonly frames: VideoFrames;
   private readonly target: Target;
   private readonly abort = new AbortController();
   private queue: Waiting[] = [];
   private ended = false;
   private faceMs: number | null = null;
   private missing: Guidance | null = null;
+  private size: readonly [number, number] = [1, 1];
+  private last: Result | null = null;
   private wake = (): void => {};
-  private readonly onEnded = (): void => {
+  private readonly onEnd = (): void => {
     this.ended = true;
     this.wake();
   };
   private readonly onAbort = (): void => this.abort.abort(this.options.signal?.reason);
 
   constructor(
-    private readonly video: HTMLVideoElement,
+    private readonly frames: FrameSource,
     private readonly options: MeasureOptions,
   ) {
     this.worker = new ReadingWorker(
       (read) => this.take(read),
       (message) => this.abort.abort(new BeamError(message, "READER_FAILED")),
-    );
-    this.frames = new VideoFrames(
-      video,
-      (timeMs, { data, width, height }) => this.worker.read({ timeMs, width, height, pixels: data.buffer as ArrayBuffer }),
-      options.maxRate ?? 20,
-      () => this.worker.isBusy,
     );
     this.target = {
       url: options.url ?? location.origin,
@@ -88,6 +94,8 @@ class Session {
       sessionId: options.sessionId,
       durationMs: options.durationMs ?? 30_000,
       includeRaw: options.includeRaw ?? false,
+      ...(options.strideMs && { strideMs: options.strideMs }),
+      ...(options.onWait && { onWait: options.onWait }),
     };
   }
 
@@ -95,22 +103,25 @@ class Session {
     const { signal } = this.options;
     signal?.throwIfAborted();
     signal?.addEventListener("abort", this.onAbort);
-    this.video.addEventListener("ended", this.onEnded);
     this.abort.signal.addEventListener("abort", () => this.wake());
     await this.started();
-    this.frames.start();
+    this.frames.start(
+      (timeMs, { data, width, height }) => this.worker.read({ timeMs, width, height, pixels: data.buffer as ArrayBuffer }),
+      () => this.worker.isBusy,
+      this.onEnd,
+    );
     for (;;) {
       const batch = await this.batch();
       if (!batch.length) return this.finish();
       const answer = await this.post(batch);
-      if (answer.status === "complete") return answer;
-      this.report(answer);
+      if (answer.status === "buffering") this.report(answer);
+      else if (this.options.strideMs) this.keep(answer);
+      else return answer;
     }
   }
 
   close(): void {
     this.options.signal?.removeEventListener("abort", this.onAbort);
-    this.video.removeEventListener("ended", this.onEnded);
     this.frames.stop();
     this.worker.stop();
     this.abort.abort();
@@ -125,8 +136,15 @@ class Session {
     });
   }
 
+  /** Of a window that slides: one request may pass several strides. */
+  private keep(answer: Result): void {
+    this.last = answer;
+    for (const result of [...(answer.results ?? []), answer]) this.options.onMeasurement?.(result);
+  }
+
   private take({ timeMs, width, height, result, workMs }: FrameRead): void {
     const { onFace } = this.options;
+    this.size = [width, height];
     onFace?.(result.landmarks && fractions(result.landmarks, width, height), workMs);
     for (const one of result.confirmed) {
       const face = fractions(one.landmarks, width, height);
@@ -175,9 +193,9 @@ class Session {
 
   /** The recording has ended: what there is of it is measured. */
   private async finish(): Promise<Result> {
-    const { videoWidth, videoHeight } = this.video;
+    if (this.last) return this.last;
     try {
-      const answer = await send(this.target, [videoWidth || 1, videoHeight || 1], [], this.abort.signal, true);
+      const answer = await send(this.target, this.size, [], this.abort.signal, true);
       if (answer.status === "complete") return answer;
     } catch (error) {
       if (!(error instanceof BeamError) || error.status !== 404) throw error;

@@ -48,12 +48,12 @@ export class Measurement extends EventTarget {
       const result = await measure(video, {
         ...this.options,
         signal: abort.signal,
-        onProgress: (progress) => this.tell("progress", progress),
-        onPartial: (partial) => this.tell("partial", partial),
-        onGuidance: (codes) => this.tell("guidance", codes),
-        onFace: (landmarks) => this.tell("face", landmarks),
+        onProgress: (progress) => this.emit("progress", progress),
+        onPartial: (partial) => this.emit("partial", partial),
+        onGuidance: (codes) => this.emit("guidance", codes),
+        onFace: (landmarks) => this.emit("face", landmarks),
       });
-      this.tell("measurement", result);
+      this.emit("measurement", result);
       return result;
     } finally {
       for (const track of this.stream?.getTracks() ?? []) track.stop();
@@ -72,7 +72,7 @@ export class Measurement extends EventTarget {
     return this;
   }
 
-  private tell<Name extends keyof MeasurementEvents>(name: Name, detail: MeasurementEvents[Name]["detail"]): void {
+  private emit<Name extends keyof MeasurementEvents>(name: Name, detail: MeasurementEvents[Name]["detail"]): void {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }

@@ -18,7 +18,8 @@ export interface FrameRead {
   readonly workMs: number;
 }
 
-export type Told =
+/** What the worker answers. */
+export type Reply =
   | { readonly type: "ready" }
   | { readonly type: "failed"; readonly message: string }
   | ({ readonly type: "read" } & FrameRead);
@@ -36,7 +37,7 @@ export class ReadingWorker {
     this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     this.worker.onerror = (event) => onFail(event.message || "The reader's worker can't be started.");
     this.ready = new Promise((resolve) => {
-      this.worker.onmessage = ({ data }: MessageEvent<Told>) => {
+      this.worker.onmessage = ({ data }: MessageEvent<Reply>) => {
         if (data.type === "ready") return resolve();
         if (data.type === "failed") return onFail(data.message);
         this.waiting -= 1;

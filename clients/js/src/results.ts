@@ -54,6 +54,8 @@ export interface Result extends Answer {
   readonly interval: Readonly<Record<string, readonly [number, number] | null>>;
   readonly hrv_details: Readonly<Record<string, number | null>>;
   readonly raw?: Readonly<Record<string, unknown>>;
+  /** Earlier measurements of the same request, oldest first, if it passed several strides. */
+  readonly results?: readonly Result[];
 }
 
 /** Why a measurement ended without a result. */

@@ -8,6 +8,8 @@ export const SAMPLE_VERSION = 1;
 export const STEPS = 256;
 export const MISSING = 0xffff;
 const MOST_LEVEL = 255;
+/** Colours are sent in sixteenths of a level: finer digits are noise of the camera, and most of a request. */
+export const SENT_STEP = STEPS / 16;
 const DETAIL_RANGE = [-10, 6] as const;
 
 /** What is left of a frame: the colours of 30 skin regions and 4 patches beside the face, the pose, and its detail. */
@@ -40,9 +42,9 @@ export function readColours(picture: Picture, landmarks: readonly Point[]): Read
 export function writeSample(timeMs: number, reading: Reading): Sample {
   return {
     timestamp_ms: rounded(timeMs, 3),
-    pose: reading.pose.map((value, i) => rounded(value, i < 3 ? 3 : 5)),
-    colours: encode(reading.colours),
-    detail: reading.detail.map((value, i) => value && rounded(i < 5 ? within(value, ...DETAIL_RANGE) : value, 4)),
+    pose: reading.pose.map((value, i) => rounded(value, i < 3 ? 2 : 4)),
+    colours: encode(reading.colours, SENT_STEP),
+    detail: reading.detail.map((value, i) => value && rounded(i < 5 ? within(value, ...DETAIL_RANGE) : value, 3)),
   };
 }
 
@@ -51,12 +53,12 @@ export function fractions(landmarks: readonly Point[], width: number, height: nu
   return landmarks.map(({ x, y }) => [rounded(within(x / width, -1, 2), 4), rounded(within(y / height, -1, 2), 4)]);
 }
 
-/** Base64 of little-endian 16-bit numbers in 1/256 of a level. */
-export function encode(colours: readonly (Colour | null)[]): string {
+/** Base64 of little-endian 16-bit numbers in 1/256 of a level, each a multiple of `step`. */
+export function encode(colours: readonly (Colour | null)[], step = 1): string {
   const bytes = new DataView(new ArrayBuffer(colours.length * 6));
   colours.forEach((colour, region) => {
     for (let channel = 0; channel < 3; channel++) {
-      const level = colour ? within(Math.round(colour[channel]! * STEPS), 0, MOST_LEVEL * STEPS) : MISSING;
+      const level = colour ? within(step * Math.round((colour[channel]! * STEPS) / step), 0, MOST_LEVEL * STEPS) : MISSING;
       bytes.setUint16(region * 6 + channel * 2, level, true);
     }
   });

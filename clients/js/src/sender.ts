@@ -9,6 +9,16 @@ export interface Target {
   readonly sessionId: string;
   readonly durationMs: number;
   readonly includeRaw: boolean;
+  /** Time between two measurements of a window that slides. */
+  readonly strideMs?: number;
+  /** Is called before the same request is sent again. */
+  readonly onWait?: (wait: Wait) => void;
+}
+
+/** Why a request has to be sent again, and in how many seconds. */
+export interface Wait {
+  readonly code: "CONNECTION_LOST" | "RATE_LIMITED" | "SERVICE_BUSY" | "ANALYSING";
+  readonly seconds: number;
 }
 
 const TIMEOUT_MS = 15_000;
@@ -30,6 +40,7 @@ export async function send(
   const body = await packed({
     session_id: target.sessionId,
     duration_ms: target.durationMs,
+    ...(target.strideMs && { stride_ms: target.strideMs }),
     ...(target.includeRaw && { include_raw: true }),
     ...(final && { final: true }),
     sample_version: 1,
@@ -40,7 +51,7 @@ export async function send(
   const begun = performance.now();
   for (let attempt = 0; ; attempt++) {
     signal.throwIfAborted();
-    let waitS = 0.5;
+    let wait: Wait = { code: "ANALYSING", seconds: 0.5 };
     try {
       const answer = await post(target, body, signal);
       if (answer.status === "complete" || answer.progress < 1) return answer;
@@ -51,9 +62,10 @@ export async function send(
       const patience = patienceS(error, attempt);
       const lost = error.status === 0 && performance.now() - begun > LOST_MS;
       if (patience === null || faults >= FAULTS || lost) throw error;
-      waitS = patience;
+      wait = { code: reason(error), seconds: patience };
     }
-    await pause(waitS * 1000, signal);
+    target.onWait?.(wait);
+    await pause(wait.seconds * 1000, signal);
   }
 }
 
@@ -63,6 +75,11 @@ function patienceS(error: BeamError, attempt: number): number | null {
   if (error.status === 0) return Math.min(4, 0.5 * 2 ** attempt);
   if (error.status === 429 || error.status === 503) return Math.min(error.retryAfterS ?? 2, MOST_WAIT_S);
   return error.status >= 500 ? 1 : null;
+}
+
+function reason({ status }: BeamError): Wait["code"] {
+  if (status === 429) return "RATE_LIMITED";
+  return status === 0 ? "CONNECTION_LOST" : "SERVICE_BUSY";
 }
 
 async function post(target: Target, body: Packed, signal: AbortSignal): Promise<Progress | Result> {
@@ -75,7 +92,7 @@ async function post(target: Target, body: Packed, signal: AbortSignal): Promise<
       method: "POST",
       headers: { "Content-Type": "application/json", "X-API-Key": target.token, ...body.headers },
       body: body.content,
-      credentials: "omit",
+      credentials: "same-origin", // none to another origin
       cache: "no-store",
       signal: limit.signal,
     });

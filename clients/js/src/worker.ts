@@ -1,10 +1,10 @@
 import { FrameReader, loadModel } from "./reader.js";
-import type { Ask, Told } from "./reading.js";
+import type { Ask, Reply } from "./reading.js";
 
 // Module worker: frames come in, and what is left of them goes out. `reading.ts` starts it.
 const scope = globalThis as unknown as {
   onmessage: ((event: MessageEvent<Ask>) => void) | null;
-  postMessage(message: Told): void;
+  postMessage(message: Reply): void;
 };
 
 const ready = fetch(new URL("./reader.bin", import.meta.url))
@@ -20,7 +20,7 @@ ready.then(
 );
 
 scope.onmessage = async ({ data: { timeMs, width, height, pixels } }) => {
-  const reader = await ready.catch(() => null); // that was told already
+  const reader = await ready.catch(() => null); // the failure has been reported
   if (!reader) return;
   try {
     const start = performance.now();
