@@ -24,7 +24,7 @@ from beam_api.web.pages.content import (
     recording,
     sample_answer,
 )
-from beam_api.web.security_headers import PAGE_POLICY, REFERENCE_POLICY
+from beam_api.web.security_headers import PAGE_POLICY, REFERENCE_POLICY, WORKER_POLICY
 
 bp = Blueprint("pages", __name__, template_folder="../pages/templates")
 """Pages for people. No key needed."""
@@ -34,6 +34,7 @@ files = Blueprint("files", __name__)
 
 _STATIC = Path(str(resources.files("beam_api.web") / "pages" / "static"))
 _REFERENCE = Path(str(resources.files("flask_swagger_ui") / "dist"))
+_WORKER = "reader/worker.js"
 _REFERENCE_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE")
 
 
@@ -89,7 +90,10 @@ def privacy() -> Response:
 @public
 def static(name: str) -> Response:
     """A file of the pages."""
-    return _file(_STATIC, name)
+    response = _file(_STATIC, name)
+    if name == _WORKER:
+        response.headers["Content-Security-Policy"] = WORKER_POLICY
+    return response
 
 
 @files.get("/docs/assets/<name>")
