@@ -15,6 +15,9 @@ REFERENCE_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'un
 )
 """That of /docs/reference: the reference's own program sets styles and icons in the document."""
 
+WORKER_POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
+"""That of the worker which reads faces in the playground: its own modules and its model."""
+
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

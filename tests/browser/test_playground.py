@@ -26,14 +26,16 @@ def keys(service):
     client.close()
 
 
-def choose(page, *, seconds=None, key=None, single=False):
+def choose(page, *, seconds=None, key=None, frames=False, single=False):
     page.get_by_text("Settings", exact=True).click()
     if seconds:
         page.get_by_label("Length").select_option(str(seconds))
     if key:
         page.get_by_label("Your own key").fill(key)
+    if frames or single:
+        page.get_by_label("Send frames").check()
     if single:
-        page.get_by_role("switch").check()
+        page.get_by_label("Single-frame pace").check()
 
 
 def start(page):

@@ -110,3 +110,13 @@ def test_its_vitals_are_those_of_the_server(theirs: dict[int, Sample], ours: dic
     assert wanted.heart_rate_bpm == pytest.approx(SCENE.heart_rate_bpm, abs=0.5)
     assert found.heart_rate_bpm == pytest.approx(wanted.heart_rate_bpm, abs=0.1)
     assert found.rmssd_ms == pytest.approx(wanted.rmssd_ms, abs=2)
+
+
+def test_the_services_pages_load_what_is_built(dist: Path, tmp_path: Path) -> None:
+    """`npm run build && npm run bundle` in clients/js brings them up to date."""
+    node = shutil.which("node")
+    assert node
+    subprocess.run([node, str(dist.parent / "tools" / "bundle.mjs"), str(tmp_path / "reader")], check=True)
+    served = Path(str(files("beam_api.web"))) / "pages" / "static" / "reader"
+    built = {path.relative_to(tmp_path / "reader"): path.read_bytes() for path in (tmp_path / "reader").rglob("*.*")}
+    assert built == {path.relative_to(served): path.read_bytes() for path in served.rglob("*.*")}

@@ -18,7 +18,7 @@ from beam_api.web.auth import public
 from beam_api.web.context import parts
 from beam_api.web.pages import accuracy as figures
 from beam_api.web.pages.content import PRIVACY, VITALS, recording, sample_answer
-from beam_api.web.security_headers import PAGE_POLICY
+from beam_api.web.security_headers import PAGE_POLICY, WORKER_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,7 @@ files = Blueprint("files", __name__)
 
 _TEXTS = ("text/", "application/json", "image/svg+xml")
 _STATIC = Path(str(resources.files("beam_api.web") / "pages" / "static"))
+_WORKER = "reader/worker.js"
 
 
 @bp.get("/")
@@ -73,7 +74,10 @@ def privacy() -> Response:
 @public
 def static(name: str) -> Response:
     """A file of the pages."""
-    return file(_STATIC, name)
+    response = file(_STATIC, name)
+    if name == _WORKER:
+        response.headers["Content-Security-Policy"] = WORKER_POLICY
+    return response
 
 
 def page(template: str, *, policy: str = PAGE_POLICY, **values: object) -> Response:

@@ -1,4 +1,4 @@
-// Frames from the camera: JPEG with the time at which each was captured.
+// The camera; and frames from it, JPEG with the time at which each was captured.
 
 const LONGEST_SIDE = 480; // pixels; a face of a fifth of that is plenty, and a second of frames stays small
 const QUALITY = 0.92;
@@ -6,7 +6,7 @@ const MOST_ENCODING = 6; // frames on their way to JPEG; beyond that the machine
 const NEAREST_MS = 15; // more than 60 frames a second tell nothing more
 
 export class Camera {
-  /** @param {HTMLVideoElement} video  @param {(frame: {at: number, jpeg: Blob}) => void} push */
+  /** @param {HTMLVideoElement} video  @param {((frame: {at: number, jpeg: Blob}) => void) | null} push  null: no frames are taken */
   constructor(video, push) {
     Object.assign(this, { video, push, gapMs: NEAREST_MS, encoding: 0, last: -Infinity, clock: null });
     this.canvas = document.createElement("canvas");
@@ -27,7 +27,7 @@ export class Camera {
     this.mirrored = track.getSettings().facingMode !== "environment";
     this.video.srcObject = this.stream;
     await this.video.play();
-    this.next();
+    if (this.push) this.next();
   }
 
   stop() {

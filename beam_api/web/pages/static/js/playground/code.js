@@ -49,3 +49,28 @@ async function measure(frames) {
   return (await answer.json()).data;
 }`,
 };
+
+/** The same where the face is read on the device. */
+export const COLOUR_LISTINGS = {
+  json: brief,
+  curl: ({ duration_ms: ms, session_id: session }) => `# samples.json: {"session_id": "${session}", "duration_ms": ${ms}, "include_raw": true,
+#  "sample_version": 1, "frame_size": [640, 480], "samples": [...]}, one second of them per request, until the answer is 200.
+curl ${location.origin}/api/rppg/samples \\
+  -H "X-API-Key: beam_sk_your_key" \\
+  -H "Content-Type: application/json" \\
+  --data-binary @samples.json`,
+  python: ({ duration_ms: ms }) => `import subprocess
+
+command = ["beam", "measure", "0", "--url", "${location.origin}", "--key", "beam_sk_your_key"]
+subprocess.run([*command, "--colours", "--seconds", "${ms / 1000}"], check=True)`,
+  javascript: ({ duration_ms: ms, session_id: session }) => `import { measure } from "beam-rppg";
+
+// The token is of your own server: POST ${location.origin}/api/keys/me/tokens for session "${session}".
+const result = await measure(document.querySelector("video"), {
+  url: "${location.origin}",
+  token: "beam_tk_your_token",
+  sessionId: "${session}",
+  durationMs: ${ms},
+  includeRaw: true,
+});`,
+};

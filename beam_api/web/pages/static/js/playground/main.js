@@ -1,50 +1,31 @@
 // The playground: a source of frames, a sender, and what is shown of their work. One measurement at a time.
 
-import { byId, call, Failure } from "../api.js";
+import { byId, Failure } from "../api.js";
+import { dropVisitor, forget, keyToUse, newSession, ownKey, trouble } from "./access.js";
 import { Camera } from "./camera.js";
+import { ColourSender, missing } from "./colours.js";
 import { Sender } from "./sender.js";
 import { SimulatedFace } from "./simulated.js";
 import { playSample } from "../sample.js";
 import { clearResults, showResults } from "./results.js";
-import { showGuidance, showMode, showOutline, showProgress, showState } from "./view.js";
+import { setText, showGuidance, showMode, showOutline, showProgress, showState } from "./view.js";
+import { Trend } from "./trend.js";
 import { Wave } from "./wave.js";
-import { cameraTrouble } from "./words.js";
+import { cameraTrouble, PRIVACY } from "./words.js";
 
 const SLOW_MS = 60; // between frames, where the connection does not carry thirty a second
 const SINGLE_SOURCE_MS = 150;
 const SIMULATED_MOST_S = 30;
+const SIMULATED_KEPT_S = 15; // of its half minute, so that a trend can be seen
+const STRIDE_S = 5;
 
 const { simulatedSeconds, simulatedRate } = byId("playground").dataset;
 const wave = new Wave(byId("wave"));
-let visitor = null; // {key, until}
+const trend = new Trend();
 let sample = null;
 let lastSimulated = false;
-let current = null; // {source, sender, session, key}
-
-async function keyToUse() {
-  const own = byId("own-key").value.trim();
-  if (own) return own;
-  if (!visitor || visitor.until < Date.now() + 120_000) {
-    const { data } = await call("POST", "/playground/key");
-    visitor = { key: data.key, until: Date.parse(data.expires_at) };
-  }
-  return visitor.key;
-}
-
-function newSession() {
-  const bytes = crypto.getRandomValues(new Uint8Array(12));
-  return `visit-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-}
-
-function trouble(error) {
-  if (error.status === 401) {
-    const own = byId("own-key").value.trim();
-    visitor = null;
-    return own ? "Your key is unknown, revoked or expired." : "The visitor's key has expired or was revoked. Start again for a new one.";
-  }
-  if (error.status === 429) return `Too many visits from your address. Try again in ${Math.ceil((error.retryAfter ?? 60) / 60)} min.`;
-  return error instanceof Failure ? error.message : "Something went wrong on this page.";
-}
+let current = null; // {source, sender, session, key, …}
+let lacking = null; // what this browser has not, and reading faces needs
 
 function end(text, options) {
   const ended = current;
@@ -56,21 +37,15 @@ function end(text, options) {
   showState(text, options);
   if (byId("running").contains(document.activeElement) || byId("stop") === document.activeElement) byId("content").focus();
   showMode(options?.done ? "result" : "idle");
+  showPrivacy();
   if (ended?.sender) forget(ended);
 }
 
-/** Nothing of a visit is left at the service when it is over. */
-function forget({ key, session }) {
-  call("DELETE", `/api/rppg/sessions/${session}`, { key, keepalive: true }).catch(() => {});
-}
+const clock = (ms) => `${Math.floor(ms / 60000)}:${String(Math.floor(ms / 1000) % 60).padStart(2, "0")}`;
 
 function onAnswer(run, data) {
   if (current !== run) return;
   showGuidance(data.guidance);
-  if (data.status === "no face") {
-    showOutline(null);
-    return;
-  }
   showOutline(data.face);
   if (data.restarted) {
     wave.clear();
@@ -85,82 +60,141 @@ function onAnswer(run, data) {
   byId("wave-caption").textContent = Number.isFinite(run.rate) ? "Pulse, the newest seconds" : "Pulse: none seen yet";
   showProgress(data.progress, run.rate);
   const anew = data.restarted ? "Begun anew after the pause. " : "";
-  const detail = `${anew}${(data.duration_ms / 1000).toFixed(0)} of ${run.seconds} s, ${data.frames} frames`;
+  const detail = run.last ? `${clock(performance.now() - run.begunMs)}, ${data.frames} frames in the window` : `${anew}${(data.duration_ms / 1000).toFixed(0)} of ${run.seconds} s, ${data.frames} frames`;
   showState(document.hidden ? "Paused while this tab is hidden." : "Measuring: sit still.", { detail });
 }
 
-function onComplete(run, data) {
-  const text = data.heart_rate === null ? "Done: no heart rate could be believed." : `Done: ${data.heart_rate} beats a minute.`;
+function onResult(run, data) {
+  if (current !== run) return;
+  run.last = data;
+  trend.add(data, (performance.now() - run.begunMs) / 1000);
+  run.rate = data.heart_rate ?? NaN;
+  showGuidance(data.guidance);
+  showProgress(1, run.rate);
+}
+
+function onComplete(run, data, why = "Done") {
+  const text = data.heart_rate === null ? `${why}: no heart rate could be believed.` : `${why}: ${data.heart_rate} beats a minute.`;
   end(text, { done: true });
   byId("now-camera").hidden = !run.simulated;
   lastSimulated = run.simulated;
-  showResults(data, run.simulated ? simulatedRate : null);
+  showResults(data, { truth: run.simulated ? simulatedRate : null, colours: run.colours });
   byId("results-title").focus();
 }
 
+function makeSender(run) {
+  const on = {
+    answer: (data) => onAnswer(run, data),
+    result: (data) => onResult(run, data),
+    guidance: (codes) => current === run && onGuidance(codes),
+    busy: (text) => current === run && showState(text),
+    slow: () => run.source.slowDown(SLOW_MS),
+  };
+  if (!run.colours) return new Sender(run, on);
+  return new ColourSender(run.simulated ? run.source.source() : byId("video"), run, on);
+}
+
+function onGuidance(codes) {
+  showGuidance(codes);
+  if (codes.includes("NO_FACE")) showOutline(null);
+}
+
+/** The camera or the simulated face, ready to give frames. */
+async function open(run) {
+  if (run.simulated) {
+    run.source = new SimulatedFace(byId("still"), (frame) => run.sender?.push(frame), Number(simulatedSeconds), {
+      end: () => run.sender?.end(),
+      failure: (error) => current === run && end(trouble(error), { bad: true }),
+    });
+    byId("frame").style.setProperty("--ratio", 368 / 338);
+  } else {
+    run.source = new Camera(byId("video"), run.colours ? null : (frame) => run.sender?.push(frame));
+    await run.source.start(() => current === run && end("The camera has stopped.", { bad: true }));
+    if (current !== run) return run.source.stop();
+    const { videoWidth, videoHeight } = byId("video");
+    byId("frame").style.setProperty("--ratio", videoWidth / videoHeight);
+  }
+  byId("frame").classList.toggle("mirror", !run.simulated && run.source.mirrored);
+  byId("video").hidden = run.simulated;
+  byId("still").hidden = !run.simulated;
+  run.key = await keyToUse();
+}
+
+/** Measure until it is done. A visitor's key that ends while it goes on is replaced, with a new window. */
+async function measured(run) {
+  for (;;) {
+    run.sender = makeSender(run);
+    if (run.simulated && !run.colours) run.source.play();
+    try {
+      return await run.sender.run();
+    } catch (error) {
+      if (error.status !== 401 || !run.stride || run.simulated || ownKey() || current !== run) throw error;
+      run.sender.stop();
+      dropVisitor();
+      Object.assign(run, { key: await keyToUse(), session: newSession() });
+      if (current !== run) throw error;
+    }
+  }
+}
+
+function wanted(simulated) {
+  const [keep, single] = [byId("keep").checked, byId("single").checked];
+  const colours = !byId("frames").checked;
+  const most = !simulated ? Infinity : keep ? SIMULATED_KEPT_S : SIMULATED_MOST_S;
+  const seconds = Math.min(Number(byId("seconds").value), most);
+  return { session: newSession(), simulated, seconds, colours, single: single && !colours, stride: keep ? STRIDE_S : 0, begunMs: performance.now() };
+}
+
 async function begin(simulated) {
-  const seconds = Number(byId("seconds").value);
-  const run = { session: newSession(), simulated, seconds: simulated ? Math.min(seconds, SIMULATED_MOST_S) : seconds };
+  const run = wanted(simulated);
   current = run;
   sample?.pause();
   showMode("running");
+  showPrivacy(simulated);
   scrollTo(0, 0);
   clearResults();
+  trend.clear();
   wave.clear();
   showGuidance([]);
   showProgress(0, NaN);
   showState(simulated ? "Fetching the simulated face." : "Waiting for the camera: your browser asks whether it may be used.");
-  const push = (frame) => run.sender?.push(frame);
-  run.source = simulated
-    ? new SimulatedFace(byId("still"), push, Number(simulatedSeconds))
-    : new Camera(byId("video"), push);
   try {
-    if (!simulated) {
-      await run.source.start(() => current === run && end("The camera has stopped.", { bad: true }));
-      if (current !== run) return run.source.stop();
-      const { videoWidth, videoHeight } = byId("video");
-      byId("frame").style.setProperty("--ratio", videoWidth / videoHeight);
-    }
-    byId("frame").classList.toggle("mirror", !simulated && run.source.mirrored);
-    byId("video").hidden = simulated;
-    byId("still").hidden = !simulated;
-    run.key = await keyToUse();
+    await open(run);
   } catch (error) {
+    byId("operator").hidden &&= error.name !== "InsecureContext";
     if (current === run) end(error instanceof Failure ? trouble(error) : cameraTrouble(error), { bad: true });
     return;
   }
   if (current !== run) return;
-  const single = byId("single").checked;
-  if (single) run.source.slowDown(SINGLE_SOURCE_MS);
-  run.sender = new Sender(
-    { key: run.key, session: run.session, seconds: run.seconds, single },
-    {
-      answer: (data) => onAnswer(run, data),
-      busy: (text) => current === run && showState(text),
-      slow: () => run.source.slowDown(SLOW_MS),
-    },
-  );
-  if (simulated) {
-    byId("frame").style.setProperty("--ratio", 368 / 338);
-    run.source.start((error) => current === run && end(trouble(error), { bad: true }));
-  }
+  if (run.single) run.source.slowDown(SINGLE_SOURCE_MS);
   showState("Measuring: sit still.");
   run.lock = await navigator.wakeLock?.request("screen").catch(() => null);
   try {
-    onComplete(run, await run.sender.run());
+    const data = await measured(run);
+    if (current === run) onComplete(run, data);
   } catch (error) {
     if (current === run) end(trouble(error), { bad: true });
   }
+}
+
+function stop() {
+  if (current?.last) return onComplete(current, current.last, "Stopped");
+  end("Stopped.");
+  byId("start").focus();
+}
+
+function showPrivacy(simulated = false) {
+  const kind = simulated ? "simulated" : byId("frames").checked ? "frames" : "colours";
+  setText("privacy", `${lacking && kind === "frames" ? `This browser has no ${lacking}. ` : ""}${PRIVACY[kind]}`);
+  byId("single").disabled = !byId("frames").checked;
 }
 
 byId("again").addEventListener("click", () => begin(lastSimulated));
 byId("now-camera").addEventListener("click", () => begin(false));
 byId("start").addEventListener("click", () => begin(false));
 byId("simulate").addEventListener("click", () => begin(true));
-byId("stop").addEventListener("click", () => {
-  end("Stopped.");
-  byId("start").focus();
-});
+byId("stop").addEventListener("click", stop);
+byId("frames").addEventListener("change", () => showPrivacy());
 document.addEventListener("visibilitychange", () => {
   if (current?.sender && !current.simulated) {
     showState(document.hidden ? "Paused while this tab is hidden." : "Measuring: sit still.");
@@ -169,6 +203,17 @@ document.addEventListener("visibilitychange", () => {
 addEventListener("pagehide", () => {
   if (current) end("Stopped.");
 });
+
+// Some browsers can't read faces. Then frames are sent, which is said before anything starts.
+missing().then(
+  (feature) => {
+    lacking = feature;
+    if (lacking) byId("frames").checked = byId("frames").disabled = true;
+    showPrivacy();
+  },
+  () => {},
+);
+byId("operator").hidden = globalThis.isSecureContext && Boolean(navigator.mediaDevices?.getUserMedia);
 
 playSample(byId("sample")).then((played) => {
   sample = played;

@@ -1,7 +1,7 @@
 // The result: tiles, verdict, the wave with its beats, listings and downloads.
 
 import { byId } from "../api.js";
-import { asCsv, asJson, LISTINGS } from "./code.js";
+import { asCsv, asJson, COLOUR_LISTINGS, LISTINGS } from "./code.js";
 import { score, tiles } from "./tiles.js";
 import { setText } from "./view.js";
 import { Wave } from "./wave.js";
@@ -11,9 +11,11 @@ const NOTICE = "Not a medical device.";
 const wave = new Wave(byId("result-wave"));
 const tabs = [...document.querySelectorAll("[role=tab]")];
 let measured = null;
+let listings = LISTINGS;
 
-export function showResults(data, truth) {
+export function showResults(data, { truth, colours }) {
   measured = data;
+  listings = colours ? COLOUR_LISTINGS : LISTINGS;
   byId("vitals").replaceChildren(...tiles(data));
   setText("verdict", VERDICTS[data.verdict] ?? data.verdict);
   byId("verdict").classList.toggle("bad", data.verdict !== "release");
@@ -47,7 +49,7 @@ function select(tab) {
     other.tabIndex = other === tab ? 0 : -1;
   }
   byId("code-panel").setAttribute("aria-labelledby", tab.id);
-  setText("code", LISTINGS[tab.id.slice("tab-".length)](measured));
+  setText("code", listings[tab.id.slice("tab-".length)](measured));
 }
 
 function download(text, type, name) {
@@ -72,3 +74,4 @@ for (const [index, tab] of tabs.entries()) {
 }
 byId("download-json").addEventListener("click", () => download(asJson(measured), "application/json", fileName("json")));
 byId("download-csv").addEventListener("click", () => download(asCsv(measured), "text/csv", fileName("csv")));
+byId("print").addEventListener("click", () => print());

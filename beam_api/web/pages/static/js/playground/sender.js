@@ -4,6 +4,7 @@
 // meanwhile wait; after ten seconds of them the oldest are let go, and the service begins a new window by itself.
 
 import { call, Failure } from "../api.js";
+import { waiting } from "./words.js";
 
 const BATCH_MS = 1000;
 const MOST_FRAMES = 60;
@@ -15,11 +16,11 @@ const TIMEOUT_MS = 15000; // a second of frames takes that long on the slowest l
 
 export class Sender {
   /**
-   * @param {object} what key, session, seconds, single
-   * @param {object} on   answer(data), busy(text), slow(), each called as things happen
+   * @param {object} what key, session, seconds, single, stride (s, 0 for a single measurement)
+   * @param {object} on   answer(data), result(data), guidance(codes), busy(text), slow(), each called as things happen
    */
-  constructor({ key, session, seconds, single }, on) {
-    Object.assign(this, { key, session, seconds, single, on, queue: [], paused: false });
+  constructor({ key, session, seconds, single, stride }, on) {
+    Object.assign(this, { key, session, seconds, single, stride, on, queue: [], ended: false, last: null });
     this.abort = new AbortController();
     this.wake = () => {};
   }
@@ -31,19 +32,32 @@ export class Sender {
     this.wake();
   }
 
+  /** No frames come after those that have been pushed. */
+  end() {
+    this.ended = true;
+    this.wake();
+  }
+
   stop() {
     this.abort.abort();
     this.wake();
   }
 
-  /** Send until the window is full; its data. Throws Failure, or an AbortError when stopped. */
+  /** Send until the window is full, or without end if it slides; the last measurement. Throws Failure, or an AbortError when stopped. */
   async run() {
     let due = 0;
     for (;;) {
       const frames = await this.collect(due);
+      if (!frames.length) {
+        if (this.last) return this.last;
+        throw new Failure(0, "ENDED", "The frames ended before the window was full.");
+      }
       const data = await this.post(frames);
-      if (data?.status === "complete") return data;
-      if (data) this.on.answer(data);
+      if (data?.status === "complete") {
+        if (!this.stride) return data;
+        this.last = data;
+        for (const result of [...(data.results ?? []), data]) this.on.result(result);
+      } else if (data) this.on.answer(data);
       const asked = data?.next_frame_in_ms;
       due = performance.now() + (asked > 0 ? asked : SINGLE_MS);
     }
@@ -61,6 +75,7 @@ export class Sender {
         if (last - first > SLOW_QUEUE_MS) this.on.slow();
         return this.queue.splice(0, MOST_FRAMES);
       }
+      if (this.ended) return this.queue.splice(0, MOST_FRAMES);
       await this.sleep(this.single && this.queue.length ? due - performance.now() : 1000);
     }
   }
@@ -71,6 +86,7 @@ export class Sender {
       const form = new FormData();
       form.append("session_id", this.session);
       form.append("duration_ms", String(1000 * this.seconds));
+      if (this.stride) form.append("stride_ms", String(1000 * this.stride));
       form.append("include_raw", "true");
       for (const { at, jpeg } of frames) {
         form.append("timestamp_ms", at.toFixed(3));
@@ -82,11 +98,11 @@ export class Sender {
         const { data } = await call("POST", "/api/rppg/measure", { key: this.key, form, signal, timeout: TIMEOUT_MS });
         if (data.status === "complete" || data.progress < 1) return data;
         wait = 1; // full, and analysed by another request: the same one again gets its result
-        this.on.busy("The window is full and being analysed.");
+        this.on.busy(waiting({ code: "ANALYSING" }));
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
         if (error.code === "NO_FACE_DETECTED") {
-          this.on.answer({ status: "no face", guidance: error.guidance.length ? error.guidance : ["NO_FACE"] });
+          this.on.guidance(error.guidance.length ? error.guidance : ["NO_FACE"]);
           return null;
         }
         wait = this.patience(error, attempt);
@@ -100,13 +116,12 @@ export class Sender {
   /** Seconds to wait before sending the same again; null if that would not help. */
   patience(error, attempt) {
     if (error.status === 0) {
-      this.on.busy("The connection is lost. The measurement goes on when it is back.");
+      this.on.busy(waiting({ code: "CONNECTION_LOST" }));
       return Math.min(4, 0.5 * 2 ** attempt);
     }
     if (error.status === 429 || error.status === 503) {
       const seconds = error.retryAfter ?? 2;
-      const why = error.status === 429 ? "Too many requests" : "The service is busy";
-      this.on.busy(`${why}: going on in ${Math.ceil(seconds)} s.`);
+      this.on.busy(waiting({ code: error.status === 429 ? "RATE_LIMITED" : "SERVICE_BUSY", seconds }));
       return seconds;
     }
     return error.status >= 500 ? 1 : null;

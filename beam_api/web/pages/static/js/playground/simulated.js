@@ -7,14 +7,36 @@ const SPEED = 2;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class SimulatedFace {
-  constructor(canvas, push, seconds) {
-    Object.assign(this, { canvas, push, seconds, running: false });
-    this.context = canvas.getContext("2d", { alpha: false });
+  /**
+   * @param {(frame: {at: number, jpeg: Blob}) => void} push
+   * @param {{end: () => void, failure: (error: Error) => void}} on
+   */
+  constructor(canvas, push, seconds, on) {
+    Object.assign(this, { canvas, push, seconds, on, running: false });
+    this.context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
   }
 
-  async start(onFailure) {
+  play() {
     this.running = true;
-    this.play().catch((error) => this.running && onFailure(error));
+    this.frames().then(
+      () => this.running && this.on.end(),
+      (error) => this.running && this.on.failure(error),
+    );
+  }
+
+  /** The same as a FrameSource of the package beam-rppg. */
+  source() {
+    return {
+      start: (take, isBusy, end) => {
+        this.push = async ({ at }) => {
+          while (isBusy() && this.running) await pause(5);
+          take(at, this.context.getImageData(0, 0, this.canvas.width, this.canvas.height));
+        };
+        this.on.end = end;
+        this.play();
+      },
+      stop: () => this.stop(),
+    };
   }
 
   stop() {
@@ -23,7 +45,7 @@ export class SimulatedFace {
 
   slowDown() {}
 
-  async play() {
+  async frames() {
     let next = performance.now();
     for (let second = 0; second < this.seconds && this.running; second += 1) {
       const { data } = await call("GET", `/playground/face/${second}`);
@@ -32,7 +54,7 @@ export class SimulatedFace {
         const bytes = Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0));
         const jpeg = new Blob([bytes], { type: "image/jpeg" });
         await this.show(jpeg);
-        this.push({ at: data.first_timestamp_ms + (1000 * index) / data.fps, jpeg });
+        await this.push({ at: data.first_timestamp_ms + (1000 * index) / data.fps, jpeg });
         next = Math.max(next + 1000 / data.fps / SPEED, performance.now() - 250);
         await pause(Math.max(0, next - performance.now()));
       }

@@ -15,7 +15,7 @@ export function showMode(mode) {
   byId("running").hidden = mode !== "running";
   byId("start").hidden = byId("simulate").hidden = mode === "running";
   byId("stop").hidden = mode !== "running";
-  for (const id of ["single", "seconds", "own-key"]) byId(id).disabled = mode === "running";
+  for (const id of ["frames", "single", "seconds", "own-key", "keep"]) byId(id).disabled = mode === "running";
 }
 
 export function showState(text, { bad = false, detail = "" } = {}) {

@@ -46,6 +46,26 @@ const WITHHELD = {
   NOT_MEASURED: "could not be measured",
 };
 
+/** Why nothing is sent for a while. */
+export function waiting({ code, seconds }) {
+  switch (code) {
+    case "CONNECTION_LOST":
+      return "The connection is lost. The measurement goes on when it is back.";
+    case "ANALYSING":
+      return "The window is full and being analysed.";
+    case "RATE_LIMITED":
+      return `Too many requests: going on in ${Math.ceil(seconds)} s.`;
+    default:
+      return `The service is busy: going on in ${Math.ceil(seconds)} s.`;
+  }
+}
+
+export const PRIVACY = {
+  colours: "Your picture stays on this device: this page reads the colours of your skin, and sends those numbers alone.",
+  frames: "Frames of you go to this service, and are dropped as soon as their colours are read.",
+  simulated: "A simulated face is measured: no camera is used.",
+};
+
 export const advice = (codes) => codes.map((code) => GUIDANCE[code] ?? code).join(" ");
 
 export const reason = (code) => WITHHELD[code] ?? code ?? "not given";

@@ -1,0 +1,141 @@
+import { roundEven } from "./image.js";
+/** Smaller by averaging areas, larger by interpolation, both with OpenCV's rounding. */
+export function greyView(picture, part, scale) {
+    const width = Math.max(1, roundEven(part.width * scale));
+    const height = Math.max(1, roundEven(part.height * scale));
+    return scale < 1 ? new Averaged(picture, part, width, height) : new Interpolated(picture, part, width, height);
+}
+/** All pixels of a view. */
+export function greyImage(view) {
+    const { width, height } = view;
+    const data = new Uint8Array(width * height);
+    for (let y = 0, i = 0; y < height; y++) {
+        for (let x = 0; x < width; x++, i++)
+            data[i] = view.at(x, y);
+    }
+    return { data, width, height };
+}
+function grey(red, green, blue) {
+    return (red * 9798 + green * 19235 + blue * 3735 + 16384) >> 15;
+}
+/** Which source pixels a target pixel covers along one side, and how much of the first and the last one. */
+class Cover {
+    first;
+    last;
+    firstShare;
+    lastShare;
+    share;
+    constructor(from, to) {
+        this.first = new Int32Array(to);
+        this.last = new Int32Array(to);
+        this.firstShare = new Float32Array(to);
+        this.lastShare = new Float32Array(to);
+        this.share = new Float32Array(to);
+        const scale = from / to;
+        for (let i = 0; i < to; i++) {
+            const begin = i * scale;
+            const end = begin + scale;
+            const width = Math.min(scale, from - begin);
+            const wholeEnd = Math.min(Math.floor(end), from - 1);
+            const wholeBegin = Math.min(Math.ceil(begin), wholeEnd);
+            const before = wholeBegin - begin > 1e-3 ? (wholeBegin - begin) / width : 0;
+            const after = end - wholeEnd > 1e-3 ? Math.min(Math.min(end - wholeEnd, 1), width) / width : 0;
+            this.share[i] = 1 / width;
+            this.first[i] = before ? wholeBegin - 1 : wholeBegin;
+            this.last[i] = after ? wholeEnd : wholeEnd - 1;
+            this.firstShare[i] = before || (wholeBegin < wholeEnd ? 1 / width : after);
+            this.lastShare[i] = after || 1 / width;
+        }
+    }
+    weight(i, at) {
+        if (at === this.first[i])
+            return this.firstShare[i];
+        return at === this.last[i] ? this.lastShare[i] : this.share[i];
+    }
+}
+class Averaged {
+    picture;
+    part;
+    width;
+    height;
+    across;
+    down;
+    constructor(picture, part, width, height) {
+        this.picture = picture;
+        this.part = part;
+        this.width = width;
+        this.height = height;
+        this.across = new Cover(part.width, width);
+        this.down = new Cover(part.height, height);
+    }
+    at(x, y) {
+        const { picture, part, across, down } = this;
+        const { data } = picture;
+        const left = across.first[x];
+        const right = across.last[x];
+        let red = 0;
+        let green = 0;
+        let blue = 0;
+        for (let row = down.first[y]; row <= down.last[y]; row++) {
+            const high = down.weight(y, row);
+            let i = ((part.top + row) * picture.width + part.left + left) * 4;
+            for (let column = left; column <= right; column++, i += 4) {
+                const weight = high * across.weight(x, column);
+                red += weight * data[i];
+                green += weight * data[i + 1];
+                blue += weight * data[i + 2];
+            }
+        }
+        return grey(roundEven(red), roundEven(green), roundEven(blue));
+    }
+}
+/** Neighbours along one side and the second one's weight in 2048ths. */
+class Between {
+    low;
+    high;
+    weight;
+    constructor(from, to) {
+        this.low = new Int32Array(to);
+        this.high = new Int32Array(to);
+        this.weight = new Int32Array(to);
+        for (let i = 0; i < to; i++) {
+            const at = Math.fround(((i + 0.5) * from) / to - 0.5);
+            const floor = Math.floor(at);
+            const inside = floor >= 0 && floor < from - 1;
+            this.low[i] = Math.min(Math.max(floor, 0), from - 1);
+            this.high[i] = inside ? floor + 1 : this.low[i];
+            this.weight[i] = inside ? roundEven(Math.fround(at - floor) * 2048) : 0;
+        }
+    }
+}
+class Interpolated {
+    picture;
+    part;
+    width;
+    height;
+    across;
+    down;
+    constructor(picture, part, width, height) {
+        this.picture = picture;
+        this.part = part;
+        this.width = width;
+        this.height = height;
+        this.across = new Between(part.width, width);
+        this.down = new Between(part.height, height);
+    }
+    at(x, y) {
+        const { across, down } = this;
+        const weight = down.weight[y];
+        const above = this.row(down.low[y], across.low[x], across.high[x], across.weight[x]);
+        const below = this.row(down.high[y], across.low[x], across.high[x], across.weight[x]);
+        return ((((2048 - weight) * (above >> 4)) >> 16) + ((weight * (below >> 4)) >> 16) + 2) >> 2;
+    }
+    row(y, low, high, weight) {
+        return this.source(low, y) * (2048 - weight) + this.source(high, y) * weight;
+    }
+    source(x, y) {
+        const { picture, part } = this;
+        const i = ((part.top + y) * picture.width + part.left + x) * 4;
+        return grey(picture.data[i], picture.data[i + 1], picture.data[i + 2]);
+    }
+}
