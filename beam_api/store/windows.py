@@ -49,7 +49,11 @@ _APPENDED_TO = (
     "window", "index", "samples", "last", "seen", "seen-before", "done", "closed", "face", "result", "before",
     "parked", "coming", "tail", "partial", "events",
 )  # fmt: skip
-_APPEND = ("request", "window", "full", "parked", "close", "take", "final", "answer")  # files of one script, in order
+APPEND_PARTS = tuple(
+    f"append_{part}" for part in ("request", "window", "full", "parked", "close", "take", "final", "answer")
+)
+"""The files of one script, in their order."""
+
 _RAW, _SERIES = 1, 2  # what may be asked of a measurement, as bits
 
 PARTIAL_MS = 6000
@@ -64,7 +68,7 @@ class WindowStore:
         self._arrive, self._active, self._save, self._release, self._forget, self._note_partial = (
             load_script(client, name) for name in ("arrive", "active", "save", "release", "forget", "note_partial")
         )
-        self._append = load_script(client, *(f"append_{part}" for part in _APPEND))
+        self._append = load_script(client, *APPEND_PARTS)
 
     def ask(self, arrival: Question[Arrival], sessions: Question[int]) -> tuple[Arrival, int]:
         """Ask what `arriving` gave, in one round trip. Raises StoreUnavailable if Redis is unavailable."""

@@ -60,6 +60,9 @@ _SHORT_S = 9.5  # the table was fitted on windows from here on
 _BREVITY = 3.2
 """What the logarithm of a window's length counts below that, set by hand: chance looks like a pulse in a few beats."""
 
+_LIKELY, _NARROW, _TONE_BPM_S = 0.55, 0.8, 90.0
+"""A likely rate whose power lies in one tone is within 3/4 of that tone's half width, 2 over the length."""
+
 _THIRD = 0.7  # of two rates that are as likely each is believed less than half: it may be a third
 
 _LEAST_COHERENCE = 0.5
@@ -259,6 +262,8 @@ def rate_interval(
         return by_quality
     features = rate_range_features(evidence)
     half = float(np.exp(weights["intercept"] + sum(weights[name] * value for name, value in features.items())))
+    if quality >= _LIKELY and evidence.concentration >= _NARROW:
+        half = min(half, _TONE_BPM_S / evidence.span_s)
     return rate_bpm - half, rate_bpm + half
 
 

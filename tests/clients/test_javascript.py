@@ -117,6 +117,9 @@ def test_the_services_pages_load_what_is_built(dist: Path, tmp_path: Path) -> No
     node = shutil.which("node")
     assert node
     subprocess.run([node, str(dist.parent / "tools" / "bundle.mjs"), str(tmp_path / "reader")], check=True)
-    served = Path(str(files("beam_api.web"))) / "pages" / "static" / "reader"
-    built = {path.relative_to(tmp_path / "reader"): path.read_bytes() for path in (tmp_path / "reader").rglob("*.*")}
-    assert built == {path.relative_to(served): path.read_bytes() for path in served.rglob("*.*")}
+    served = PACKAGE.parents[1] / "beam_api" / "web" / "pages" / "static" / "reader"
+    built, kept = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+        for folder in (tmp_path / "reader", served)
+    )
+    assert built == kept

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
-from importlib import resources
 
 import pytest
+import redis
 
 from beam_api.server.embedded_redis import EmbeddedRedis
 from beam_api.store.client import TIMEOUT_S
+from beam_api.store.scripts import load_script
+from beam_api.store.windows import APPEND_PARTS
 from tests.faults.conftest import in_the_long_run, make_key
 from tests.faults.proxy import Manners, proxied
 from tests.faults.traffic import BATCH, BATCHES, FPS, WINDOW_S, Book, Crowd, Person
@@ -19,10 +20,9 @@ from tests.processes import wait_until
 pytestmark = pytest.mark.integration
 
 
-def script(name: str) -> bytes:
+def script(*names: str) -> bytes:
     """What a request that runs a script has in it."""
-    lua = resources.files("beam_api.store") / "lua" / f"{name}.lua"
-    return hashlib.sha1(lua.read_bytes()).hexdigest().encode()
+    return load_script(redis.Redis(), *names).sha.encode()
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_frames_whose_append_was_done_but_not_reported_count_once(far_redis, peo
     book = Book()
     person = people(f"untold-{after_bytes}", book)
     for number in range(BATCHES - 1):
-        proxy.manners = manners = Manners(lose_reply_to=script("append"), after_bytes=after_bytes, times=1)
+        proxy.manners = manners = Manners(lose_reply_to=script(*APPEND_PARTS), after_bytes=after_bytes, times=1)
         assert person.send(0, number).json()["data"]["frames"] == BATCH * (number + 1)
         assert manners.lost == 1
     assert person.send(0, BATCHES - 1).json()["data"]["frames"] == FPS * WINDOW_S
@@ -90,7 +90,7 @@ def test_a_window_whose_claim_was_never_reported_is_measured_when_its_lease_is_o
     person = people("unclaimed", book)
     for number in range(BATCHES - 1):
         person.send(0, number)
-    proxy.manners = manners = Manners(lose_reply_to=script("append"), times=1)
+    proxy.manners = manners = Manners(lose_reply_to=script(*APPEND_PARTS), times=1)
     start = time.monotonic()
     answer = person.send(0, BATCHES - 1)
     assert manners.lost == 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from beam_api.services import hrv_details
 from beam_api.services.course import course_of
-from beam_api.services.rounding import rounded, score
+from beam_api.services.rounding import ranges, rounded, score
 from beam_api.services.rounding import whole as integer
 from beam_api.services.verdict import verdict
 from rppg_core.course.whole_video import whole_of
@@ -146,9 +146,7 @@ def _named(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _ranges(vitals: Vitals) -> dict[str, tuple[float, ...]]:
-    return {
-        _NAMES.get(name, name): tuple(round(float(end), 1) for end in ends) for name, ends in vitals.interval.items()
-    }
+    return {_NAMES.get(name, name): ends for name, ends in ranges(vitals).items()}
 
 
 def why_no_pulse(vitals: Vitals) -> str:

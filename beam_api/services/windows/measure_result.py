@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from beam_api.services import hrv_details
+from beam_api.services.rounding import ranges
 from beam_api.services.rounding import rounded as _rounded
 from beam_api.services.rounding import score as _score
 from beam_api.services.rounding import whole as _whole
@@ -188,7 +189,7 @@ class Measurement:
             frame_rate=_rounded(vitals.frame_rate_hz, 3) or 0.0,
             quality=_quality(vitals.quality),
             withheld={**vitals.withheld, **missing},
-            interval={name: tuple(round(float(end), 1) for end in ends) for name, ends in vitals.interval.items()},
+            interval=ranges(vitals),
             hrv_details=details,
             raw=Raw.of(vitals.waveform) if with_raw else None,
             **about,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beam_api.services.rounding import ranges
 from beam_api.services.scans.scan_result import scan_vitals
 from beam_api.services.windows.measure_result import Measurement, Raw, Rejected, Running, SeenFace, span_us
 from rppg_core.course.whole_video import Measured
@@ -141,3 +142,11 @@ def test_a_running_pulse_is_drawn_to_a_height_of_one_and_a_flat_one_stays_flat()
     seen = Partial(heart_rate_bpm=61.26, confidence=0.5, ppg=np.array([0.0, 0.002, -0.004]), fs=30.0)
     assert Running.of(seen) == Running(61.3, 0.5, (0.0, 0.5, -1.0), 30.0)
     assert Running.of(replace(seen, heart_rate_bpm=None, ppg=np.zeros(2))).ppg == (0.0, 0.0)
+
+
+def test_a_range_holds_its_vital_as_it_is_answered() -> None:
+    narrow = replace(
+        GOOD, heart_rate_bpm=79.42, interval={"heart_rate": (79.13, 79.71), "respiration_rate": (14.5, 15)}
+    )
+    assert ranges(narrow) == {"heart_rate": (79.0, 79.7), "respiration_rate": (14.5, 15.0)}
+    assert ranges(replace(narrow, heart_rate_bpm=79.6))["heart_rate"] == (79.1, 80.0)
