@@ -89,7 +89,7 @@ faketime:
 
 # Once in a while Chromium and its driver hang on a machine that is busy, and no time limit of pytest's gets through to
 # them: so they have a run of their own, with a limit from outside, and a second try. (5: TESTS names none of them.)
-LIMIT := $(if $(shell command -v timeout),timeout --kill-after=10 400)
+LIMIT := $(if $(shell command -v timeout),timeout --kill-after=10 600)
 OR_NONE := status=$$?; [ $$status = 0 ] || [ $$status = 5 ]
 BROWSER = $(LIMIT) $(BIN)/python -m pytest -m browser $(or $(TESTS),tests/browser); $(OR_NONE)
 
