@@ -67,7 +67,7 @@ def test_a_recording_is_thinned_to_the_pace_and_only_those_frames_are_made(
             progress=lambda progress: shares.append(progress.share),
         )
     assert result.frames == len(taken)
-    assert len(taken) == pytest.approx(15, abs=3)
+    assert 12 <= len(taken) <= 60  # of 420; the time that an answer takes is part of the pause
     assert len(set(np.diff(taken).round())) > 5
     assert shares == sorted(shares)
 
@@ -86,7 +86,7 @@ def test_frames_without_a_face_are_paced_too(connect: Callable[[str], Beam], api
     frames = ((at, (lambda p=picture: p() and wall)) for at, picture in recording(still, 10, taken))
     with connect(api_key) as client, pytest.raises(NoFace):
         client.measure(frames, duration_ms=10_000, pace="single")
-    assert len(taken) == pytest.approx(15, abs=5)
+    assert 10 <= len(taken) <= 60  # of 300; the time that an answer takes is part of the pause
 
 
 def test_a_live_source_is_asked_when_the_service_says_so(app: Flask, parts: Parts, still: bytes) -> None:
