@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from functools import cache, partial
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Any
 
 from flask import Flask, Response, jsonify
 from flask_smorest import Api
@@ -16,11 +15,6 @@ from beam_api.web.reference.examples import add_examples
 from beam_api.web.reference.operations import fold_aliases, name_operations, operations
 from beam_api.web.reference.schemas import drop_unused, narrow, open_answers
 from beam_api.web.schemas.envelope import ErrorEnvelopeSchema
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from flask_smorest import Blueprint
 
 _OF_EVERY_KEY = {
     "401": "No valid key.",
@@ -33,33 +27,9 @@ _RETRY_AFTER = {"description": "Seconds to wait before sending it again.", "sche
 
 
 class BeamApi(Api):  # type: ignore[misc]
-    """flask-smorest's document without its error handlers: `beam_api.web.error_responses` has the only ones.
-
-    What a blueprint adds to the document is written by `complete`, when somebody asks for the document: it takes most
-    of the time in which an app is made.
-    """
+    """flask-smorest's document without its error handlers: `beam_api.web.error_responses` has the only ones."""
 
     ERROR_SCHEMA = ErrorEnvelopeSchema
-
-    def __init__(self, app: Flask) -> None:
-        self._undocumented: list[Callable[[], None]] = []
-        super().__init__(app)
-
-    def register_blueprint(self, blp: Blueprint, *, parameters: list[Any] | None = None, **options: Any) -> None:
-        """Register it with the app, and keep what it documents for later."""
-        name = options.get("name", blp.name)
-        self._app.extensions["flask-smorest"]["blp_name_to_api"][name] = self
-        self._app.register_blueprint(blp, **options)
-        described = {"name": name, "description": blp.description}
-        self._undocumented += [
-            partial(blp.register_views_in_doc, self, self._app, self.spec, name=name, parameters=parameters),
-            partial(self.spec.tag, described),
-        ]
-
-    def complete(self) -> None:
-        """Document every blueprint that has been registered."""
-        while self._undocumented:
-            self._undocumented.pop(0)()
 
     def _register_error_handlers(self) -> None:
         pass
@@ -72,14 +42,10 @@ def init_app(app: Flask) -> BeamApi:
     api.spec.components.security_scheme("ApiKeyHeader", {"type": "apiKey", "in": "header", "name": "X-API-Key"})
     api.spec.components.security_scheme("BearerToken", {"type": "http", "scheme": "bearer"})
 
-    one_at_a_time = Lock()
-
     @cache
     def document() -> dict[str, Any]:
         """The document, made when it is first asked for: every blueprint is registered then."""
-        with one_at_a_time:
-            api.complete()
-            made: dict[str, Any] = deepcopy(api.spec.to_dict())
+        made: dict[str, Any] = deepcopy(api.spec.to_dict())
         fold_aliases(made)
         name_operations(made)
         _complete(made)
