@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from beam_api.cli.common import failures_as_messages, read_settings
+from beam_api.cli.common import failures_as_messages, key_option, read_settings
 from beam_api.cli.validation.inputs import find_files
 from beam_api.cli.validation.known import recordings_of, references_of
 from beam_api.cli.validation.layouts import LAYOUTS
@@ -84,7 +84,7 @@ class _Todo:
     help="Write a page of figures and pictures that needs nothing else.",
 )
 @click.option("--url", help="A running service; without it, files are measured in processes of this machine.")
-@click.option("--key", envvar="BEAM_API_KEY", help="The service's API key.  [env: BEAM_API_KEY]")
+@key_option
 def batch(
     paths: tuple[str, ...],
     *,

@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from redis import Redis
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+url_option = click.option(
+    "--url",
+    envvar="BEAM_URL",
+    default="http://localhost:8000",
+    show_default=True,
+    help="A running service.  [env: BEAM_URL]",
+)
+key_option = click.option(
+    "--key", "--api-key", envvar="BEAM_API_KEY", help="The service's API key.  [env: BEAM_API_KEY]"
+)
 
 
 @contextmanager

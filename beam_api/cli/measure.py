@@ -10,7 +10,7 @@ import click
 import httpx
 
 from beam_api.cli.colours import measure_by_colours
-from beam_api.cli.common import failures_as_messages, json_option, print_json, read_settings
+from beam_api.cli.common import failures_as_messages, json_option, key_option, print_json, read_settings
 from beam_api.cli.in_process import measure_here
 from beam_api.cli.plot import plot_option, save_plot
 from beam_api.cli.several import show_each
@@ -86,7 +86,7 @@ class _How:
 @click.command()
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path())
 @click.option("--url", help="A running service; without it, the measurement is made in this process.")
-@click.option("--key", envvar="BEAM_API_KEY", help="The service's API key.  [env: BEAM_API_KEY]")
+@key_option
 @click.option(
     "--pace",
     type=click.Choice(["batch", "single"]),

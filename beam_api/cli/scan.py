@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from beam_api.cli.common import json_option, print_json
+from beam_api.cli.common import json_option, key_option, print_json, url_option
 from beam_api.cli.several import show_each
 from beam_api.cli.show import progress_bar, show_vitals
 from beam_client import Beam, ScanFailed
@@ -23,14 +23,8 @@ _NAMES = {"respiratory_rate": "respiration_rate"}
 @click.argument(
     "videos", metavar="VIDEO...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-@click.option(
-    "--url",
-    envvar="BEAM_URL",
-    default="http://localhost:8000",
-    show_default=True,
-    help="A running service.  [env: BEAM_URL]",
-)
-@click.option("--key", envvar="BEAM_API_KEY", help="The service's API key.  [env: BEAM_API_KEY]")
+@url_option
+@key_option
 @json_option
 def scan(videos: tuple[Path, ...], url: str, key: str | None, as_json: bool) -> None:
     """Upload a whole VIDEO to a service and print the vitals of the person in it. Exits 1 if it can't be measured."""

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
+from beam_api.cli.common import key_option, url_option
 from beam_api.cli.live_view import LiveView, as_line
 from beam_client import Beam, Measurement
 from beam_client import BeamError as ClientError
@@ -26,14 +27,8 @@ _NAMES = {Partial: "partial", Measurement: "measurement", Restarted: "restarted"
 
 @click.command()
 @click.argument("session")
-@click.option(
-    "--url",
-    envvar="BEAM_URL",
-    default="http://localhost:8000",
-    show_default=True,
-    help="A running service.  [env: BEAM_URL]",
-)
-@click.option("--key", "--api-key", envvar="BEAM_API_KEY", help="The service's API key.  [env: BEAM_API_KEY]")
+@url_option
+@key_option
 @click.option("--after", metavar="ID", help="Begin after this measurement instead of with the last one.")
 @click.option(
     "--seconds", type=click.FloatRange(min=0.1), help="End when nothing has happened for so long.  [default: never]"

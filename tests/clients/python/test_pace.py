@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
+from beam_api.web import request_log
 from beam_client import Beam, FramesEnded, Measurement, NoFace, camera
 from beam_client._exchange import Manners
 from beam_client._http import Blocking
@@ -32,8 +33,12 @@ STEP_MS = 1000 / 30
 
 
 @pytest.fixture
-def connect(app: Flask) -> Callable[[str], Beam]:
-    """Make a client that reaches the app without a network."""
+def connect(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Beam]:
+    """Make a client that reaches the app without a network.
+
+    Answers take no time by the recording's clock, which stands still meanwhile.
+    """
+    monkeypatch.setattr(request_log, "elapsed_ms", lambda: 0.0)
     return lambda key: Beam("http://beam", key, http=httpx.Client(transport=httpx.WSGITransport(app)))
 
 
@@ -67,7 +72,7 @@ def test_a_recording_is_thinned_to_the_pace_and_only_those_frames_are_made(
             progress=lambda progress: shares.append(progress.share),
         )
     assert result.frames == len(taken)
-    assert 12 <= len(taken) <= 60  # of 420; the time that an answer takes is part of the pause
+    assert len(taken) == pytest.approx(15, abs=3)
     assert len(set(np.diff(taken).round())) > 5
     assert shares == sorted(shares)
 
@@ -86,7 +91,7 @@ def test_frames_without_a_face_are_paced_too(connect: Callable[[str], Beam], api
     frames = ((at, (lambda p=picture: p() and wall)) for at, picture in recording(still, 10, taken))
     with connect(api_key) as client, pytest.raises(NoFace):
         client.measure(frames, duration_ms=10_000, pace="single")
-    assert 10 <= len(taken) <= 60  # of 300; the time that an answer takes is part of the pause
+    assert len(taken) == pytest.approx(15, abs=5)
 
 
 def test_a_live_source_is_asked_when_the_service_says_so(app: Flask, parts: Parts, still: bytes) -> None:

@@ -62,7 +62,7 @@ curl ${location.origin}/api/rppg/samples \\
   python: ({ duration_ms: ms }) => `import subprocess
 
 command = ["beam", "measure", "0", "--url", "${location.origin}", "--key", "beam_sk_your_key"]
-subprocess.run([*command, "--colours", "--seconds", "${ms / 1000}"], check=True)`,
+subprocess.run([*command, "--colours", "--seconds", "${Math.round(ms / 1000)}"], check=True)`,
   javascript: ({ duration_ms: ms, session_id: session }) => `import { measure } from "beam-rppg";
 
 // The token is of your own server: POST ${location.origin}/api/keys/me/tokens for session "${session}".

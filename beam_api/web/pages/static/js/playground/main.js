@@ -43,9 +43,12 @@ function end(text, options) {
 
 const clock = (ms) => `${Math.floor(ms / 60000)}:${String(Math.floor(ms / 1000) % 60).padStart(2, "0")}`;
 
+/** What to change while it runs: of a window's length nothing can be changed then. */
+const showRunningGuidance = (codes) => showGuidance(codes.filter((code) => code !== "SHORT_FOR_HRV"));
+
 function onAnswer(run, data) {
   if (current !== run) return;
-  showGuidance(data.guidance);
+  showRunningGuidance(data.guidance);
   showOutline(data.face);
   if (data.restarted) {
     wave.clear();
@@ -67,9 +70,12 @@ function onAnswer(run, data) {
 function onResult(run, data) {
   if (current !== run) return;
   run.last = data;
-  trend.add(data, (performance.now() - run.begunMs) / 1000);
+  // The simulated face goes faster than a clock.
+  const seconds = run.simulated ? run.seconds + run.stride * run.results : (performance.now() - run.begunMs) / 1000;
+  trend.add(data, seconds);
+  run.results += 1;
   run.rate = data.heart_rate ?? NaN;
-  showGuidance(data.guidance);
+  showRunningGuidance(data.guidance);
   showProgress(1, run.rate);
 }
 
@@ -142,7 +148,7 @@ function wanted(simulated) {
   const colours = !byId("frames").checked;
   const most = !simulated ? Infinity : keep ? SIMULATED_KEPT_S : SIMULATED_MOST_S;
   const seconds = Math.min(Number(byId("seconds").value), most);
-  return { session: newSession(), simulated, seconds, colours, single: single && !colours, stride: keep ? STRIDE_S : 0, begunMs: performance.now() };
+  return { session: newSession(), simulated, seconds, colours, single: single && !colours, stride: keep ? STRIDE_S : 0, results: 0, begunMs: performance.now() };
 }
 
 async function begin(simulated) {

@@ -9,9 +9,10 @@ const RIGHT = 12;
 const TOP = 26;
 const BOTTOM = 24;
 const MOST_POINTS = 720; // an hour of them
+const SHORTEST_S = 30; // of the time axis
 const PANELS = [
-  { name: "heart_rate", label: "Heart rate, bpm", least: 20 },
-  { name: "hrv", label: "HRV (RMSSD), ms", least: 30 },
+  { name: "heart_rate", label: "Heart rate, bpm", least: 10 },
+  { name: "hrv", label: "HRV (RMSSD), ms", least: 20 },
 ];
 
 function element(name, attributes, text) {
@@ -51,9 +52,10 @@ export class Trend {
     const width = svg.clientWidth;
     if (!width || !this.points.length) return;
     svg.setAttribute("viewBox", `0 0 ${width} ${PANELS.length * HEIGHT}`);
-    const [first, last] = [this.points[0].seconds, this.points.at(-1).seconds];
-    const x = (seconds) => LEFT + ((width - LEFT - RIGHT) * (seconds - first)) / Math.max(last - first, 30);
-    svg.replaceChildren(...PANELS.flatMap((about, index) => panel(about, this.points, x, index * HEIGHT, width)));
+    const first = this.points[0].seconds;
+    const end = Math.max(this.points.at(-1).seconds, first + SHORTEST_S);
+    const x = (seconds) => LEFT + ((width - LEFT - RIGHT) * (seconds - first)) / (end - first);
+    svg.replaceChildren(...PANELS.flatMap((about, index) => panel(about, this.points, { x, end, width, top: index * HEIGHT })));
     svg.setAttribute("aria-label", summary(this.points));
   }
 }
@@ -73,10 +75,10 @@ function scale(points, { name, least }) {
   if (!known.length) return null;
   const [low, high] = [Math.min(...known), Math.max(...known)];
   const room = Math.max(0, least - (high - low)) / 2;
-  return [Math.max(0, Math.floor((low - room) / 10) * 10), Math.ceil((high + room) / 10) * 10];
+  return [Math.max(0, Math.floor((low - room) / 5) * 5), Math.ceil((high + room) / 5) * 5];
 }
 
-function panel(about, points, x, top, width) {
+function panel(about, points, { x, end, width, top }) {
   const { name, label } = about;
   const base = top + HEIGHT - BOTTOM;
   const parts = [element("text", { x: 0, y: top + 14, class: "name" }, label)];
@@ -100,7 +102,7 @@ function panel(about, points, x, top, width) {
   }
   parts.push(
     element("text", { x: LEFT, y: top + HEIGHT - 6, class: "label" }, clock(points[0].seconds)),
-    element("text", { x: width - RIGHT, y: top + HEIGHT - 6, class: "label end" }, clock(points.at(-1).seconds)),
+    element("text", { x: width - RIGHT, y: top + HEIGHT - 6, class: "label end" }, clock(end)),
   );
   return parts;
 }
