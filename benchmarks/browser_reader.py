@@ -38,12 +38,13 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else FACES
     off, rates, variability = [], [], []
     for fps, frames in recordings(count):
-        ours, theirs = by_server(frames), by_browser(frames, fps)
-        both = sorted(set(ours) & set(theirs))
-        off.append(np.abs([theirs[t].colours - ours[t].colours for t in both]).ravel())
+        server, browser = by_server(frames), by_browser(frames, fps)
+        both = sorted(set(server) & set(browser))
+        off.append(np.abs([browser[t].colours - server[t].colours for t in both]).ravel())
         size = frames[0].image().shape[1::-1]
         found, wanted = (
-            measure(Trace.of([t / 1e6 for t in both], [samples[t] for t in both], size)) for samples in (theirs, ours)
+            measure(Trace.of([t / 1e6 for t in both], [samples[t] for t in both], size))
+            for samples in (browser, server)
         )
         if found.heart_rate_bpm and wanted.heart_rate_bpm:
             rates.append(abs(found.heart_rate_bpm - wanted.heart_rate_bpm))

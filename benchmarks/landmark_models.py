@@ -42,9 +42,9 @@ def main() -> None:
         "model", "recordings", "answered", f"within {TOLERANCE_BPM:g} bpm", "heart rate", "RMSSD", "respiration"
     )
     for model in options.models:
-        ours = [row for row in done if row.job.landmarks == model]
+        of_model = [row for row in done if row.job.landmarks == model]
         for kind in ("moderate", "hard", "no pulse"):
-            table.add_row(*_figures(model, kind, [row for row in ours if row.job.group.startswith(kind)]))
+            table.add_row(*_figures(model, kind, [row for row in of_model if row.job.group.startswith(kind)]))
     table.caption = "Medians of the absolute errors, in bpm, ms and breaths a minute"
     Console(width=118).print(table)
 

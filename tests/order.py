@@ -57,7 +57,7 @@ SECONDS = {
 }
 
 SERIAL = {
-    # Nodes of theirs are given up after a second or two of silence, which a busy machine has now and then.
+    # Their nodes are given up after a second or two of silence, which a busy machine has now and then.
     "beam_api/store/test_cluster.py",
     "integration/test_topologies.py",
     # It loads the machine until it refuses work.

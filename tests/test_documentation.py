@@ -34,27 +34,27 @@ def rows(text, heading):
 
 
 def test_the_table_of_settings_is_that_of_the_code():
-    told = [tuple(cell.replace("`", "") for cell in row) for row in rows(SETTINGS, "Variables")]
-    assert told == [tuple(variable) for variable in VARIABLES]
+    stated = [tuple(cell.replace("`", "") for cell in row) for row in rows(SETTINGS, "Variables")]
+    assert stated == [tuple(variable) for variable in VARIABLES]
 
 
 def test_the_table_of_tiers_is_that_of_the_code():
-    told = {row[0].strip("`"): int(re.match(r"\d+", row[1])[0]) for row in rows(API, "Rate limits")}
-    assert told == TIERS
+    stated = {row[0].strip("`"): int(re.match(r"\d+", row[1])[0]) for row in rows(API, "Rate limits")}
+    assert stated == TIERS
 
 
 def test_every_error_code_is_documented_with_its_status():
-    told = {code: int(row[0]) for row in rows(API, "Errors") for code in re.findall(r"`([A-Z_]+)`", row[1])}
+    stated = {code: int(row[0]) for row in rows(API, "Errors") for code in re.findall(r"`([A-Z_]+)`", row[1])}
     kinds: list[Any] = list(error_responses.STATUS)
     raised = {kind.code: int(error_responses.status_of(kind)) for kind in kinds} | {
         code: int(status) for status, code in error_responses._HTTP_CODES.items() if code != "INVALID_PARAMETER"
     }
-    assert told == {code: status for code, status in raised.items() if code not in NOT_YET}
+    assert stated == {code: status for code, status in raised.items() if code not in NOT_YET}
 
 
 def test_every_error_code_says_what_to_do():
-    told = {row[1].strip("`"): int(row[0]) for row in rows((ROOT / "docs" / "errors.md").read_text(), "What to do")}
-    assert told == {code: int(row[0]) for row in rows(API, "Errors") for code in re.findall(r"`([A-Z_]+)`", row[1])}
+    stated = {row[1].strip("`"): int(row[0]) for row in rows((ROOT / "docs" / "errors.md").read_text(), "What to do")}
+    assert stated == {code: int(row[0]) for row in rows(API, "Errors") for code in re.findall(r"`([A-Z_]+)`", row[1])}
 
 
 def test_every_document_has_its_place_on_the_pages():
@@ -82,7 +82,7 @@ def test_links_between_documents_lead_somewhere(document):
 
 
 def test_the_limits_stated_are_those_of_the_code():
-    told = (ROOT / "docs" / "limits.md").read_text()
+    stated = (ROOT / "docs" / "limits.md").read_text()
     mib = 2**20
     for line in (
         f"| request line | {gunicorn_conf.limit_request_line} bytes |",
@@ -107,4 +107,4 @@ def test_the_limits_stated_are_those_of_the_code():
         f"| file | {MOST_VIDEO_MB} MB |",
         f"{video.SMALLEST_SIDE} pixels a side to {video.MOST_PIXELS // 10**6} megapixels",
     ):
-        assert line in told, line
+        assert line in stated, line

@@ -22,8 +22,8 @@ Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
 
 
 def test_the_site_has_the_order_of_the_service():
-    told = yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)["nav"]
-    assert told == [
+    navigation = yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)["nav"]
+    assert navigation == [
         {section.title: [{entry.label: f"{entry.name}.md"} for entry in section.entries]} for section in NAVIGATION
     ]
 

@@ -70,14 +70,14 @@ def _run(lighthouse: Path, url: str, path: str, folder: Path) -> Result:
         "--chrome-flags=--headless=new --no-sandbox --disable-gpu", f"--only-categories={','.join(CATEGORIES)}",
     ]  # fmt: skip
     subprocess.run(command, check=True, env=os.environ | {"CHROME_PATH": str(CHROMIUM)}, timeout=180)
-    told: dict[str, Any] = json.loads(report.read_text())
-    for audit in told["audits"].values():
+    result: dict[str, Any] = json.loads(report.read_text())
+    for audit in result["audits"].values():
         if audit["score"] is not None and audit["score"] < 0.9 and audit["scoreDisplayMode"] in ("binary", "numeric"):
             print(f"  {path}: {audit['title']} {audit.get('displayValue', '')}", file=sys.stderr)
-    loaded = told["audits"]["network-requests"]["details"]["items"]
+    loaded = result["audits"]["network-requests"]["details"]["items"]
     size = sum(item["transferSize"] for item in loaded if not any(part in item["url"] for part in APART))
-    scores = tuple(round(100 * told["categories"][name]["score"]) for name in CATEGORIES)
-    return Result(path, scores, told["audits"]["first-contentful-paint"]["numericValue"] / 1000, size)
+    scores = tuple(round(100 * result["categories"][name]["score"]) for name in CATEGORIES)
+    return Result(path, scores, result["audits"]["first-contentful-paint"]["numericValue"] / 1000, size)
 
 
 def main() -> None:

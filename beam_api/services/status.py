@@ -38,7 +38,7 @@ def read_status(samples: Iterable[Sample]) -> dict[str, Any]:
     """Shape the samples of `Exposition.samples` for people; counts are since the start, of this machine."""
     figures = _Figures(list(samples))
     statuses = figures.by("beam_requests_total", "status")
-    told: dict[str, Any] = {
+    report: dict[str, Any] = {
         "versions": next((dict(s.labels) for s in figures.samples if s.name == "beam_build_info"), {}),
         "redis": _redis(figures),
         "queue": _queue(figures),
@@ -62,9 +62,9 @@ def read_status(samples: Iterable[Sample]) -> dict[str, Any]:
         "webhooks": figures.by("beam_webhook_attempts_total", "outcome"),
         "spool_free_bytes": figures.sum("beam_spool_free_bytes"),
     }
-    problems = _problems(told)
-    state = "unavailable" if not told["redis"]["up"] else "degraded" if problems else "ok"
-    return {"status": state, "problems": problems, **told}
+    problems = _problems(report)
+    state = "unavailable" if not report["redis"]["up"] else "degraded" if problems else "ok"
+    return {"status": state, "problems": problems, **report}
 
 
 def _redis(figures: _Figures) -> dict[str, Any]:
@@ -99,9 +99,9 @@ def _mean(figures: _Figures, name: str) -> float | None:
     return round((figures.sum(f"{name}_sum") or 0) / count, 3) if count else None
 
 
-def _problems(told: dict[str, Any]) -> list[str]:
+def _problems(report: dict[str, Any]) -> list[str]:
     """What an operator should look at, as sentences; docs/operations.md says what to do."""
-    redis, queue, free = told["redis"], told["queue"], told["spool_free_bytes"]
+    redis, queue, free = report["redis"], report["queue"], report["spool_free_bytes"]
     if not redis["up"]:
         return ["Redis does not answer: requests get 503."]
     full = redis["memory_limit_bytes"] and redis["memory_bytes"] > MOST_MEMORY * redis["memory_limit_bytes"]

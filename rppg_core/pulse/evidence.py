@@ -139,7 +139,7 @@ def agreement(one: NDArray[np.complex128], other: NDArray[np.complex128]) -> flo
 def concentration(off_hz: NDArray[np.float64], halves: NDArray[np.complex128], width_hz: float) -> float:
     """The share (0-1) at a rate of the power that two halves of the regions have in common around it.
 
-    It tells a heart without rhythm, whose power is spread, from a steady one in noise, which two halves don't share.
+    It separates a heart without rhythm, whose power is spread, from a steady one in noise: two halves share no noise.
 
     Parameters
     ----------

@@ -38,17 +38,17 @@ def test_every_answer_keeps_to_its_origin_and_its_type(client, api_key):
     statuses = set()
     for answer in answers(client, api_key):
         statuses.add(answer.status_code)
-        told = answer.headers
-        assert told["X-Content-Type-Options"] == "nosniff"
-        assert told["X-Frame-Options"] == "DENY"
-        assert told["Referrer-Policy"] == "no-referrer"
-        assert told["Cross-Origin-Opener-Policy"] == told["Cross-Origin-Resource-Policy"] == "same-origin"
+        expected = answer.headers
+        assert expected["X-Content-Type-Options"] == "nosniff"
+        assert expected["X-Frame-Options"] == "DENY"
+        assert expected["Referrer-Policy"] == "no-referrer"
+        assert expected["Cross-Origin-Opener-Policy"] == expected["Cross-Origin-Resource-Policy"] == "same-origin"
         assert policy(answer)["default-src"] == policy(answer)["frame-ancestors"] == ["'none'"]
-        features = dict(part.strip().split("=") for part in told["Permissions-Policy"].split(","))
+        features = dict(part.strip().split("=") for part in expected["Permissions-Policy"].split(","))
         assert features.pop("camera") == "(self)"
         assert set(features.values()) == {"()"}
-        assert "Server" not in told
-        assert "X-Powered-By" not in told
+        assert "Server" not in expected
+        assert "X-Powered-By" not in expected
     assert {200, 201, 202, 204, 401, 404, 405, 415} <= statuses
 
 
@@ -60,7 +60,7 @@ def test_what_is_no_page_may_load_nothing_at_all(client, api_key):
 
 def test_vitals_and_keys_are_kept_by_no_browser_and_no_proxy(client, api_key):
     headers = {"X-API-Key": api_key}
-    told = [
+    expected = [
         client.post("/api/keys"),
         client.get("/api/keys/me", headers=headers),
         client.get("/api/keys/me/webhook-secret", headers=headers),
@@ -74,11 +74,11 @@ def test_vitals_and_keys_are_kept_by_no_browser_and_no_proxy(client, api_key):
         client.post("/v1/scan-session", headers=headers),
         client.post("/api/keys/me/rotate", headers=headers),
     ]
-    assert [answer.headers["Cache-Control"] for answer in told] == ["no-store"] * len(told)
+    assert [answer.headers["Cache-Control"] for answer in expected] == ["no-store"] * len(expected)
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "expected"),
     [
         ("http://beam.example", None),
         ("https://beam.example", "max-age=31536000"),
@@ -90,15 +90,15 @@ def test_vitals_and_keys_are_kept_by_no_browser_and_no_proxy(client, api_key):
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/health", "/api/keys/me"])
-def test_over_tls_browsers_are_asked_to_come_by_tls_alone(client, url, told, path):
-    assert client.get(path, base_url=url).headers.get("Strict-Transport-Security") == told
+def test_over_tls_browsers_are_asked_to_come_by_tls_alone(client, url, expected, path):
+    assert client.get(path, base_url=url).headers.get("Strict-Transport-Security") == expected
 
 
-@pytest.mark.parametrize(("trusted", "told"), [(0, None), (1, "max-age=31536000")])
-def test_a_proxy_that_ends_tls_is_believed_if_it_is_trusted(settings, redis, reader, trusted, told):
+@pytest.mark.parametrize(("trusted", "expected"), [(0, None), (1, "max-age=31536000")])
+def test_a_proxy_that_ends_tls_is_believed_if_it_is_trusted(settings, redis, reader, trusted, expected):
     client = create_app(replace(settings, trusted_proxies=trusted), redis=redis, reader=reader).test_client()
     answer = client.get("/", base_url="http://beam.example", headers={"X-Forwarded-Proto": "https"})
-    assert answer.headers.get("Strict-Transport-Security") == told
+    assert answer.headers.get("Strict-Transport-Security") == expected
 
 
 def test_a_visitor_s_cookie_is_for_no_script_no_other_site_and_two_paths(client):

@@ -1,4 +1,4 @@
-"""The package for browsers: its own tests, and its reader against ours on the same frames."""
+"""The package for browsers: its own tests, and its reader against server on the same frames."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def npm(*command: str) -> str:
 
 
 def test_its_own_tests_pass(dist: Path) -> None:
-    told = npm("test")
-    passed = re.search(r"pass (\d+)", told)
+    output = npm("test")
+    passed = re.search(r"pass (\d+)", output)
     assert passed is not None
     assert int(passed[1]) >= 12
 
@@ -72,19 +72,19 @@ def frames() -> list[Frame]:
 
 
 @pytest.fixture(scope="module")
-def theirs(dist: Path, frames: list[Frame]) -> dict[int, Sample]:
+def browser(dist: Path, frames: list[Frame]) -> dict[int, Sample]:
     node = shutil.which("node")
     assert node
     command = [node, str(PACKAGE / "test" / "read-frames.mjs"), *map(str, SIZE), str(FPS)]
     pixels = b"".join(frame.image().tobytes() for frame in frames)
-    told = subprocess.run(command, input=pixels, capture_output=True, timeout=240, check=True)
+    output = subprocess.run(command, input=pixels, capture_output=True, timeout=240, check=True)
     return {
-        one.time_us: one.sample for one in read_samples([json.loads(line) for line in told.stdout.splitlines()], SIZE)
+        one.time_us: one.sample for one in read_samples([json.loads(line) for line in output.stdout.splitlines()], SIZE)
     }
 
 
 @pytest.fixture(scope="module")
-def ours(frames: list[Frame]) -> dict[int, Sample]:
+def server(frames: list[Frame]) -> dict[int, Sample]:
     reader, last, samples = FaceReader(), None, {}
     for begin in range(0, len(frames), FPS):
         for reading in reader.read(frames[begin : begin + FPS], last):
@@ -97,16 +97,16 @@ def measured(samples: dict[int, Sample], times: Iterable[int]) -> Vitals:
     return measure(Trace.of([t / 1e6 for t in times], [samples[t] for t in times], SIZE))
 
 
-def test_its_samples_are_those_of_the_server(theirs: dict[int, Sample], ours: dict[int, Sample]) -> None:
-    assert len(theirs) > len(ours) - FPS  # the last ones wait for a check
-    off = np.abs([theirs[t].colours - ours[t].colours for t in theirs])
+def test_its_samples_are_those_of_the_server(browser: dict[int, Sample], server: dict[int, Sample]) -> None:
+    assert len(browser) > len(server) - FPS  # the last ones wait for a check
+    off = np.abs([browser[t].colours - server[t].colours for t in browser])
     assert np.isfinite(off).mean() > 0.95
     assert np.nanmedian(off) < 0.05
     assert np.nanpercentile(off, 95) < 0.3
 
 
-def test_its_vitals_are_those_of_the_server(theirs: dict[int, Sample], ours: dict[int, Sample]) -> None:
-    found, wanted = (measured(samples, sorted(theirs)) for samples in (theirs, ours))
+def test_its_vitals_are_those_of_the_server(browser: dict[int, Sample], server: dict[int, Sample]) -> None:
+    found, wanted = (measured(samples, sorted(browser)) for samples in (browser, server))
     assert wanted.heart_rate_bpm == pytest.approx(SCENE.heart_rate_bpm, abs=0.5)
     assert found.heart_rate_bpm == pytest.approx(wanted.heart_rate_bpm, abs=0.1)
     assert found.rmssd_ms == pytest.approx(wanted.rmssd_ms, abs=2)

@@ -91,7 +91,7 @@ def test_streams_hold_no_thread_and_each_gets_every_stride_at_once(service: Serv
     followers = [Follower(service, "watched") for _ in range(STREAMS)]
     try:
         assert {follower.status for follower in followers} == {200}
-        time.sleep(0.5)  # a running rate is told to those who listen, and not kept
+        time.sleep(0.5)  # a running rate is sent to those who listen, and not kept
         measured, answered = [], []
         for start in range(0, 20, 2):
             response = post(service, face, "watched", range(start, start + 2), stride_ms="2000")

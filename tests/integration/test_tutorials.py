@@ -104,15 +104,15 @@ def has_the_rate(text: str) -> bool:
 
 def test_the_first_measurement(run):
     for code in blocks("first-measurement", "sh"):
-        told = run(code)
+        output = run(code)
         if code.startswith(("beam measure", "beam scan")):
-            assert has_the_rate(told), told
+            assert has_the_rate(output), output
     (code,) = blocks("first-measurement", "python")
-    told = run(code, "python")
-    assert re.match(r"\d+ bpm, between [\d.]+ and [\d.]+ with", told)
-    assert has_the_rate(told), told
-    assert "Believe it? release" in told
-    assert "hrv withheld: WINDOW_TOO_SHORT" in told
+    output = run(code, "python")
+    assert re.match(r"\d+ bpm, between [\d.]+ and [\d.]+ with", output)
+    assert has_the_rate(output), output
+    assert "Believe it? release" in output
+    assert "hrv withheld: WINDOW_TOO_SHORT" in output
 
 
 @contextmanager
@@ -145,10 +145,10 @@ def backend(folder: Path, environment, code: str, service_url: str) -> Iterator[
 def test_the_backend_of_an_app(run, folder, environment, service):
     server, app = blocks("mobile-backend", "python")
     with backend(folder, environment, server, service.url) as url:
-        told = run(app.replace("http://localhost:5000", url), "python")
+        output = run(app.replace("http://localhost:5000", url), "python")
         answer = httpx.post(f"{url}/measured", json={"measurement_id": "msr_of_nobody"})
-    assert "'again': False" in told
-    assert has_the_rate(told), told
+    assert "'again': False" in output
+    assert has_the_rate(output), output
     assert answer.status_code == 404
 
 
@@ -156,8 +156,8 @@ def test_monitoring(run, key):
     send, follow = blocks("telehealth-monitoring", "python")
     shorter = send.replace('"duration_ms": 20000, "stride_ms": 5000', '"duration_ms": 10000, "stride_ms": 1000')
     assert shorter != send
-    told = run(shorter.replace("sys.argv[1] if len(sys.argv) > 1 else 0", "'face.mp4'"), "python")
-    assert has_the_rate(told), told
+    output = run(shorter.replace("sys.argv[1] if len(sys.argv) > 1 else 0", "'face.mp4'"), "python")
+    assert has_the_rate(output), output
     heard = run(follow.replace('print("measured:', 'raise SystemExit(print("measured:').replace(
         'data["verdict"], flush=True)', 'data["verdict"], flush=True))'), "python")  # fmt: skip
     assert "measured:" in heard

@@ -52,7 +52,7 @@ SHORTEST_US = 9_999_000
 
 _ATTEMPTS = 3
 """Claims on one window. One that has failed, or killed its analyst, this often gives a measurement without vitals: it
-must not stand in the way of its session, and trying again would not help."""
+must not block its session, and trying again would not help."""
 
 
 @dataclass(frozen=True, slots=True)

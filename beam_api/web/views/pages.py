@@ -101,7 +101,7 @@ def file(folder: Path, name: str) -> Response:
 def packed(response: Response, pack: Callable[[], bytes] | None = None) -> Response:
     """Pack a text with gzip for who takes it. `pack` gives what was packed before.
 
-    Nothing of a caller is in these texts, so their length tells nobody anything.
+    Nothing of a caller is in these texts, so their length reveals nothing.
     """
     if not (response.mimetype or "").startswith(_TEXTS) or response.status_code != HTTPStatus.OK:
         return response

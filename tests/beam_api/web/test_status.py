@@ -56,15 +56,15 @@ def test_the_token_opens_it_from_elsewhere(closed):
 
 
 def test_the_page_is_the_same_for_everybody_and_holds_no_figure(closed):
-    mine, theirs = closed.get("/status"), closed.get("/status", **STRANGER)
-    assert mine.status_code == theirs.status_code == 200
-    assert mine.data == theirs.data
-    assert not re.search(r"\d+ ?(?:MB|ms)\b", mine.text)
+    inside, outside = closed.get("/status"), closed.get("/status", **STRANGER)
+    assert inside.status_code == outside.status_code == 200
+    assert inside.data == outside.data
+    assert not re.search(r"\d+ ?(?:MB|ms)\b", inside.text)
 
 
 def test_a_redis_that_is_away_is_said_to_be(settings, reader, tmp_path):
-    away = create_app(settings, redis=connect(f"unix://{tmp_path}/nobody.sock"), reader=reader).test_client()
-    data = away.get("/status.json").json["data"]
+    unavailable = create_app(settings, redis=connect(f"unix://{tmp_path}/nobody.sock"), reader=reader).test_client()
+    data = unavailable.get("/status.json").json["data"]
     assert data["status"] == "unavailable"
     assert data["redis"] == {"up": False}
     assert data["problems"] == ["Redis does not answer: requests get 503."]
@@ -81,15 +81,15 @@ def test_what_goes_wrong_is_a_sentence(parts):
         "beam_spool_free_bytes": 1.9e9,
         "beam_webhooks_overdue": 101,
     }
-    told = read_status(sample._replace(value=wrong.get(sample.name, sample.value)) for sample in samples)
-    assert told["status"] == "degraded"
-    assert told["problems"][:1] == ["Redis holds more than 85 % of what it may."]
+    report = read_status(sample._replace(value=wrong.get(sample.name, sample.value)) for sample in samples)
+    assert report["status"] == "degraded"
+    assert report["problems"][:1] == ["Redis holds more than 85 % of what it may."]
     assert {
         "Redis could not write to its disk.",
         "A video has waited for more than 30 s.",
         "More than a hundred webhooks are overdue.",
         "The disk for uploads is nearly full.",
-    } < set(told["problems"])
+    } < set(report["problems"])
 
 
 def test_its_bounds_are_those_of_the_alerts():

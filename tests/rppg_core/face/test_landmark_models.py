@@ -56,9 +56,9 @@ def original() -> Path:
 
 @pytest.mark.skipif(not installed(), reason="the extra landmarks68 is not installed")
 def test_the_shipped_model_is_a_part_of_dlibs_own():
-    ours = (files("rppg_core") / "models" / "shape_predictor_5_face_landmarks.dat").read_bytes()
-    assert shipped(original().read_bytes()) == ours
-    assert rounded(ours, LEAF_BITS) == ours
+    model = (files("rppg_core") / "models" / "shape_predictor_5_face_landmarks.dat").read_bytes()
+    assert shipped(original().read_bytes()) == model
+    assert rounded(model, LEAF_BITS) == model
     assert pruned(original().read_bytes(), 500) == original().read_bytes()
 
 

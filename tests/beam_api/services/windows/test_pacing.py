@@ -1,4 +1,4 @@
-"""A client that waits as it is told stays inside its limit, and its frames have no aliases."""
+"""A client that waits as asked stays inside its limit, and its frames have no aliases."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Camera:
         }
         return self.client.post("/api/rppg/measure", headers={"X-API-Key": self.key}, data=data)
 
-    def told(self, *times_ms: float, session_id: str = "default") -> int | None:
+    def pause_ms(self, *times_ms: float, session_id: str = "default") -> int | None:
         answer = self.post(*times_ms, session_id=session_id)
         assert answer.status_code == 202, answer.text
         value = answer.get_json()["data"]["next_frame_in_ms"]
@@ -144,8 +144,8 @@ def camera(client: FlaskClient, api_key: str, still: bytes) -> Camera:
 
 
 def test_a_single_frame_reports_when_the_next_is_due_and_a_batch_is_not(camera: Camera) -> None:
-    assert camera.told(1000.0) is not None
-    assert camera.told(1100.0, 1200.0) is None
+    assert camera.pause_ms(1000.0) is not None
+    assert camera.pause_ms(1100.0, 1200.0) is None
     session = camera.client.get("/api/rppg/sessions/default", headers={"X-API-Key": camera.key}).get_json()["data"]
     assert session["next_frame_in_ms"] is None
 
@@ -157,29 +157,29 @@ def test_every_process_states_the_same_and_its_own_time_is_taken_off(
     at, key_id = 1000.0, camera.key.removeprefix("beam_sk_")[:16]
     for frames in range(1, 8):
         before = time.perf_counter()
-        told = (camera, other)[frames % 2].told(at)
+        pause = (camera, other)[frames % 2].pause_ms(at)
         spent_ms = 1000 * (time.perf_counter() - before)
         planned = interval_ms(Session(key_id, "default"), frames, mean_interval_ms(100, 1))
-        assert told is not None
-        assert max(0.0, planned - spent_ms) <= told <= planned + 1
+        assert pause is not None
+        assert max(0.0, planned - spent_ms) <= pause <= planned + 1
         at += 1 + planned
 
 
 def test_sessions_share_the_limit_of_their_key(camera: Camera) -> None:
-    told = {name: [] for name in ("a", "b", "c")}
+    pauses = {name: [] for name in ("a", "b", "c")}
     for i in range(12):
-        for name, intervals in told.items():
-            intervals.append(camera.told(1000.0 + 2000 * i, session_id=name))
-    later = [value for intervals in told.values() for value in intervals[1:]]
+        for name, intervals in pauses.items():
+            intervals.append(camera.pause_ms(1000.0 + 2000 * i, session_id=name))
+    later = [value for intervals in pauses.values() for value in intervals[1:]]
     assert np.mean(later) == pytest.approx(2000, rel=0.15)
 
 
 def test_a_late_frame_gets_the_mean(camera: Camera) -> None:
-    camera.told(1000.0)
-    camera.told(4000.0)
+    camera.pause_ms(1000.0)
+    camera.pause_ms(4000.0)
     for at in (2000.0, 2500.0, 1500.0):
         before = time.perf_counter()
-        interval = camera.told(at)
+        interval = camera.pause_ms(at)
         spent_ms = 1000 * (time.perf_counter() - before)  # what the request took is subtracted, however long that was
         assert interval is not None
         assert max(0.0, 666 - spent_ms) <= interval <= 667
@@ -188,14 +188,14 @@ def test_a_late_frame_gets_the_mean(camera: Camera) -> None:
 def test_a_key_whose_places_are_taken_is_asked_to_wait_until_one_is_free(camera: Camera) -> None:
     for _ in range(99):
         camera.client.get("/api/rppg/sessions/nobody", headers={"X-API-Key": camera.key})
-    told = camera.told(1000.0)
-    assert told is not None
-    assert told > 20_000
+    pause = camera.pause_ms(1000.0)
+    assert pause is not None
+    assert pause > 20_000
 
 
-def paced(told: list[float]) -> Iterator[float]:
+def paced(pauses: list[float]) -> Iterator[float]:
     at = 1_000_000.0
-    for interval in told:
+    for interval in pauses:
         yield at
         at += interval
 

@@ -1,4 +1,4 @@
-"""`partial` in the 202: found at most once a second, whoever takes the frames, and shown until the next one."""
+"""`partial` in the 202: found at most once a second, by whichever process, and shown until the next one."""
 
 import pytest
 
