@@ -115,10 +115,10 @@ def fit(landmarks: NDArray[np.float64]) -> Fit:
 
 def _yaw(points: list[list[float]]) -> float:
     """The nose's sideways offset from between the eyes, in eye distances, along the eyes' line."""
-    (ax, ay), (bx, by), (cx, cy), (dx, dy), (nose_x, nose_y) = points
+    (ax, ay), (bx, by), (cx, cy), (dx, dy), nose = points
     along_x, along_y = (ax + bx - cx - dx) / 2, (ay + by - cy - dy) / 2
     apart = along_x * along_x + along_y * along_y
     if apart <= 0:
         return 0.0
-    off_x, off_y = nose_x - (ax + bx + cx + dx) / 4, nose_y - (ay + by + cy + dy) / 4
-    return (off_x * along_x + off_y * along_y) / apart
+    across, down = nose[0] - (ax + bx + cx + dx) / 4, nose[1] - (ay + by + cy + dy) / 4
+    return (across * along_x + down * along_y) / apart

@@ -75,16 +75,24 @@ def bands(data: bytes, *, halved: bool) -> NDArray[np.uint8]:
     header = _Ihdr.of(kept[b"IHDR"][8:-4])
     step = 2 if halved else 1
     image = np.empty((header.height // step, header.width // step, 3), np.uint8)
-    rows = _Rows(packed)
-    if not header.interlaced:
-        for top, band in _bands(rows, header, header.height, header.width):
-            place = image[top // step : (top + len(band)) // step]
-            if not halved:
-                place[:] = band
-            elif len(place):  # an odd last row may stand alone
-                even = band[: 2 * len(place), : 2 * place.shape[1]]
-                cv2.resize(even, place.shape[1::-1], dst=place, interpolation=cv2.INTER_AREA)
-        return image
+    fill = _fill_passes if header.interlaced else _fill
+    fill(image, _Rows(packed), header, halved=halved)
+    return image
+
+
+def _fill(image: NDArray[np.uint8], rows: _Rows, header: _Ihdr, *, halved: bool) -> None:
+    step = 2 if halved else 1
+    for top, band in _bands(rows, header, header.height, header.width):
+        place = image[top // step : (top + len(band)) // step]
+        if not halved:
+            place[:] = band
+        elif len(place):  # an odd last row may stand alone
+            even = band[: 2 * len(place), : 2 * place.shape[1]]
+            cv2.resize(even, place.shape[1::-1], dst=place, interpolation=cv2.INTER_AREA)
+
+
+def _fill_passes(image: NDArray[np.uint8], rows: _Rows, header: _Ihdr, *, halved: bool) -> None:
+    step = 2 if halved else 1
     for number, (first_row, row_step, first_column, column_step) in enumerate(_PASSES):
         height, width = header.pass_size(number)
         if halved and number >= _EVEN_PASSES:
@@ -97,7 +105,6 @@ def bands(data: bytes, *, halved: bool) -> NDArray[np.uint8]:
         for top, band in _bands(rows, header, height, width):
             place = part[top : top + len(band)]
             place[:] = band[: place.shape[0], : place.shape[1]]
-    return image
 
 
 @dataclass(frozen=True, slots=True)

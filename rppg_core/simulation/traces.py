@@ -79,35 +79,60 @@ def simulate_trace(
     """
     rng = np.random.default_rng(seed)
     t = np.asarray(times_s, dtype=np.float64)
-    n = len(t)
     colour = _SKIN * brightness * (1 + 0.05 * rng.standard_normal((n_regions, 1)))
 
     moved = np.stack([sway_px * _wander(rng, t) for _ in range(2)], axis=1)  # (n, 2)
     moved[:, 1] += nod_px * np.sin(2 * np.pi * nod_hz * t)
-    jitter = jitter_px * rng.standard_normal((n, 5)) * [1, 1, 1, 0.005, 0.005]
-    pose = np.array([320.0, 240.0, 150.0, 0.0, 0.0]) + jitter
-    pose[:, :2] += moved
-    pose[:, 4] += 0.004 * moved[:, 0]
+    jitter = jitter_px * rng.standard_normal((len(t), 5)) * [1, 1, 1, 0.005, 0.005]
 
-    # Placing a region wrongly shows other skin: mostly darker or lighter in all channels, a little other in tone.
-    slope = leak * (rng.standard_normal((5, n_regions, 1)) + 0.3 * rng.standard_normal((5, n_regions, 3)))
-    slope *= np.array([1, 1, 1, 100, 100])[:, None, None]
-    light = np.einsum("nk,krc->nrc", jitter, slope)
+    light = _misplaced(rng, jitter, n_regions, leak)
     light += (moved @ (shading * rng.standard_normal((2, n_regions))))[..., None]
-    mouth = np.linspace(0, 1, n_regions)[:, None] > 0.66
-    syllables = _wander(rng, t, (1.5, 6.0)) * (_wander(rng, t, (0.1, 0.6)) > 0)
-    light += talking * syllables[:, None, None] * mouth * (1 + 0.3 * rng.standard_normal((n_regions, 3)))
+    light += _talking(rng, t, n_regions, talking)
     light += light_drift * _wander(rng, t, (0.01, 0.15))[:, None, None]
     light += flicker * np.sin(2 * np.pi * flicker_hz * t)[:, None, None] * np.asarray(flicker_rgb)
 
-    pulse = np.zeros((n, n_regions))
-    if person is not None:
-        strength = amplitude * np.clip(1 + 0.45 * rng.standard_normal(n_regions), 0.05, 2.5)
-        delay = 0.004 * rng.standard_normal(n_regions)
-        pulse = strength * (person.blood_volume(t[:, None] - delay) + person.baseline(t)[:, None])
+    pulse = _pulse(rng, person, t, n_regions, amplitude)
     clean = colour * (1 + light) * (1 - pulse[..., None] * PULSE_RGB)
-    grain = noise / brightness * _NOISE_RGB * rng.standard_normal((n, n_regions, 3))
-    return Trace(times_s=t, colours=np.maximum(clean + colour * grain, 1e-3), pose=pose, frame_size=(640, 480))
+    grain = noise / brightness * _NOISE_RGB * rng.standard_normal((len(t), n_regions, 3))
+    colours = np.maximum(clean + colour * grain, 1e-3)
+    return Trace(times_s=t, colours=colours, pose=_pose(jitter, moved), frame_size=(640, 480))
+
+
+def _pose(jitter: NDArray[np.float64], moved: NDArray[np.float64]) -> NDArray[np.float64]:
+    pose = np.array([320.0, 240.0, 150.0, 0.0, 0.0]) + jitter
+    pose[:, :2] += moved
+    pose[:, 4] += 0.004 * moved[:, 0]
+    return pose
+
+
+def _misplaced(
+    rng: np.random.Generator, jitter: NDArray[np.float64], n_regions: int, leak: float
+) -> NDArray[np.float64]:
+    """Change of colour by landmarks that err by `jitter`, as a share, shape (n, n_regions, 3).
+
+    Placing a region wrongly shows other skin: mostly darker or lighter in all channels, a little other in tone.
+    """
+    slope = leak * (rng.standard_normal((5, n_regions, 1)) + 0.3 * rng.standard_normal((5, n_regions, 3)))
+    slope *= np.array([1, 1, 1, 100, 100])[:, None, None]
+    return np.asarray(np.einsum("nk,krc->nrc", jitter, slope))
+
+
+def _talking(rng: np.random.Generator, t_s: NDArray[np.float64], n_regions: int, height: float) -> NDArray[np.float64]:
+    """Shades that a talking mouth brings to the lower third of the regions, shape (n, n_regions, 3)."""
+    mouth = np.linspace(0, 1, n_regions)[:, None] > 0.66
+    syllables = _wander(rng, t_s, (1.5, 6.0)) * (_wander(rng, t_s, (0.1, 0.6)) > 0)
+    return np.asarray(height * syllables[:, None, None] * mouth * (1 + 0.3 * rng.standard_normal((n_regions, 3))))
+
+
+def _pulse(
+    rng: np.random.Generator, person: Physiology | None, t_s: NDArray[np.float64], n_regions: int, amplitude: float
+) -> NDArray[np.float64]:
+    """Blood in each region, as a share of the green channel's mean, shape (n, n_regions)."""
+    if person is None:
+        return np.zeros((len(t_s), n_regions))
+    strength = amplitude * np.clip(1 + 0.45 * rng.standard_normal(n_regions), 0.05, 2.5)
+    delay = 0.004 * rng.standard_normal(n_regions)
+    return np.asarray(strength * (person.blood_volume(t_s[:, None] - delay) + person.baseline(t_s)[:, None]))
 
 
 def _wander(
