@@ -118,7 +118,7 @@ def _most_in_a_minute(times: Times) -> int:
 
 
 def follow(service: Service, clients: int) -> list[Figure]:
-    """Clients of one sandbox key, each waiting exactly as it is told after each answer."""
+    """Clients of one sandbox key, each waiting exactly as long as each answer asks."""
     store = redis.Redis.from_url(running_url(service.data_dir))
     key = Keys(KeyStore(store)).create("pace").key
     face = simulate_face(Scene(duration_s=1.0, fps=5.0)).jpeg(0)

@@ -1,4 +1,4 @@
-"""Do refusals tell by their time why a key is refused? `python -m benchmarks.refusals`
+"""Does the time of a refusal reveal why a key is refused? `python -m benchmarks.refusals`
 
 Requests with keys of every sort that must not come in are sent in random turns to a real service. For each sort: by how
 much its median differs from that of unknown keys, and how often one of its requests takes longer than one with an

@@ -50,7 +50,7 @@ def main() -> None:
         ratios, extra = [], []
         for turn in range(ROUNDS):
             took = {"telling": 0.0, "silent": 0.0}
-            told = 0
+            reported = 0
             for second, part in enumerate(parts):
                 pair = [("telling", telling), ("silent", silent)]
                 for name, measuring in pair if (second + turn) % 2 else pair[::-1]:
@@ -60,12 +60,12 @@ def main() -> None:
                     begin = time.perf_counter()
                     answer = measuring.post(post)
                     took[name] += time.perf_counter() - begin
-                    told += getattr(answer, "partial", None) is not None
+                    reported += getattr(answer, "partial", None) is not None
             ratios.append(took["telling"] / took["silent"])
-            extra.append((took["telling"] - took["silent"]) / told)
+            extra.append((took["telling"] - took["silent"]) / reported)
         redis.close()
     show(
-        f"A window that fills: {SECONDS} s, {BATCH} frames a request, the running rate told {told} times",
+        f"A window that fills: {SECONDS} s, {BATCH} frames a request, the running rate reported {reported} times",
         [
             Figure("with the running rate / without", median(ratios), "x", 1.2),
             Figure("telling it once", 1000 * median(extra), "ms"),

@@ -281,7 +281,7 @@ class _Memory(threading.Thread):
         self._samples: dict[str, list[float]] = defaultdict(list)
 
     def run(self) -> None:
-        """Look until told to stop."""
+        """Look until stopped."""
         while not self._ended.wait(SAMPLE_S):
             resident: Counter[str] = Counter()
             for pid, command in processes(self._service).items():

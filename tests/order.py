@@ -49,7 +49,7 @@ SECONDS = {
     "test_calibration.py": 10,
     "faults/test_killed_workers.py": 10,
     "integration/test_load_balancer.py": 9,
-    "faults/test_redis_away.py": 9,
+    "faults/test_redis_unavailable.py": 9,
     "hostile/test_requests.py": 9,
     "beam_api/cli/test_plot.py": 8,
     "integration/test_exact_lengths.py": 8,

@@ -162,5 +162,5 @@ def test_the_autoscaler_looks_at_the_list_that_videos_wait_in():
 def test_no_server_throws_away_what_it_should_keep():
     (kubernetes,) = find("StatefulSet", "redis")["spec"]["template"]["spec"]["containers"]
     for options in (COMPOSE["services"]["redis"]["command"], kubernetes["args"]):
-        told = {name: options[i + 1] for i, name in enumerate(options) if name.startswith("--")}
-        assert (told["--maxmemory-policy"], told["--appendonly"]) == ("noeviction", "yes")
+        reported = {name: options[i + 1] for i, name in enumerate(options) if name.startswith("--")}
+        assert (reported["--maxmemory-policy"], reported["--appendonly"]) == ("noeviction", "yes")

@@ -122,7 +122,7 @@ def _keep_alive(server: EmbeddedRedis, stop: threading.Event) -> None:
 class Orders:
     """What signals have asked for: SIGTERM and SIGINT to stop, SIGHUP to reload.
 
-    SIGHUP also comes when a terminal is closed. Then, told by the terminal being gone, it means to stop: what was begun
+    SIGHUP also comes when a terminal is closed. Then, recognised by the missing terminal, it means stop: what was begun
     in a window should not go on without it. Where it is ignored from the start, as under `nohup`, it stays ignored.
     """
 

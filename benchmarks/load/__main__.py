@@ -143,15 +143,15 @@ def _show_routes(environment: Environment) -> None:
 def _figures(environment: Environment, traffic: Traffic, used: dict[str, float]) -> list[Figure]:
     tally = traffic.tally
     left = {what: tally[f"{what} begun"] - sum(tally[f"{what} {end}"] for end in ENDS) for what in ("windows", "scans")}
-    told = [
+    reported = [
         Figure("requests", environment.stats.total.num_requests),
         *(Figure(what, count) for what, count in sorted(tally.items()) if what not in MUST_BE_ZERO),
         *(Figure(f"{what} that were left when people went home", count) for what, count in left.items()),
         *(Figure(what, tally[what], "", 0) for what in MUST_BE_ZERO),
     ]
     kinds = [kind for kind in (*WEB, *REDIS, "video worker") if kind in used]
-    told += [Figure(f"CPU: {kind}", 100 * used[kind], "% of a core") for kind in kinds]
-    return [*told, Figure("CPU: all of this machine", 100 * used["machine"], "% of a core")]
+    reported += [Figure(f"CPU: {kind}", 100 * used[kind], "% of a core") for kind in kinds]
+    return [*reported, Figure("CPU: all of this machine", 100 * used["machine"], "% of a core")]
 
 
 ENDS = ("completed", "failed", "lost")

@@ -111,7 +111,7 @@ class BatchPerson(Caller):
 
 
 class SinglePerson(Caller):
-    """Sends a frame when the last answer told them to."""
+    """Sends a frame when the last answer asked for it."""
 
     weight = 3
     wait_time = between(0.5, 3)

@@ -99,7 +99,7 @@ def _runs(folder: Path, clip: Path) -> dict[str, list[str]]:
 def _run(command: list[str], n_frames: int, folder: Path) -> Cost:
     """One contestant's run, in a folder where it may leave things.
 
-    A failure is told, and ends everything: a table with a hole would be read as a win.
+    A failure is reported and ends the run: a gap in the table would read as a win.
     """
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # as in Beam's workers; it helps the others too
     env = os.environ | threads | {"PYTHONPATH": str(HERE.parents[1])}

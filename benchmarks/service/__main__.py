@@ -1,6 +1,6 @@
 """Cost of the whole service: `beam serve` on its embedded Redis. `python -m benchmarks.service`
 
-The load is on the same machine and shares its cores; what it uses of them is told. What is compared takes turns in one
+The load is on the same machine and shares its cores; its own use of them is printed. Candidates take turns in one
 run: frames through HTTP with the core's own time for them, one window with a thousand, one worker with two. So ratios
 hold on a busy machine too.
 """

@@ -233,7 +233,7 @@ class FaceReader:
         else:
             face, verified = self._finder.follow(image, state.face), False
         sample = sample_of(image, face)
-        # Landmarks on a covered lens or a blank wall are grey too, so a face is made sure of before greyscale is told.
+        # Landmarks on a covered lens or a blank wall are grey too, so first verify the face.
         if not verified and (must_verify or is_grey(sample) or jumps(walk.last_colours, sample.colours)):
             if not self._finder.verify(image, face):
                 self._check_backwards(walk)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MIN_REGIONS = 6
-"""Fewer regions can't be told apart, nor be split into halves that say something about each other."""
+"""Fewer regions can't be distinguished, nor split into halves that say something about each other."""
 
 _DARK_SHARE, _HUE_REACH, _GLARE = 0.5, 0.06, 250.0  # of the face's median brightness; of r, g, b shares; in levels
 _TURNED, _FAR_CHEEK = 0.15, 0.45  # nose's offset and cheek's place, in eye distances: a head turned by some 20 degrees

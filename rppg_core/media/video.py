@@ -166,7 +166,7 @@ class _Pace:
         return True
 
     def is_later(self, time_s: float) -> bool:
-        """Whether a frame comes after the last that was taken, at a time that can be told from its."""
+        """Whether a frame comes after the last that was taken, at a distinguishable time."""
         return self._last_s is None or time_s >= self._last_s + _DISTINCT_S
 
 

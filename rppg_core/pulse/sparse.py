@@ -1,7 +1,7 @@
 """Sparse and uneven traces: the rate by least squares on the capture times themselves, with nothing put in between.
 
 Frames at even times can't tell a rate from its aliases; at uneven ones an alias becomes noise. So rates far above half
-the mean frame rate can be told apart if the times are uneven, and the odds of each rate against all others say how
+the mean frame rate can be distinguished if the times are uneven, and the odds of each rate against all others say how
 surely.
 """
 

@@ -68,7 +68,7 @@ def _put_rate(answers: Answers, rate_bpm: float, quality: float, range_: tuple[f
 def why_no_pulse(evidence: Evidence | SparseEvidence, guidance: tuple[str, ...]) -> str:
     """Why a heart rate is withheld."""
     if "EVENLY_SLOW_FRAMES" in guidance:
-        return "LOW_FRAME_RATE"  # a pulse may be seen well, and can't be told from its aliases
+        return "LOW_FRAME_RATE"  # a clear pulse that can't be distinguished from its aliases
     nods = evidence.motion > _PERIODIC_MOTION and evidence.nod > _NOTABLE_NOD
     return "MOTION" if nods or "MOTION" in guidance else "LOW_SIGNAL"
 

@@ -1,7 +1,7 @@
 """How frames are paced: whether their capture times let a pulse hide behind its aliases.
 
 Frames at even distances show a rate `f` and the rates `k * fs - f` and `k * fs + f` alike. How alike any two rates look
-is told by the spectral window, the Fourier transform of the capture times: at the sum and at the difference of two
+follows from the spectral window, the Fourier transform of the capture times: at the sum and at the difference of two
 rates it is 1 if nothing in the frames can tell them apart, and about 1 / n for n frames at irregular times [1]_. It
 needs no threshold on the distances of frames, so it sees an even pace through lost frames and a network's delays too.
 
@@ -25,7 +25,7 @@ LOW_HZ, HIGH_HZ = ALIAS_HZ
 """Rates of a heart. Two of them may be confused over a distance of `LOW_HZ` to twice `HIGH_HZ`."""
 
 ALIASED = 0.7
-"""Strength from which aliases can't be told from the pulse under a real trace's noise."""
+"""Strength from which aliases can't be distinguished from the pulse under a real trace's noise."""
 
 _EVEN_MARGIN = 0.5  # what drift and harmonics may wrongly tell rates of an even pace apart by, aliases or not
 _CHANCE = 1e-3  # of calling irregular times even
@@ -102,7 +102,7 @@ def known_margin(margin: float, times_s: ArrayLike, rate_hz: float, *, apart_hz:
 
 
 def is_evenly_slow(times_s: ArrayLike) -> bool:
-    """Whether a pulse seen at these times can't be told from its aliases.
+    """Whether a pulse seen at these times can't be distinguished from its aliases.
 
     Parameters
     ----------

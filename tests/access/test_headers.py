@@ -1,4 +1,4 @@
-"""What every answer tells a browser, whatever the route and however it ends."""
+"""Security headers of every answer, whatever the route and its outcome."""
 
 from dataclasses import replace
 from io import BytesIO

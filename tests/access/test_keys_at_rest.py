@@ -1,4 +1,4 @@
-"""What a thief of the store finds: hashes. And what a stopwatch or a look at Redis tells of a key: nothing."""
+"""The store holds hashes of keys only, and neither timing nor its contents reveal anything about a key."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def secrets_of(client: Any, parts: Parts) -> list[str]:
         headers = {"X-API-Key": key}
         for path in ("", "/rotate"):
             method = client.post if path else client.get
-            told = method("/api/keys/me/webhook-secret" + path, headers=headers).json["data"]["secret"]
-            secrets.append(told.removeprefix("whsec_"))
+            reported = method("/api/keys/me/webhook-secret" + path, headers=headers).json["data"]["secret"]
+            secrets.append(reported.removeprefix("whsec_"))
         secrets.append(client.post("/api/keys/me/rotate", headers=headers).json["data"]["key"][-43:])
     secrets.append(
         client.delete("/api/keys/me", headers={"X-API-Key": client.post("/api/keys").json["data"]["key"]}).text
@@ -97,7 +97,7 @@ def test_a_secret_has_256_random_bits(parts: Parts) -> None:
         assert len({secret[place] for secret in secrets}) > 50
 
 
-# What tells keys apart that are not to be told apart -------------------------------------------------------------
+# Answers must not distinguish existing keys from others -------------------------------------------------------------
 
 
 @pytest.fixture
@@ -139,18 +139,18 @@ def test_keys_that_must_not_come_in_ask_the_store_the_very_same(
     app: Flask, redis: Redis, refused: dict[str, dict[str, str]]
 ) -> None:
     client = app.test_client(use_cookies=False)
-    asked, told = {}, set()
+    asked, reported = {}, set()
     for why, headers in refused.items():
         answers: list[Any] = []
         redis.delete("none", *redis.keys("*address*"))  # how long its script takes depends on how many it has counted
         client.get("/api/keys/me", headers=refused["unknown"])
         asked[why] = commands(redis, lambda h=headers, a=answers: a.append(client.get("/api/keys/me", headers=h)))
         body = answers[0].json["error"]
-        told.add((answers[0].status_code, body["code"], body["message"], tuple(sorted(answers[0].headers.keys()))))
+        reported.add((answers[0].status_code, body["code"], body["message"], tuple(sorted(answers[0].headers.keys()))))
     assert len(asked["unknown"]) >= 3
     for why, seen in asked.items():
         assert seen == asked["unknown"], why
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
 def test_a_key_that_worked_until_now_is_asked_about_like_an_unknown_one_from_its_second_refusal_on(
@@ -205,7 +205,7 @@ def test_secrets_are_compared_in_constant_time_and_equally_often(
 def test_a_record_that_is_not_there_is_taken_apart_like_one_that_is(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else an id that exists would be told by some microseconds (`python -m benchmarks.refusals`)."""
+    """Otherwise some microseconds would reveal that an id exists (`python -m benchmarks.refusals`)."""
     read: list[int] = []
     monkeypatch.setattr(store_keys, "text", lambda value: read.append(1) or value.decode())
     counts = []

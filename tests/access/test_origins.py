@@ -34,12 +34,12 @@ def test_unless_configured_no_answer_is_for_another_origin(client, api_key, path
 
 @pytest.mark.parametrize("path", APIS)
 def test_a_named_origin_may_call_the_apis(open_to_app, api_key, path):
-    told = preflight(open_to_app, path)
-    assert (told.status_code, told.data) == (204, b"")
-    assert told.headers["Access-Control-Allow-Origin"] == APP
-    assert "POST" in told.headers["Access-Control-Allow-Methods"]
-    assert "X-API-Key" in told.headers["Access-Control-Allow-Headers"]
-    assert "Last-Event-ID" in told.headers["Access-Control-Allow-Headers"]
+    reported = preflight(open_to_app, path)
+    assert (reported.status_code, reported.data) == (204, b"")
+    assert reported.headers["Access-Control-Allow-Origin"] == APP
+    assert "POST" in reported.headers["Access-Control-Allow-Methods"]
+    assert "X-API-Key" in reported.headers["Access-Control-Allow-Headers"]
+    assert "Last-Event-ID" in reported.headers["Access-Control-Allow-Headers"]
     for headers in ({}, {"X-API-Key": api_key}, {"X-API-Key": "wrong"}):  # its page must see what went wrong, too
         answer = open_to_app.post(path, headers={"Origin": APP, **headers})
         assert answer.headers["Access-Control-Allow-Origin"] == APP

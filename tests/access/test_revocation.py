@@ -38,7 +38,7 @@ WAYS = ["by command", "by its owner", "by rotation", "by expiry"]
 
 @dataclass
 class Hammer:
-    """Clients with connections of their own, which send the key again and again until told to stop."""
+    """Clients with connections of their own, which send the key again and again until they are stopped."""
 
     service: Service
     key: str

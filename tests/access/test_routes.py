@@ -61,14 +61,14 @@ OWN = {
     ("POST", "/api/v1/scan-session"),
     ("POST", "/v1/scan-session"),
 }
-"""Routes without an id that tell or change what belongs to the key of the request."""
+"""Routes without an id that show or change what belongs to the key of the request."""
 
 OPEN = {
     *("/", "/keys", "/docs", "/playground", "/openapi.json", "/health", "/api/health", "/ready", "/metrics"),
     *("/api/keys", "/playground/key", "/reader.json", "/accuracy", "/privacy", "/docs/reference", "/docs/search.json"),
     *("/status", "/status.json"),
 }
-"""Routes that need no key, and tell nothing that belongs to one."""
+"""Routes that need no key, and show nothing that belongs to one."""
 
 FOREIGN = {"measurement": "msr_" + "0" * 32, "person": "anna", "scan": "sess_20260101000000_0123456789abcdef"}
 NOBODY = {"measurement": "msr_" + "f" * 32, "person": "nobody", "scan": "sess_20260101000000_fedcba9876543210"}
@@ -114,7 +114,7 @@ class Customer:
             what: self.ask("GET", fill(rule, self.ids)).json for (method, rule), what in ROWS.items() if method == "GET"
         }
         seen["webhook-secret"] = self.ask("GET", "/api/keys/me/webhook-secret").json["data"]
-        return {what: without_the_moment(told) for what, told in seen.items()}
+        return {what: without_the_moment(reported) for what, reported in seen.items()}
 
 
 def fill(rule: str, ids: dict[str, str]) -> str:
@@ -123,16 +123,16 @@ def fill(rule: str, ids: dict[str, str]) -> str:
     return rule.replace("<session_id>", ids[what]).replace("<measurement_id>", ids[what])
 
 
-def without_the_moment(told: Any) -> Any:
+def without_the_moment(reported: Any) -> Any:
     """An answer without what differs from request to request."""
-    if isinstance(told, dict):
+    if isinstance(reported, dict):
         moment = ("request_id", "processing_ms", "timestamp")
-        return {name: without_the_moment(value) for name, value in told.items() if name not in moment}
-    return told
+        return {name: without_the_moment(value) for name, value in reported.items() if name not in moment}
+    return reported
 
 
-def told(answer: Any) -> tuple[int, Any, Any]:
-    """What an answer tells: its status, its body, and those headers that say something of what was asked for."""
+def reported(answer: Any) -> tuple[int, Any, Any]:
+    """The parts of an answer: its status, its body, and those headers that say something of what was asked for."""
     moment = (
         *("X-Request-Id", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-RateLimit-Limit", "X-Beam-Work-Reset"),
         "Date",
@@ -227,7 +227,7 @@ def test_another_good_key_gets_the_answer_for_what_is_not_there(owner: Customer,
         for verb in (method, "HEAD") if method == "GET" else (method,):
             theirs = somebody.ask(verb, fill(rule, owner.ids), **options_of(method, rule))
             nothing = somebody.ask(verb, fill(rule, NOBODY), **options_of(method, rule))
-            assert told(theirs) == told(nothing), (verb, rule)
+            assert reported(theirs) == reported(nothing), (verb, rule)
             expected = (204,) if (method, kind) == ("DELETE", "person") else (401, 404)
             assert theirs.status_code in expected, (verb, rule)
     assert owner.view() == before

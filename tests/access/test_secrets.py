@@ -202,8 +202,8 @@ def driven(
         "key of the first start": service.key[24:],
     }
     for number in (1, 2):
-        told = httpx.get(service.url + "/api/keys/me/webhook-secret", headers={"X-API-Key": made.key}).json()
-        driven.secrets[f"webhook secret {number}"] = told["data"]["secret"].removeprefix("whsec_").rstrip("=")
+        reported = httpx.get(service.url + "/api/keys/me/webhook-secret", headers={"X-API-Key": made.key}).json()
+        driven.secrets[f"webhook secret {number}"] = reported["data"]["secret"].removeprefix("whsec_").rstrip("=")
         httpx.post(service.url + "/api/keys/me/webhook-secret/rotate", headers={"X-API-Key": made.key})
     for key in (made.key, other.key):
         in_bad_requests(driven, key)
@@ -255,8 +255,8 @@ def test_no_secret_is_printed_but_the_key_of_the_first_start(driven: Driven) -> 
 def test_no_secret_is_in_an_error(driven: Driven) -> None:
     for answer in driven.answers:
         if answer.status_code >= 400:
-            told = answer.text + str([pair for pair in answer.headers.items() if pair[0] != "x-request-id"])
-            assert found_in(driven, told) == [], (answer.request.url, answer.text)
+            reported = answer.text + str([pair for pair in answer.headers.items() if pair[0] != "x-request-id"])
+            assert found_in(driven, reported) == [], (answer.request.url, answer.text)
 
 
 def test_no_secret_is_in_the_answer_to_what_is_no_request(driven: Driven) -> None:

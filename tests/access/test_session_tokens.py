@@ -241,8 +241,8 @@ def test_all_bad_tokens_get_one_answer(holder: Holder, parts: Parts, redis: Redi
     holder.send("check", used)
     redis.delete(*(n for n in redis.scan_iter("*:token:*") if redis.hget(n, "session") == b"gone"))
     bad = [used, expired, "beam_tk_" + "a" * 59, expired[:24] + "A" * 43]
-    told = {holder.send("check", token).get_json()["error"]["message"] for token in bad}
-    assert len(told) == 1
+    reported = {holder.send("check", token).get_json()["error"]["message"] for token in bad}
+    assert len(reported) == 1
 
 
 def test_no_token_is_kept(holder: Holder, redis: Redis) -> None:
@@ -266,9 +266,9 @@ def test_a_page_of_a_named_origin_may_send_with_it(settings: Any, redis: Redis, 
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization,content-type,content-encoding",
     }
-    told = page.client.options("/api/rppg/samples", headers={"Origin": origin, **asked})
-    assert told.status_code == 204
-    assert "Content-Encoding" in told.headers["Access-Control-Allow-Headers"]
+    reported = page.client.options("/api/rppg/samples", headers={"Origin": origin, **asked})
+    assert reported.status_code == 204
+    assert "Content-Encoding" in reported.headers["Access-Control-Allow-Headers"]
     answer = page.send("samples", token, Origin=origin)
     assert answer.status_code == 202
     assert answer.headers["Access-Control-Allow-Origin"] == origin

@@ -293,7 +293,7 @@ def test_what_is_no_answer_is_none(said: bytes) -> None:
 
 
 def test_what_is_reported_of_an_attempt_has_nothing_of_what_is_inside(receiver: Receiver) -> None:
-    """An open port, a closed one and a host that isn't there are told alike if they are private."""
+    """An open port, a closed one and a host that isn't there get the same answer if they are private."""
     sender, said = Sender(), set()
     for url in (receiver.url(), "http://127.0.0.1:1/", "http://10.255.255.1/", "http://[::1]:9/"):
         with pytest.raises(NotDelivered) as caught:

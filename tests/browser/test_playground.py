@@ -46,7 +46,7 @@ def state(page):
     return page.locator("#state")
 
 
-def told(page, vital):
+def reported(page, vital):
     return page.locator(f"#vitals [data-vital={vital}] .value").inner_text()
 
 
@@ -64,7 +64,7 @@ def test_the_face_before_the_camera_has_its_pulse_measured(filming_browser, open
     page.screenshot(path=tmp_path / "measuring.png")
 
     expect(page.get_by_role("heading", name="Vital signs")).to_be_focused(timeout=LONG_MS)
-    rate = int(told(page, "heart_rate").split()[0])
+    rate = int(reported(page, "heart_rate").split()[0])
     assert rate == pytest.approx(72, abs=2)
     expect(state(page)).to_have_text(f"Done: {rate} beats a minute.")
     assert page.locator("#vitals li").count() == 5
@@ -162,7 +162,7 @@ def test_without_a_camera_the_simulated_face_is_measured(browser, open_page, ser
     page.get_by_role("button", name="Use a simulated face").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Vital signs")).to_be_focused(timeout=LONG_MS)
-    assert int(told(page, "heart_rate").split()[0]) == pytest.approx(72, abs=2)
+    assert int(reported(page, "heart_rate").split()[0]) == pytest.approx(72, abs=2)
     expect(page.locator("#summary")).to_contain_text("The simulation has 72 beats a minute.")
     expect(page.locator("#vitals [data-vital=hrv]")).to_contain_text("needs a longer window")
     cookies = page.context.cookies([f"{service.url}/api/rppg/measure"])

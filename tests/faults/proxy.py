@@ -1,4 +1,4 @@
-"""A TCP proxy that stands between two parts and misbehaves as it is told."""
+"""A TCP proxy that stands between two parts and misbehaves on request."""
 
 from __future__ import annotations
 

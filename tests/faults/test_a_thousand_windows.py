@@ -117,7 +117,7 @@ def test_every_window_is_measured_once_whatever_is_killed_or_cut(start_service, 
     book.check(windows)
     assert {"worker killed"} < set(wrecker.done)
 
-    # The store tells the same story as the clients.
+    # The store agrees with the clients.
     assert wait_until(lambda: service.get("/ready").status_code == 200, 20)
     headers = {"X-API-Key": key}
     for result in book.delivered:

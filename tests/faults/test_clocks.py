@@ -46,7 +46,7 @@ def mine(start_service, tmp_path_factory, clock):
     """A service whose Redis and web processes go by that clock, and a key of it.
 
     Redis by a library that stands before the kernel's clock. Python's waits don't survive that one, so the web
-    processes are told another `time.time` as they start, which is what limits go by.
+    processes get another `time.time` at their start, which is what limits go by.
     """
     folder = tmp_path_factory.mktemp("clocks")
     (folder / "sitecustomize.py").write_text(_WEB_CLOCK)

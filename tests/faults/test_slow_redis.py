@@ -1,4 +1,4 @@
-"""Redis is far away, slow, and cuts connections in the middle of replies: late answers, and no wrong ones."""
+"""Redis is distant, slow, and cuts connections in the middle of replies: late answers, and no wrong ones."""
 
 from __future__ import annotations
 

@@ -140,6 +140,6 @@ def target(attacked: Target) -> Iterator[Target]:
     with attacked.service.log.open("rb") as log:
         log.seek(log_at)
         lines = log.read().decode(errors="replace").splitlines()
-    told = [json.loads(line) for line in lines if line.startswith("{")]
-    assert not [line for line in told if line.get("level") in ("error", "critical")], told
+    reported = [json.loads(line) for line in lines if line.startswith("{")]
+    assert not [line for line in reported if line.get("level") in ("error", "critical")], reported
     assert not [line for line in lines if "Traceback" in line and not line.startswith("{")]

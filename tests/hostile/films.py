@@ -28,7 +28,7 @@ def box(name: bytes, body: bytes) -> bytes:
 
 
 def boxes(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Names and bodies of the boxes of a file or of a box, as far as they can be told."""
+    """Names and bodies of the boxes of a file or of a box, as far as they can be parsed."""
     found, at = [], 0
     while at + 8 <= len(data):
         (size,) = struct.unpack_from(">I", data, at)

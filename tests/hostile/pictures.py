@@ -29,7 +29,7 @@ def png_of(width: int, height: int, body: bytes, *, depth: int = 8, colour: int 
 
 
 def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Names and bodies of a PNG's chunks, as far as they can be told."""
+    """Names and bodies of a PNG's chunks, as far as they can be parsed."""
     found, at = [], 8
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
@@ -100,7 +100,7 @@ def exif(*entries: tuple[int, int, int, int], following: int = 0, order: str = "
 
 
 def two_pictures(first: bytes, second: bytes) -> bytes:
-    """A multi-picture file: a second JPEG after the first, told of in an APP2 segment."""
+    """A multi-picture file: a second JPEG after the first, announced in an APP2 segment."""
     body = b"MPF\x00MM\x00*\x00\x00\x00\x08\x00\x03" + bytes(90)
     return with_segment(first, 0xE2, body) + second
 

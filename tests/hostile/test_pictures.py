@@ -1,4 +1,4 @@
-"""Thousands of broken and malicious pictures through the real service: told apart, and nobody else harmed.
+"""Thousands of broken and malicious pictures through the real service: each gets its error, nobody else is harmed.
 
 `make fuzz` sends 10 000; the usual run some. FUZZ_PICTURES says how many.
 """

@@ -140,12 +140,12 @@ def test_bodies_that_trickle_are_cut_off_while_others_are_answered(target: Targe
         others_are_answered(target)
         for slow, status in ((measured, b"400"), (chunks, b"400"), (nowhere, b"400"), (drained, b"404")):
             assert until(lambda slow=slow: slow.left == 0), f"{slow.left} are still there"
-            told = {answer.split()[1] for answer in slow.answers if answer}
-            assert told == {status}
+            reported = {answer.split()[1] for answer in slow.answers if answer}
+            assert reported == {status}
 
 
 def test_clients_that_never_close_hold_nobody_up(target: Target):
-    """Each is answered and told that the connection ends; the service doesn't wait for it to go."""
+    """Each is answered with notice that the connection ends; the service doesn't wait for it to go."""
     with crowd(target, b"NONSENSE\r\n\r\n", b"", keep=True) as slow:
         others_are_answered(target)
         assert until(lambda: len(slow.answers) == CROWD)

@@ -115,6 +115,6 @@ def test_python_measures_the_simulated_pulse(printed, folder, face):
     ended = run([sys.executable, "measure.py", video.name], folder)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    told = dict(line.split(" ", 1) for line in ended.stdout.splitlines())
-    assert int(told["heart_rate"]) == pytest.approx(face.person.truth(0, 30).heart_rate_bpm, abs=2)
-    assert set(told) == {"heart_rate", "hrv", "respiration_rate", "stress_index", "spo2"}
+    reported = dict(line.split(" ", 1) for line in ended.stdout.splitlines())
+    assert int(reported["heart_rate"]) == pytest.approx(face.person.truth(0, 30).heart_rate_bpm, abs=2)
+    assert set(reported) == {"heart_rate", "hrv", "respiration_rate", "stress_index", "spo2"}

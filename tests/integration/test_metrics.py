@@ -140,14 +140,14 @@ def test_a_worker_without_web_processes_answers_itself(redis_server, redis, tmp_
     url = f"http://127.0.0.1:{port}/metrics"
     try:
 
-        def told() -> Scrape:
+        def reported() -> Scrape:
             try:
                 return Scrape(httpx.get(url, timeout=20).text)
             except httpx.TransportError:
                 return Scrape("")
 
-        assert wait_until(lambda: told().get("beam_video_workers") == 1, 60)
-        now = told()
+        assert wait_until(lambda: reported().get("beam_video_workers") == 1, 60)
+        now = reported()
         assert now("beam_processes", role="video") == now("beam_processes", role="metrics") == 1
         assert now("beam_scans_total", outcome="completed") == 0
         proxied = {"X-Forwarded-For": "1.2.3.4"}

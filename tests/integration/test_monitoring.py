@@ -50,20 +50,20 @@ def test_every_metric_that_is_watched_is_reported(scrape, expression):
     assert metrics_in(expression)
     assert metrics_in(expression) - OF_PROMETHEUS <= scrape.names
     for name, braces in re.findall(r"(beam_\w+)\{([^}]*)\}", expression):
-        told = [sample.labels for sample in scrape.samples if sample.name == name]
+        reported = [sample.labels for sample in scrape.samples if sample.name == name]
         for label, sign, value in re.findall(r'(\w+)(=~|!=|=)"([^"]*)"', braces):
-            assert all(label in labels for labels in told)
+            assert all(label in labels for labels in reported)
             if label != "status":  # any may come
-                assert set(value.split("|")) <= {labels[label] for labels in told}, (name, label, sign)
+                assert set(value.split("|")) <= {labels[label] for labels in reported}, (name, label, sign)
     for labels in re.findall(r"\bby \(([^)]*)\)", expression):
         known = {label for sample in scrape.samples for label in sample.labels}
         assert set(labels.split(", ")) <= known
 
 
 def test_every_metric_that_is_reported_is_in_the_runbook(scrape):
-    told = {sample.name for sample in scrape.samples}
-    told = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in told}
-    assert told == set(re.findall(r"^\| `(beam_\w+)`", RUNBOOK, re.MULTILINE))
+    reported = {sample.name for sample in scrape.samples}
+    reported = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in reported}
+    assert reported == set(re.findall(r"^\| `(beam_\w+)`", RUNBOOK, re.MULTILINE))
 
 
 def test_every_alert_has_its_section_in_the_runbook_and_links_to_it():

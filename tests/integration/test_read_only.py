@@ -105,5 +105,5 @@ def test_it_serves_with_every_file_system_read_only_but_its_own(start_service, f
     assert list(inside.iterdir()) == []  # nothing of it was needed, since there is /dev/shm
     assert {path.name.split("-")[0] for path in data.iterdir()} == {"first", "redis", "redis.lock", "run", "spool"}
     assert service.end() == 0
-    told = service.log.read_text()
-    assert not any(word in told for word in ("Read-only", "Permission denied", "Traceback"))
+    reported = service.log.read_text()
+    assert not any(word in reported for word in ("Read-only", "Permission denied", "Traceback"))

@@ -51,7 +51,7 @@ def reload(service: Service, done: int) -> None:
 
 
 class Client(threading.Thread):
-    """Sends requests over one kept connection, or over a new one each, until it is told to stop."""
+    """Sends requests over one kept connection, or over a new one each, until it is stopped."""
 
     def __init__(self, service: Service, *, kept: bool, pause_s: float) -> None:
         super().__init__(daemon=True)

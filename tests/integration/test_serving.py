@@ -142,8 +142,8 @@ def test_a_redis_that_is_killed_comes_back_with_the_keys(service):
 def test_no_key_is_in_the_data_or_the_log(service):
     service.get(f"/nope?key={service.key}")
     secret = service.key[24:].encode()
-    told = service.data_dir / "first-key"  # the file that holds the key until its owner takes it away
-    files = [service.log, *(p for p in service.data_dir.rglob("*") if p.is_file() and p != told)]
+    reported = service.data_dir / "first-key"  # the file that holds the key until its owner takes it away
+    files = [service.log, *(p for p in service.data_dir.rglob("*") if p.is_file() and p != reported)]
     assert any(p.name == "appendonly.aof" for p in files)
     for path in files:
         assert secret not in path.read_bytes()

@@ -210,8 +210,8 @@ def test_what_a_measurement_keeps_is_numbers(client: FlaskClient, api_key: str, 
     fields = set(Measurement.__dataclass_fields__)
     assert fields.isdisjoint({"samples", "colours", "frames_us", "images", "digest"})
     assert len(kept) < 4096
-    told = client.get(f"/api/rppg/measurements/{measurement_id}", headers={"X-API-Key": api_key})
-    assert told.status_code == 200
+    reported = client.get(f"/api/rppg/measurements/{measurement_id}", headers={"X-API-Key": api_key})
+    assert reported.status_code == 200
 
 
 def test_a_scan_expires_with_all_it_owns_if_nobody_deletes_it(

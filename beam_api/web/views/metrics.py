@@ -51,7 +51,7 @@ def _has_token(token: str | None) -> bool:
 def _is_local() -> bool:
     """Whether the caller is on this machine, and not a proxy that hands on a stranger's request.
 
-    A proxy gives itself away by a header, by the name that its client asked for, or, where it was told to hide both, by
+    A proxy gives itself away by a header, by the name that its client asked for, or, where both are hidden, by
     HTTP/1.0, which no monitoring speaks.
     """
     forwarded = any(name in request.headers for name in _FORWARDED)

@@ -107,7 +107,7 @@ def test_the_operator_may_allow_a_private_host(entry, url):
 
 @pytest.mark.parametrize("entry", ["", "10.0.0.0/99", "host:0", "host:port", "a/b", "[::1]:x"])
 def test_a_malformed_entry_is_refused(entry):
-    with pytest.raises(ValueError):  # noqa: PT011 - what is wrong with it is told by whoever reads the setting
+    with pytest.raises(ValueError):  # noqa: PT011 - whoever reads the setting reports what is wrong with it
         AllowedHost.parse(entry)
 
 

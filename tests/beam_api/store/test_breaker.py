@@ -14,7 +14,7 @@ from beam_api.store.client import TIMEOUT_S, connect, ping
 
 
 class Redis:
-    """Answers as it is told, counts how often it was asked, and is asked by way of one breaker."""
+    """Answers as configured, counts its calls, and is called through one breaker."""
 
     def __init__(self):
         self.now_s, self.asked, self.failure = 100.0, 0, None
@@ -69,7 +69,7 @@ def test_one_question_at_a_time_finds_out_whether_it_is_back():
     refused = []
 
     def ask_beside():
-        """What another thread is told while the question is on its way."""
+        """What another thread gets while the call is in progress."""
         with ThreadPoolExecutor() as other:
             refused.append(other.submit(redis.ask).exception())
         return "answer"

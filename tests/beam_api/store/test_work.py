@@ -92,11 +92,11 @@ def test_a_clock_set_back_does_not_close_the_budget(client, parts, redis):
 
 
 def test_work_that_came_to_nothing_is_given_back(client, api_key, monkeypatch):
-    def away(*_args, **_more):
+    def unavailable(*_args, **_more):
         raise RateLimited(5, "The lane is full.")
 
     client.get("/nope", headers={"X-API-Key": api_key})
-    monkeypatch.setattr(LargeLane, "run", away)
+    monkeypatch.setattr(LargeLane, "run", unavailable)
     assert post(client, api_key, [claimed(5000, 5000)] * 8).status_code == 429
     answer = client.get("/nope", headers={"X-API-Key": api_key})
     assert answer.headers["X-Beam-Work-Remaining"] == "6000"

@@ -272,13 +272,13 @@ def test_a_session_that_is_deleted_meanwhile_ends_its_analysis(begin, work, scan
 def test_a_queue_that_is_unavailable_delays_a_scan_and_loses_none(
     begin, work, scan_parts, settings, redis, queue_redis, tmp_path
 ):
-    away = ScanParts.build(replace(settings, queue_redis_url=f"unix://{tmp_path}/none.sock"), redis)
+    unavailable = ScanParts.build(replace(settings, queue_redis_url=f"unix://{tmp_path}/none.sock"), redis)
     scan_parts.scans.create(SESSION, key_id="key1", owner="o", created_at="", webhook_url="")
-    with away.spool.create(SESSION) as (name, file):
+    with unavailable.spool.create(SESSION) as (name, file):
         file.write(videos.encoded())
-    away.scans.accept(SESSION, name)
-    away.lifecycle.enqueue(SESSION, 0)
-    away.lifecycle.settle(SESSION)
+    unavailable.scans.accept(SESSION, name)
+    unavailable.lifecycle.enqueue(SESSION, 0)
+    unavailable.lifecycle.settle(SESSION)
     assert queue_redis.llen(f"rq:queue:{NAME}") == 0
     scan_parts.lifecycle.settle(SESSION)
     work()

@@ -264,7 +264,7 @@ def test_without_redis_what_needs_a_key_is_503_and_health_answers(settings, read
 
 @pytest.mark.parametrize("known", [False, True])
 def test_checks_come_in_their_documented_order(client, parts, known):
-    """Each request is wrong in all the ways not yet mended, and is told the first of them.
+    """Each request is wrong in all the ways not yet mended, and is answered with the first of them.
 
     The body of a key that is known to have been good is read first, which must not show.
     """
@@ -278,18 +278,18 @@ def test_checks_come_in_their_documented_order(client, parts, known):
     form = "multipart/form-data; boundary=b"
     too_large = str(10**9)
 
-    def told(key, content_type, length, data=b""):
+    def reported(key, content_type, length, data=b""):
         sent = {"headers": with_key(key), "content_type": content_type, "data": data}
         answer = client.post("/api/rppg/measure", environ_overrides={"CONTENT_LENGTH": length}, **sent)
         return answer.json["error"]["code"]
 
-    assert told("wrong", "text/plain", too_large) == "INVALID_API_KEY"
-    assert told(revoked.key, "text/plain", too_large) == "INVALID_API_KEY"
-    assert told(full, "text/plain", too_large) == "RATE_LIMITED"
-    assert told(good, "text/plain", too_large) == "UNSUPPORTED_MEDIA_TYPE"
-    assert told(good, form, too_large) == "PAYLOAD_TOO_LARGE"
+    assert reported("wrong", "text/plain", too_large) == "INVALID_API_KEY"
+    assert reported(revoked.key, "text/plain", too_large) == "INVALID_API_KEY"
+    assert reported(full, "text/plain", too_large) == "RATE_LIMITED"
+    assert reported(good, "text/plain", too_large) == "UNSUPPORTED_MEDIA_TYPE"
+    assert reported(good, form, too_large) == "PAYLOAD_TOO_LARGE"
     part = "--b\r\nContent-Disposition: form-data; name={}\r\n\r\n{}\r\n"
     frame = part.format("frame; filename=face.jpg", "a text")
     for duration, code in (("5", "INVALID_PARAMETER"), ("10000", "UNSUPPORTED_IMAGE")):
         body = (part.format("duration_ms", duration) + frame + "--b--\r\n").encode()
-        assert told(good, form, str(len(body)), body) == code
+        assert reported(good, form, str(len(body)), body) == code

@@ -52,8 +52,13 @@ def test_a_failure_is_reported_in_the_shape_of_its_path(app, error, status, code
     answer = client.get("/raise", headers={"X-Request-Id": "mine"})
     assert answer.status_code == status
     assert answer.json["success"] is False
-    told = answer.json["error"]
-    assert (told["code"], told["message"], told["status"], told["request_id"]) == (code, str(error), status, "mine")
+    reported = answer.json["error"]
+    assert (reported["code"], reported["message"], reported["status"], reported["request_id"]) == (
+        code,
+        str(error),
+        status,
+        "mine",
+    )
     answer = client.get("/v1/raise")
     assert (answer.status_code, answer.json) == (status, {"detail": str(error)})
 

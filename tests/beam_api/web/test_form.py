@@ -319,15 +319,15 @@ def test_text_is_held_to_the_limits_of_files() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content_type", "told"),
+    ("content_type", "reported"),
     [
         ("application/json", "field 'frame', not JSON"),
         ("application/x-www-form-urlencoded", "not a URL-encoded form"),
         ("image/jpeg", "not a single image"),
     ],
 )
-def test_another_type_is_named_with_the_cure(content_type: str, told: str) -> None:
-    with pytest.raises(UnsupportedMediaType, match=told):
+def test_another_type_is_named_with_the_cure(content_type: str, reported: str) -> None:
+    with pytest.raises(UnsupportedMediaType, match=reported):
         read_form(request_of(b"{}", content_type), SMALL)
 
 

@@ -20,11 +20,11 @@ def test_ready_means_that_redis_answers(client, settings, reader, tmp_path):
     assert answer.json["data"] == {"status": "ready", "redis": "ok", "model": "ok"}
     assert answer.json["meta"]["request_id"] == answer.headers["X-Request-Id"]
 
-    away = create_app(settings, redis=connect(f"unix://{tmp_path}/none.sock"), reader=reader).test_client()
-    answer = away.get("/ready")
+    unavailable = create_app(settings, redis=connect(f"unix://{tmp_path}/none.sock"), reader=reader).test_client()
+    answer = unavailable.get("/ready")
     assert (answer.status_code, answer.json["error"]["code"]) == (503, "STORE_UNAVAILABLE")
     assert "Retry-After" in answer.headers
-    assert away.get("/health").status_code == 200
+    assert unavailable.get("/health").status_code == 200
 
 
 def test_the_app_connects_only_when_asked_and_again_in_a_forked_process(app, client, redis):

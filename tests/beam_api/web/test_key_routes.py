@@ -196,8 +196,8 @@ def test_usage_counts_what_counts(app, client, parts):
     assert client.get("/nope", headers=with_key(key)).status_code == 404
     assert client.get("/away", headers=with_key(key)).status_code == 503
     assert client.get("/health", headers=with_key(key)).status_code == 200
-    told = usage(client, key)
-    assert (told["today"], told["month"]) == (3, 3)
+    reported = usage(client, key)
+    assert (reported["today"], reported["month"]) == (3, 3)
     assert client.get("/nope", headers=with_key(key)).status_code == 404
     for _ in range(3):
         assert client.get("/nope", headers=with_key(key)).status_code == 429
@@ -222,16 +222,16 @@ def test_usage_is_reported_for_each_of_thirty_days(client, api_key, redis, monke
         for _ in range(count):
             client.get("/nope", headers=with_key(api_key))
     monkeypatch.setattr("beam_api.services.access.keys.today", lambda: date(2026, 3, 2))
-    told = usage(client, api_key)  # is itself counted
-    by_day = {d["date"]: d["requests"] for d in told["by_day"]}
+    reported = usage(client, api_key)  # is itself counted
+    by_day = {d["date"]: d["requests"] for d in reported["by_day"]}
     assert list(by_day) == sorted(by_day)
-    assert (len(by_day), told["by_day"][-1]["date"]) == (30, "2026-03-02")
+    assert (len(by_day), reported["by_day"][-1]["date"]) == (30, "2026-03-02")
     assert {day: count for day, count in by_day.items() if count} == {
         "2026-02-27": 3,
         "2026-02-28": 1,
         "2026-03-02": 3,
     }
-    assert (told["today"], told["month"]) == (3, 3)
+    assert (reported["today"], reported["month"]) == (3, 3)
     assert 0 < redis.ttl(f"beam:{{{api_key[8:24]}}}:usage:2026-03") <= 100 * 24 * 3600
 
 

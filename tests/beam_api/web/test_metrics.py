@@ -122,11 +122,11 @@ def test_the_queue_is_reported_as_it_is(settings, redis, queue_redis, scrape):
 
 
 def test_a_redis_that_is_unavailable_is_reported_and_counted(settings, reader, tmp_path, grown):
-    away = create_app(settings, redis=connect(f"unix://{tmp_path}/nobody.sock"), reader=reader).test_client()
-    now = Scrape(away.get("/metrics", headers={"X-API-Key": "beam_sk_" + "a" * 59}).text)
+    unavailable = create_app(settings, redis=connect(f"unix://{tmp_path}/nobody.sock"), reader=reader).test_client()
+    now = Scrape(unavailable.get("/metrics", headers={"X-API-Key": "beam_sk_" + "a" * 59}).text)
     assert now("beam_redis_up") == 0
     assert not {"beam_redis_memory_bytes", "beam_queue_jobs"} & now.names
-    assert away.get("/ready").status_code == 503
+    assert unavailable.get("/ready").status_code == 503
     assert grown("beam_redis_errors_total", kind="connection") >= 2
 
 

@@ -1,4 +1,4 @@
-"""Bodies of every wrong sort for `POST /api/rppg/samples`: each is told what is wrong, and stores nothing."""
+"""Bodies of every wrong sort for `POST /api/rppg/samples`: each gets a specific error, and stores nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every documented route under requests made from its schema, good and bad: no fault, and no status that isn't told."""
+"""Every documented route under requests made from its schema, good and bad: no fault, and no undocumented status."""
 
 import pytest
 import schemathesis

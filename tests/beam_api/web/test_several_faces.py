@@ -1,4 +1,4 @@
-"""Two people before the camera: both are told so while the window fills, and when it is measured."""
+"""Two people before the camera: both are warned while the window fills, and when it is measured."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def test_who_joins_at_the_very_end_does_not_speak_for_the_window(post: Post, fac
 
     answers = [post(batch, duration_ms=10_000) for batch in batches(frames, 20)]
 
-    told = ["SEVERAL_FACES" in answer.get_json()["data"]["guidance"] for answer in answers]
-    assert not any(told[:6])
-    assert told[-1]
+    reported = ["SEVERAL_FACES" in answer.get_json()["data"]["guidance"] for answer in answers]
+    assert not any(reported[:6])
+    assert reported[-1]

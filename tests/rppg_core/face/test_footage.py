@@ -62,10 +62,10 @@ def test_a_real_face_has_the_rate_of_its_contact_sensor(reader):
 
 
 def test_progress_is_reported_in_time(reader):
-    told = []
-    trace_of(footage(), reader, on_time=told.append)
-    assert told == sorted(told)
-    assert told[-1] == pytest.approx(10.5, abs=0.1)
+    reported = []
+    trace_of(footage(), reader, on_time=reported.append)
+    assert reported == sorted(reported)
+    assert reported[-1] == pytest.approx(10.5, abs=0.1)
 
 
 def test_without_a_face_there_is_no_trace(reader):

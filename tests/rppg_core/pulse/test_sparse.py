@@ -1,4 +1,4 @@
-"""Frames that come one by one: the rate by their capture times, its aliases told apart or left open."""
+"""Single frames: the rate by their capture times, its aliases resolved or left open."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A simulated person has the physiology that was asked for, and tells the truth about it."""
+"""A simulated person has the requested physiology, and states its true values."""
 
 import numpy as np
 import pytest

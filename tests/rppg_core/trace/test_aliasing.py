@@ -1,4 +1,4 @@
-"""An even pace is told from an uneven one by what it does to a pulse, not by the look of its intervals."""
+"""Even and uneven sampling are distinguished by their effect on a pulse, not by the intervals' appearance."""
 
 import numpy as np
 import pytest

@@ -88,7 +88,7 @@ def check_outage(answers, began, ended):
 @pytest.fixture(scope="module")
 def mine(start_service, tmp_path_factory):
     """A service and a key of it."""
-    service = start_service(tmp_path_factory.mktemp("away") / "data")
+    service = start_service(tmp_path_factory.mktemp("unavailable") / "data")
     return service, make_key(service)
 
 
