@@ -1,6 +1,8 @@
 """Imports point inward: a room imports only the rooms beneath it (docs/architecture.md), at run time or for types."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,3 +109,9 @@ def test_the_client_imports_nothing_of_the_service_and_is_python_3_9(path):
 def test_every_room_states_its_rule():
     for init in (path for package in ("beam_api", "rppg_core") for path in (ROOT / package).rglob("__init__.py")):
         assert ast.get_docstring(ast.parse(init.read_text())), init
+
+
+def test_an_idle_video_worker_has_not_loaded_what_analyses_need():
+    program = "import sys, beam_api.video_worker.worker; print(*{'cv2', 'dlib', 'av'} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == []

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from beam_api.services.scans.video_analysis import VideoAnalysis
     from beam_api.services.scans.webhook_delivery import WebhookDelivery
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What jobs work with."""
+    """What jobs work with. `analysing` loads OpenCV, dlib and the landmark model when it is first called."""
 
-    analysing: VideoAnalysis
+    analysing: Callable[[], VideoAnalysis]
     delivering: WebhookDelivery
 
 
@@ -26,9 +28,14 @@ def install(work: Work) -> None:
     _work[:] = [work]
 
 
+def load_analysing() -> None:
+    """Load what analyses need, before the fork of the first one: all others share it."""
+    _work[0].analysing()
+
+
 def scan(session_id: str, attempt: int) -> None:
     """Make an attempt at a session's video."""
-    _work[0].analysing.attempt(session_id, attempt)
+    _work[0].analysing().attempt(session_id, attempt)
 
 
 def deliver(session_id: str, delivery_id: str, attempt: int) -> None:

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,6 @@ from beam_api.exceptions import StoreUnavailable
 from beam_api.host.process import die_with_parent, give_memory_back
 from beam_api.monitoring import counters, logs
 from beam_api.services.scans.scan_lifecycle import TOO_LONG
-from beam_api.services.scans.video_analysis import VideoAnalysis
 from beam_api.store.client import connect
 from beam_api.video_worker import jobs
 from beam_api.wiring import ScanParts
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rq.job import Job
 
     from beam_api.config import Settings
+    from beam_api.services.scans.video_analysis import VideoAnalysis
 
 RENEW_S = 3
 """Between two renewals of a lease, and two sweeps; a lease lasts four times as long."""
@@ -111,6 +112,12 @@ class VideoWorker(Worker):
         except (redis.exceptions.RedisError, StoreUnavailable, OSError) as error:
             structlog.get_logger().warning("heartbeat missed", reason=type(error).__name__)
 
+    def fork_work_horse(self, job: Job, queue: Any) -> None:
+        """Fork for a job. An idle worker has not loaded what analyses need; the first one's parent does."""
+        if job.func_name == SCAN:
+            jobs.load_analysing()
+        super().fork_work_horse(job, queue)
+
     def main_work_horse(self, job: Job, queue: Any) -> None:
         """In the child: die with the worker, however that dies."""
         self._die_with_worker()
@@ -176,13 +183,13 @@ class VideoWorker(Worker):
 
 
 def run(settings: Settings, redis_url: str) -> int:
-    """Work until a signal comes; returns the exit status. Loads the landmark model."""
+    """Work until a signal comes; returns the exit status. The first analysis loads the landmark model."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would put images on the disk
     logs.configure_logging(settings.log_level_number)
     logging.config.dictConfig(logs.stdlib_logging(settings.log_level))
     parts = ScanParts.build(settings, connect(redis_url))
     counters.slot.begin("video")
-    jobs.install(jobs.Work(_analysing(settings, parts), parts.delivering))
+    jobs.install(jobs.Work(cache(partial(_analysing, settings, parts)), parts.delivering))
     while True:
         try:
             worker = VideoWorker(parts, settings.queue_redis_url or redis_url)
@@ -216,6 +223,7 @@ def limit_process(seconds: float) -> None:
 def _analysing(settings: Settings, parts: ScanParts) -> VideoAnalysis:
     import cv2
 
+    from beam_api.services.scans.video_analysis import VideoAnalysis
     from rppg_core import measure
     from rppg_core.face.reader import FaceReader
 

@@ -44,14 +44,10 @@ def work(scan_parts, settings, reader):
             limit_process(seconds or left_s)
 
         parts = scan_parts
-        jobs.install(
-            jobs.Work(
-                VideoAnalysis(
-                    parts.scans, parts.spool, parts.lifecycle, reader, analyse=analyse, limit=limit, **options
-                ),
-                parts.delivering,
-            )
+        analysing = VideoAnalysis(
+            parts.scans, parts.spool, parts.lifecycle, reader, analyse=analyse, limit=limit, **options
         )
+        jobs.install(jobs.Work(lambda: analysing, parts.delivering))
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
         try:
             VideoWorker(parts, settings.queue_redis_url or settings.redis_url).work(
