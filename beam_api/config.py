@@ -58,6 +58,11 @@ VARIABLES = (
         "1200",
         "Predicted seconds of one core beyond which a video of more than 5 minutes is refused; 0 refuses all of them.",
     ),
+    Variable(
+        "BEAM_SCAN_BUDGET_S",
+        "7200",
+        "Predicted seconds of one core that a key's videos may take in an hour; 0 for no limit.",
+    ),
     Variable("BEAM_VIDEO_MB", "100", "Megabytes (of 1,048,576 bytes) that a video may have."),
     Variable("BEAM_SECRET_KEY", "made, and kept in BEAM_DATA_DIR", "What webhook secrets derive from."),
     Variable(
@@ -114,6 +119,7 @@ class Settings:
     spool_url: str | None = field(default=None, repr=False)
     session_ttl_s: int = 3600
     scan_limit_s: int = 1200
+    scan_budget_s: int = 7200
     video_mb: int = 100
     secret_key: str | None = field(default=None, repr=False)
     webhook_allow: tuple[str, ...] = ()
@@ -165,6 +171,7 @@ class Settings:
                 traces_dir=_folder(env.str("BEAM_TRACES_DIR", default="", validate=_folder)),
                 session_ttl_s=env.int("BEAM_SESSION_TTL_S", default=3600, validate=validate.Range(1, 30 * 24 * 3600)),
                 scan_limit_s=env.int("BEAM_SCAN_LIMIT_S", default=1200, validate=validate.Range(0, 24 * 3600)),
+                scan_budget_s=env.int("BEAM_SCAN_BUDGET_S", default=7200, validate=validate.Range(0, 1_000_000)),
                 video_mb=env.int("BEAM_VIDEO_MB", default=100, validate=validate.Range(1, 4096)),
                 secret_key=env.str("BEAM_SECRET_KEY", default="") or None,
                 metrics_token=env.str("BEAM_METRICS_TOKEN", default="").strip() or None,

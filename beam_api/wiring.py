@@ -29,6 +29,7 @@ from beam_api.store.deliveries import DeliveryStore
 from beam_api.store.events import EventStore
 from beam_api.store.keys import KeyStore
 from beam_api.store.results import ResultStore
+from beam_api.store.scan_budget import ScanBudget
 from beam_api.store.scans import ScanStore
 from beam_api.store.session_tokens import SessionTokenStore
 from beam_api.store.trend import TrendStore
@@ -70,6 +71,7 @@ def build_parts(settings: Settings, *, redis: Redis | None = None, reader: FaceR
         scanning=Scanning(
             *(scan.scans, scan.spool, scan.lifecycle, scan.delivering),
             probe=partial(probe_upload, most_s=settings.scan_limit_s),
+            budget=ScanBudget(client, limit_s=settings.scan_budget_s),
             allowed_hosts=settings.webhook_allow,
         ),
         webhook_secrets=scan.secrets,

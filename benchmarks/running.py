@@ -1,7 +1,8 @@
 """What the running heart rate of a filling window costs. `python -m benchmarks.running`
 
 Two services of this process take the same frames in turns, a second at a time, over one embedded Redis: one tells the
-running rate, the other doesn't. So the ratio holds on a busy machine too.
+running rate, the other doesn't. So the ratio holds on a busy machine too. Memory is kept and returned
+as in a web process.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from statistics import median  # noqa: E402
 
 import cv2  # noqa: E402
 
+from beam_api.host.process import return_large_memory  # noqa: E402
 from beam_api.server.embedded_redis import EmbeddedRedis  # noqa: E402
 from beam_api.services.windows.measure_request import Post  # noqa: E402
 from beam_api.services.windows.measuring import Measuring  # noqa: E402
@@ -39,6 +41,7 @@ ROUNDS = 3
 def main() -> None:
     """Measure and print."""
     cv2.setNumThreads(1)
+    return_large_memory()
     parts = batches(simulated_frames(SECONDS * BATCH))
     with tempfile.TemporaryDirectory(prefix="beam-bench-") as folder, EmbeddedRedis(Path(folder)) as server:
         redis, reader = connect(server.url), FaceReader()
@@ -50,7 +53,7 @@ def main() -> None:
         ratios, extra = [], []
         for turn in range(ROUNDS):
             took = {"telling": 0.0, "silent": 0.0}
-            reported = 0
+            reported: set[object] = set()
             for second, part in enumerate(parts):
                 pair = [("telling", telling), ("silent", silent)]
                 for name, measuring in pair if (second + turn) % 2 else pair[::-1]:
@@ -60,15 +63,15 @@ def main() -> None:
                     begin = time.perf_counter()
                     answer = measuring.post(post)
                     took[name] += time.perf_counter() - begin
-                    reported += getattr(answer, "partial", None) is not None
+                    reported |= {getattr(answer, "partial", None)} - {None}
             ratios.append(took["telling"] / took["silent"])
-            extra.append((took["telling"] - took["silent"]) / reported)
+            extra.append((took["telling"] - took["silent"]) / len(reported))
         redis.close()
     show(
-        f"A window that fills: {SECONDS} s, {BATCH} frames a request, the running rate reported {reported} times",
+        f"A window that fills: {SECONDS} s, {BATCH} frames a request, the running rate found {len(reported)} times",
         [
-            Figure("with the running rate / without", median(ratios), "x", 1.2),
-            Figure("telling it once", 1000 * median(extra), "ms"),
+            Figure("with the running rate / without", median(ratios), "x", 1.15),
+            Figure("finding it once", 1000 * median(extra), "ms"),
         ],
     )
 

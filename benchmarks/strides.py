@@ -3,8 +3,8 @@
 One process takes the samples of four people, 30 a second, over one embedded Redis: windows of 30 s and 60 s, measured
 every second, every 5 s, or not yet. What a stride adds, in this process and in Redis, is divided by the frames of the
 stride. The people take turns second by second, so that a busy machine shows in all of them. Reading the faces is not in
-it (`python -m benchmarks.ingest`). The core's part is timed by itself; its least time is what a machine that does
-nothing else takes.
+it (`python -m benchmarks.ingest`). Memory is kept and returned as in a web process. The core's part is timed by itself;
+its least time is what a machine that does nothing else takes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING  # noqa: E402
 
 import numpy as np  # noqa: E402
 
+from beam_api.host.process import return_large_memory  # noqa: E402
 from beam_api.server.embedded_redis import EmbeddedRedis  # noqa: E402
 from beam_api.services.windows.completed import Completed  # noqa: E402
 from beam_api.services.windows.measure_request import Post  # noqa: E402
@@ -172,6 +173,7 @@ def figures(people: list[Person], timed: Timed, one_bytes: dict[int, int]) -> li
 
 def main() -> None:
     """Run from the command line."""
+    return_large_memory()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--strides", type=int, default=60, help="seconds for which the windows slide")
     show("Windows that slide", run(parser.parse_args().strides))

@@ -1,8 +1,8 @@
 """The running heart rate of a window that is still filling: the newest seconds, at a fraction of a measurement's cost.
 
-It runs once a second while frames come in, so it must cost little beside reading them. Neighbouring regions are joined
-and quick frames averaged before the pulse is sought: what a fusion of 30 regions gains over one of a dozen matters to
-beats, which are not timed here for anybody. The rate is judged as a measurement's is.
+It runs every other second while frames come in, so it must cost little beside reading them. Neighbouring regions are
+joined and quick frames averaged before the pulse is sought: what a fusion of 30 regions gains over one of a dozen
+matters to beats, which are not timed here for anybody. The rate is judged as a measurement's is.
 """
 
 from __future__ import annotations

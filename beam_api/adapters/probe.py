@@ -8,7 +8,7 @@ import subprocess
 import sys
 from math import floor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -27,16 +27,18 @@ _START_S = 25.0  # a busy machine may take that long to begin
 _CHILD = Path(__file__).with_name("probe_child.py")
 
 
-def probe_upload(location: str, *, most_s: float = LONGEST_PREDICTED_S) -> float:
+class Probed(NamedTuple):
+    """A video that can be measured: most seconds that an attempt at it may take, and how many are predicted."""
+
+    limit_s: float
+    predicted_s: float
+
+
+def probe_upload(location: str, *, most_s: float = LONGEST_PREDICTED_S) -> Probed:
     """Make sure that an upload is a video that can be measured.
 
     `location` is a path or a URL that fsspec opens. `most_s` is how long the analysis of a video of more than five
     minutes may be predicted to take.
-
-    Returns
-    -------
-    float
-        Most seconds that an attempt at it may take.
 
     Raises
     ------
@@ -68,7 +70,8 @@ def probe_upload(location: str, *, most_s: float = LONGEST_PREDICTED_S) -> float
             f"The video would take too long to analyse: {what} ({found['codec']}), some {found['predicted_s']:.0f} s. "
             "Upload a shorter part (10 to 30 s are best), or a smaller picture or a lower frame rate."
         )
-    return max(TIME_LIMIT_S, _ROOM * found["predicted_s"]) if is_long else TIME_LIMIT_S
+    limit_s = max(TIME_LIMIT_S, _ROOM * found["predicted_s"]) if is_long else TIME_LIMIT_S
+    return Probed(limit_s, found["predicted_s"])
 
 
 def _ask_child(location: str) -> dict[str, Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 and the number of the signal."""
 
 COMMANDS = ("serve", "worker", "demo", "measure", "scan", "watch", "batch", "compare", "keys", "doctor", "completion")
 
@@ -35,7 +38,19 @@ class SuggestingGroup(click.Group):
 
 
 class _Commands(SuggestingGroup):
-    """Imports a command when it is run: the parent of `beam serve` must not load what `beam measure` needs."""
+    """Imports a command when it is run: the parent of `beam serve` must not load what `beam measure` needs.
+
+    A command that Ctrl-C ends exits 130, as programs do that the signal kills. One that ends well on it, as a server
+    does, handles the signal by itself.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo(err=True)  # the terminal has written ^C
+            ctx.exit(INTERRUPTED)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)

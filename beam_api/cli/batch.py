@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from beam_api.cli import INTERRUPTED
 from beam_api.cli.common import failures_as_messages, key_option, read_settings
 from beam_api.cli.validation.inputs import find_files
 from beam_api.cli.validation.known import recordings_of, references_of
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.progress import Task as RichTask
-
-_STOPPED = 130  # the exit code after Ctrl-C
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,4 +211,4 @@ def _say_what_there_is(results: Results, files: int, *, stopped: bool) -> None:
     )
     if stopped:
         click.echo("Stopped. --resume goes on.", err=True)
-        raise SystemExit(_STOPPED)
+        raise SystemExit(INTERRUPTED)

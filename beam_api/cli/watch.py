@@ -51,8 +51,6 @@ def watch(session: str, url: str, key: str | None, *, after: str | None, seconds
                 _print(events, as_json=False)
     except ClientError as error:
         raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        return
 
 
 def _print(events: Iterator[Event], *, as_json: bool) -> None:

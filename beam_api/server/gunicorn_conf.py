@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 from beam_api.config import Settings  # noqa: E402
-from beam_api.host.process import die_with_parent, raise_open_files  # noqa: E402
+from beam_api.host.process import die_with_parent, raise_open_files, return_large_memory  # noqa: E402
 from beam_api.monitoring import slots  # noqa: E402
 from beam_api.monitoring.logs import stdlib_logging  # noqa: E402
 from beam_api.server import detaching  # noqa: E402
@@ -52,8 +50,6 @@ control_socket_disable = True  # unused, and it would lie in the home directory
 accesslog = None  # beam_api.web.request_log logs each request
 logconfig_dict = stdlib_logging(_settings.log_level)
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
-
 # Made here, in the master: a worker must know who its parent was.
 _die_with_master = die_with_parent(signal.SIGKILL)
 
@@ -80,7 +76,7 @@ def post_fork(_server: Any, _worker: Any) -> None:
     from beam_api.monitoring import counters
 
     _die_with_master()
-    _return_memory()
+    return_large_memory()
     cv2.setNumThreads(1)
     counters.slot.begin("web")
 
@@ -107,15 +103,3 @@ def pre_request(_worker: Any, request: Any) -> None:
 def post_request(_worker: Any, _request: Any, _environ: Any, _response: Any) -> None:
     """It is answered, or given up."""
     _balancing.end()
-
-
-def _return_memory() -> None:
-    """Have large blocks given back to the system when they are freed.
-
-    By default glibc keeps, in a pool for each thread, what images and bodies of the largest size once took: 1.2 GB
-    for eight threads. The limits are far above what ordinary frames take, which are to stay in the pools.
-    """
-    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
-        mallopt(_M_MMAP_THRESHOLD, 8 * 1024 * 1024)
-        mallopt(_M_TRIM_THRESHOLD, 64 * 1024 * 1024)
-        mallopt(_M_ARENA_MAX, 4)

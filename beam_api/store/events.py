@@ -7,9 +7,12 @@ news finds what it was about in the log.
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from beam_api.exceptions import StoreUnavailable
 from beam_api.store.client import store_errors, text, translates_errors
 from beam_api.store.scripts import send
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     import redis
 
     from beam_api.store.window_values import Session
+
+_CLOSING_S = 0.1  # a connection that is being closed is closed by then
 
 BEGINNING = "0-0"
 """The place before all entries of a log."""
@@ -80,7 +85,11 @@ class EventStore:
 
 
 class News:
-    """Messages of channels, over a connection of their own."""
+    """Messages of channels, over a connection of their own.
+
+    The connection is lost, and StoreUnavailable raised, when Redis ends it or another thread does: whoever closes the
+    client, or learns that the cluster has other nodes.
+    """
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
@@ -92,9 +101,10 @@ class News:
         missing = [channel for channel in channels if channel not in self._channels]
         if not missing:
             return
-        with store_errors():
-            if self._subscription is None:
+        if self._subscription is None:
+            with store_errors():
                 self._subscription = self._client.pubsub(ignore_subscribe_messages=True)
+        with self._connection_errors():
             self._subscription.subscribe(*missing)
         self._channels.update(missing)
 
@@ -102,13 +112,13 @@ class News:
         """Listen to a channel no more."""
         self._channels.discard(channel)
         if self._subscription is not None:
-            with store_errors():
+            with self._connection_errors():
                 self._subscription.unsubscribe(channel)
 
     def wait(self, seconds: float, most: int = 1000) -> Iterator[tuple[str, bytes]]:
         """Wait for the next message, and give it and what came with it: channel and content."""
         for _ in range(most):
-            with store_errors():
+            with self._connection_errors():
                 message = self._subscription.get_message(timeout=seconds)
             if message is None:
                 return
@@ -122,6 +132,32 @@ class News:
             self._subscription.close()
         self._subscription = None
         self._channels.clear()
+
+    @contextmanager
+    def _connection_errors(self) -> Iterator[None]:
+        """Raise StoreUnavailable too if another thread has closed the connection: redis-py stumbles over its remains.
+
+        Depending on the moment it raises a TypeError (no socket to wait for), an AttributeError (none to write to) or a
+        ValueError (a closed one). While the connection stands, each of them is a bug and is raised as it is.
+        """
+        before = self._subscription.connection
+        try:
+            with store_errors():
+                yield
+        except (TypeError, AttributeError, ValueError) as error:
+            if _is_closed(before) or _is_closed(self._subscription.connection):
+                raise StoreUnavailable from error
+            raise
+
+
+def _is_closed(connection: Any) -> bool:
+    """Whether a connection has been closed, or is a moment later."""
+    end = time.monotonic() + _CLOSING_S
+    while connection is not None and connection.is_connected:
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.001)
+    return connection is not None
 
 
 def _entries(reply: Any) -> list[Entry]:

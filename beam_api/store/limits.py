@@ -72,6 +72,11 @@ class Bucket:
         return f"{before}/", f"/{after}"
 
     @property
+    def payer(self) -> str:
+        """Whose it is, without the braces of its hash tag."""
+        return self.name.strip("{}")
+
+    @property
     def redis_name(self) -> str:
         """Name of the bucket in Redis."""
         return f"{PREFIX}:LIMITER/{self.name}/{self.limit}/{self.window_s // 60}/minute"

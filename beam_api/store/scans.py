@@ -73,12 +73,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What a session was when it was forgotten: its status, its upload, its last attempt, and its webhooks' ids."""
+    """What a session was when it was forgotten: its status, its upload, its last attempt, and its webhooks' ids.
+
+    `payer` had paid `unused_s` seconds for the part of its analysis that was not made.
+    """
 
     status: Status
     upload: str
     attempt: int
     deliveries: Sequence[str]
+    payer: str = ""
+    unused_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +153,12 @@ class ScanStore:
             reply[-1] or b"",
         )
 
-    def accept(self, session_id: str, upload: str, limit_s: float = ATTEMPT_MS / 1000) -> tuple[str, int]:
+    def accept(
+        self, session_id: str, upload: str, limit_s: float = ATTEMPT_MS / 1000, *, payer: str = "", paid_s: float = 0.0
+    ) -> tuple[str, int]:
         """Note that a video has been uploaded, with a time limit for an attempt at it. Of several at once, one is.
+
+        `payer` has paid `paid_s` seconds for its analysis.
 
         Returns
         -------
@@ -159,7 +168,7 @@ class ScanStore:
         # Listed first: should this process end here, somebody finds nothing to do; the other way round, nobody
         # would find what there is.
         self.look_at(session_id, self.now_ms() + LEASE_MS)
-        args: list[Any] = [upload, self._lifetime_ms, round(1000 * limit_s)]
+        args: list[Any] = [upload, self._lifetime_ms, round(1000 * limit_s), payer, f"{paid_s:.3f}"]
         reply = cast("list[Any]", self._accept(keys=[session_name(session_id)], args=args))
         return text(reply[0]), int(reply[1]) if len(reply) > 1 else 0
 
@@ -229,7 +238,9 @@ class ScanStore:
                 return None
             if text(reply[0]) == "forgotten":
                 self.leave(session_id)
-                return Forgotten(cast("Status", text(reply[1])), text(reply[2]), int(reply[3]), ids.split())
+                status, upload, payer = (text(reply[i]) for i in (1, 2, 5))
+                unused_s = float(reply[6]) * (1 - float(reply[4])) if status == "processing" else 0.0
+                return Forgotten(cast("Status", status), upload, int(reply[3]), ids.split(), payer, unused_s)
 
     def turn(self, session_id: str) -> Turn | None:
         """Whose turn it is; None if the session is not being processed."""

@@ -120,20 +120,21 @@ class OpenWindow:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """When the newest samples of an open window are wanted, and how many: at most once a second of the window.
+    """When the newest samples of an open window are wanted, and how many.
 
-    From `from_us` of it on, those of `span_us`. Where the median interval is above `slow_us`, every `slow_every_s`
-    seconds, those of `slow_span_us`.
+    From `from_us` of it on, those of `span_us`, where it has passed another multiple of `every_s` seconds. Where the
+    median interval is above `slow_us`, of `slow_every_s` seconds, those of `slow_span_us`.
     """
 
     from_us: int
+    every_s: int
     span_us: int
     slow_us: int
     slow_span_us: int
     slow_every_s: int
 
     def __str__(self) -> str:
-        return f"{self.from_us} {self.span_us} {self.slow_us} {self.slow_span_us} {self.slow_every_s}"
+        return f"{self.from_us} {self.every_s} {self.span_us} {self.slow_us} {self.slow_span_us} {self.slow_every_s}"
 
 
 @dataclass(frozen=True, slots=True)

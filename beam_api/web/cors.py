@@ -31,7 +31,8 @@ _PREFLIGHT = {
 }
 _EXPOSED = (
     "Idempotent-Replayed, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
-    "X-Beam-Work-Limit, X-Beam-Work-Remaining, X-Beam-Work-Reset, X-Request-Id"
+    "X-Beam-Work-Limit, X-Beam-Work-Remaining, X-Beam-Work-Reset, "
+    "X-Beam-Scan-Limit, X-Beam-Scan-Remaining, X-Beam-Scan-Reset, X-Request-Id"
 )
 _UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 

@@ -56,7 +56,8 @@ def clean(trace: Trace) -> CleanTrace | None:
     n, n_used = len(even.times_s), len(even.regions)
     if not n_used:
         return None
-    fast = without_drift(np.concatenate([np.log(even.colours).reshape(n, -1), even.pose], axis=1), even)
+    levels = np.log(even.colours).reshape(n, -1)
+    fast = without_drift(np.concatenate([levels, even.pose], axis=1), even)
     pose = fast[:, -even.pose.shape[1] :]
     moving = fast[:, : 3 * n_used]
     changes = remove_motion(moving, pose, even.fs).reshape(n, n_used, 3)
@@ -68,7 +69,7 @@ def clean(trace: Trace) -> CleanTrace | None:
         np.maximum(changes, _LEAST_CHANGE),
         np.maximum(moving, _LEAST_CHANGE),
         pose,
-        whole_picture(trace, even),
+        whole_picture(trace, even, levels),
         bits_a_pixel=trace.bits_a_pixel,
     )
 

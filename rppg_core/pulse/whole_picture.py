@@ -94,7 +94,7 @@ def _comb(
     return float(mean[used.sum(axis=1) >= least].max())
 
 
-def whole_picture(trace: Trace, even: EvenTrace) -> WholePicture:
+def whole_picture(trace: Trace, even: EvenTrace, levels: NDArray[np.float64]) -> WholePicture:
     """Find the jumps of a trace on its even grid.
 
     Parameters
@@ -103,8 +103,10 @@ def whole_picture(trace: Trace, even: EvenTrace) -> WholePicture:
         Without witnesses the skin's own jumps have to do.
     even : EvenTrace
         From `sampling.resample` on the trace.
+    levels : ndarray, shape (n, 3 * n_used)
+        Logarithms of its colours.
     """
-    skin = _jumps(np.log(even.colours).reshape(len(even.times_s), -1))
+    skin = _jumps(levels)
     size = np.abs(skin).mean(axis=1)
     changes = _witnesses(trace, even)
     freqs = rfftfreq(_length(len(skin)), 1 / even.fs)

@@ -225,6 +225,13 @@ def scans(to: Recorder) -> None:
     to.ask("DELETE", unknown)
 
 
+def scans_used_up(to: Recorder) -> None:
+    """One video more than the budget of scans has room for."""
+    session = to.ask("POST", "/api/v1/scan-session", keep=False).json()["session_id"]
+    answer = to.ask("POST", f"/api/v1/scan-session/{session}/video", files={"file": ("v.mp4", videos.encoded())})
+    assert answer.status_code == 429, answer.text
+
+
 def _too_large(to: Recorder, path: str) -> None:
     """Announce a video that is too large, and send none of it."""
     connection = http.client.HTTPConnection(urlsplit(to.url).netloc, timeout=60)
@@ -252,7 +259,9 @@ def record(folder: Path) -> dict[str, Any]:
     try:
         with services() as start, server.client() as plain, Redis(port=server.port) as store:
             plain.ping()
-            service = start(folder / "data", BEAM_REDIS_URL=server.url, BEAM_WEBHOOK_ALLOW="127.0.0.1")
+            service = start(
+                folder / "data", BEAM_REDIS_URL=server.url, BEAM_WEBHOOK_ALLOW="127.0.0.1", BEAM_SCAN_BUDGET_S="7"
+            )
             to = Recorder(service.url, store)
             for part in (operating, measuring, colours, scans, keys):
                 part(to)
@@ -260,6 +269,7 @@ def record(folder: Path) -> dict[str, Any]:
             limited = to.keys.create("limited", tier="enterprise", limit_per_minute=1).key
             to.ask("GET", "/api/keys/me", keep=False, headers={"X-API-Key": limited})
             to.everywhere(429, limited)
+            scans_used_up(to)
             server.kill()
             to.everywhere(503)
     finally:

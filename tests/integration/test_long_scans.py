@@ -10,8 +10,13 @@ import pytest
 from tests import videos
 from tests.integration.test_scanning import ScanService
 from tests.processes import running, wait_until
+from tests.services import services
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+
     from tests.services import Service
 
 pytestmark = pytest.mark.integration
@@ -51,3 +56,27 @@ def test_a_scan_under_way_ends_when_it_is_deleted(scans: ScanService) -> None:
     assert scans.ask("DELETE", f"/v1/scan-session/{session}").status_code == 404
     assert scans.end(scans.begin(videos.encoded()))["status"] == "completed"
     assert scans.worker() == worker
+
+
+def test_a_scan_is_charged_to_its_key_and_what_was_not_analysed_given_back(tmp_path: Path) -> None:
+    with services() as start:
+        scans = ScanService(start(tmp_path / "data", BEAM_SCAN_BUDGET_S="60"))
+        worker, video = scans.worker(), videos.looped(60)
+
+        def upload() -> tuple[str, httpx.Response]:
+            session = scans.ask("POST", "/v1/scan-session").json()["session_id"]
+            return session, scans.ask("POST", f"/v1/scan-session/{session}/video", files={"file": ("v", video)})
+
+        first, answer = upload()
+        child = scans.child(worker, first)  # stopped in its tracks; the others wait
+        while answer.status_code == 202:
+            left_s = int(answer.headers["X-Beam-Scan-Remaining"])
+            _, answer = upload()
+        assert answer.status_code == 429
+        assert "budget of scans is used up" in answer.json()["detail"]
+        assert 0 < int(answer.headers["Retry-After"]) <= 3600
+        assert scans.ask("DELETE", f"/v1/scan-session/{first}").status_code == 204
+        _, answer = upload()
+        assert answer.status_code == 202
+        assert int(answer.headers["X-Beam-Scan-Remaining"]) <= left_s + 2  # 1 s in a minute comes back by itself
+        assert wait_until(lambda: not running(child), 20)

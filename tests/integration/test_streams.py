@@ -158,3 +158,20 @@ def test_streams_survive_a_redis_that_dies_and_end_well_with_the_service(
     assert own_service.end() == 0
     assert wait_until(lambda: not any(f.is_alive() for f in followers), 10)
     assert [f.failure for f in followers if f.failure] == []
+    assert failures(own_service) == []
+
+
+def failures(service: Service) -> list[str]:
+    """What went wrong in the service by itself: tracebacks and errors in its log, apart from Redis' end."""
+    lines = service.log.read_text().splitlines()
+    return [line for line in lines if "Traceback" in line or "streams failed" in line or '"level": "critical"' in line]
+
+
+def test_open_streams_make_no_failure_of_a_shutdown(own_service: Service, face: list[bytes]) -> None:
+    followers = [Follower(own_service, f"person-{number}") for number in range(STREAMS)]
+    for number in range(4):
+        post(own_service, face, f"person-{number}", range(5), stride_ms="2000")
+    assert own_service.end() == 0
+    assert wait_until(lambda: not any(f.is_alive() for f in followers), 10)
+    assert [f.failure for f in followers if f.failure] == []
+    assert failures(own_service) == []

@@ -19,10 +19,10 @@ from beam_api.adapters.spool import Spool, session_of
 from beam_api.exceptions import StoreUnavailable
 from beam_api.monitoring import counters
 from beam_api.services.scans.scan_result import Scan, ScanVitals, now_iso
-from beam_api.store.scans import LEASE_MS, Ending, ScanStore
+from beam_api.store.scans import LEASE_MS, Ending, Forgotten, ScanStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
 LOOK_AGAIN_MS = 10_000
 LATE_MS = 5_000  # workers sweep more often than that
@@ -70,13 +70,13 @@ class ScanLifecycle:
         """End a session with a reason for people, if the attempt is still the newest."""
         self._finish(session_id, attempt, "failed", error)
 
-    def cancel(self, session_id: str) -> Sequence[str] | None:
+    def cancel(self, session_id: str) -> Forgotten | None:
         """Forget a session, whatever its state: its upload goes at once, its analysis is stopped.
 
         Returns
         -------
-        sequence of str or None
-            Ids of the webhooks that were written for it; None if there was no such session.
+        Forgotten or None
+            What it was; None if there was no such session.
         """
         gone = self._scans.forget(session_id)
         if gone is None:
@@ -87,7 +87,7 @@ class ScanLifecycle:
                 self._discard(gone.upload)
             with suppress(QueueUnavailable):  # the attempt would find nothing to do
                 self._queue.drop_scan(session_id, gone.attempt + 1)
-        return gone.deliveries
+        return gone
 
     def died(self, session_id: str, attempt: int) -> None:
         """The process of an attempt has ended without ending the session: try once more, or fail."""

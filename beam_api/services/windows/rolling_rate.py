@@ -1,8 +1,8 @@
-"""The running heart rate in the 202: found at most once a second, whichever process takes the frames.
+"""The running heart rate in the 202: found every other second, whichever process takes the frames.
 
-The store gives the newest samples to the request whose frames begin a new second, in the answer to what it asks
-anyway. What that request finds is noted for the others, until the next second. A window that has just begun looks back
-on the one before it.
+The store gives the newest samples to the request whose frames pass another two seconds, in the answer to what it asks
+anyway. What that request finds is noted for the others, until the next one looks. A window that has just begun looks
+back on the one before it. What is looked at is 10 s long, so in one second it changes by a tenth.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LOOK = Look(
     from_us=round(1e6 * NEEDS_S["heart_rate"]) - 1000,
+    every_s=2,
     span_us=round(1e6 * SPAN_S),
     slow_us=round(1e6 / MIN_RATE_HZ),
     slow_span_us=round(1e6 * SPARSE_SPAN_S),

@@ -5,13 +5,13 @@
 local function added_newest() return changed and W.n > 0 and T[#T] == W.last end
 
 local function newest_samples(tail)
-  local from, span, slow, slow_span, every = string.match(look, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+  local from, every, span, slow, slow_span, slow_every = string.match(look, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
   local all = {}
   for i = 1, #tail / 16 do all[i] = struct.unpack('>I8', tail, 16 * i - 15) end
   local interval = #all > 1 and intervals_of(all, 1, #all) or 0
   if W.since and pace and #all < SPARE then interval = pace end
   if interval == 0 then return '' end
-  if interval > tonumber(slow) then span = slow_span else every = 1 end
+  if interval > tonumber(slow) then span, every = slow_span, slow_every end
   local length = W.last - (W.since or W.first) + interval
   local second, reported = math.floor((length + SLACK) / 1000000), tonumber(last[8])
   if length < tonumber(from) or reported and math.floor(second / every) <= math.floor(reported / every) then return '' end

@@ -61,7 +61,7 @@ class VitalsFieldsSchema(Schema):
 
 
 class RunningSchema(Schema):
-    """What the newest seconds of the window show, about once a second from 5 s on."""
+    """What the newest seconds of the window show, about every two seconds from 5 s on."""
 
     heart_rate = null_or(fields.Float, "Beats per minute; null while its confidence is below 0.3.")
     confidence = fields.Float(required=True)

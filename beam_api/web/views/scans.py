@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Response, g, jsonify, request
 from flask_smorest import Blueprint
 
@@ -19,6 +21,9 @@ from beam_api.web.schemas.scans import (
     write_scan,
 )
 from beam_api.web.upload import check_upload, read_upload
+
+if TYPE_CHECKING:
+    from beam_api.services.access.admission import Admitted
 
 PREFIX = "/api/v1"
 SHORT_PREFIX = "/v1"
@@ -57,16 +62,26 @@ def create() -> Response:
 @bp.alt_response(413, schema=DetailSchema, description="The video has more than 100 MB (BEAM_VIDEO_MB).")
 @bp.alt_response(415, schema=DetailSchema, description="Not multipart/form-data.")
 @bp.alt_response(422, schema=DetailSchema, description="A video that can't be measured.")
-@bp.alt_response(429, schema=DetailSchema, description="Too many requests.")
+@bp.alt_response(
+    429,
+    schema=DetailSchema,
+    description="The key's videos have used up their seconds of analysis in an hour (BEAM_SCAN_BUDGET_S), or too many "
+    "requests.",
+)
 @bp.alt_response(503, schema=DetailSchema, description="The store is unavailable.")
 def upload(session_id: str) -> Response:
     """Upload the session's video. It is deleted when its analysis ends, whatever comes of it."""
     most_bytes = parts().settings.video_mb * 2**20
     check_upload(request, most_bytes)
-    parts().scanning.check(g.key.key_id, session_id)
-    parts().scanning.take_video(session_id, lambda file: read_upload(request, "file", file, most_bytes))
+    payer = _payer()
+    parts().scanning.check(g.key.key_id, session_id, payer=payer)
+    work = parts().scanning.take_video(
+        session_id, lambda file: read_upload(request, "file", file, most_bytes), payer=payer
+    )
     message = "Video uploaded successfully and is being processed"
-    return _answer({"session_id": session_id, "status": "processing", "message": message}, 202)
+    response = _answer({"session_id": session_id, "status": "processing", "message": message}, 202)
+    response.headers.update(work.headers())
+    return response
 
 
 @bp.get("/scan-session/<session_id>/vitals")
@@ -101,6 +116,13 @@ def cancel(session_id: str) -> Response:
     """Delete a session in any state, with its video, its vitals and the webhooks that it owes."""
     parts().scanning.cancel(g.key.key_id, session_id)
     return Response(status=204, headers={"Cache-Control": "no-store"})
+
+
+def _payer() -> str:
+    """Whose budget a video is charged to: the key's, or its address' for a key that was made without an operator."""
+    admitted: Admitted = g.admitted
+    key_id: str = g.key.key_id
+    return key_id if admitted.of_address is None else admitted.of_address.bucket.payer
 
 
 def _answer(body: object, status: int = 200) -> Response:

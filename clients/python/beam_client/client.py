@@ -228,8 +228,8 @@ class Beam:
         Yields
         ------
         Partial, Measurement, Restarted or Expired
-            A running rate about once a second; each finished measurement; a window that began anew and dropped what it
-            held; a window without a frame for 120 s, which was forgotten. Restarts may come twice after a cut.
+            A running rate about every two seconds; each finished measurement; a window that began anew and dropped what
+            it held; a window without a frame for 120 s, which was forgotten. Restarts may come twice after a cut.
 
         Raises
         ------

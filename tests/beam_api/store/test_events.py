@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from beam_api.exceptions import StoreUnavailable
 from beam_api.store.events import BEGINNING, EventStore, Standing
 from beam_api.store.window_values import Session
 from tests.beam_api.store.people import EPOCH, ME, Person, batches, stream
@@ -42,6 +46,36 @@ def test_listeners_hear_of_measurements_rates_and_restarts_of_those_they_listen_
         person.post(stream(1, start=EPOCH - 120 * SECOND))
         leo.store.note_partial(leo.session, b"73")
         assert heard(news, 1) == [(leo.session.channel, b"73")]
+    finally:
+        news.close()
+
+
+def test_a_connection_that_another_thread_closes_is_a_lost_one(redis: Redis) -> None:
+    """As when the client is closed, or a cluster's nodes are looked up anew; redis-py raises a TypeError, mostly."""
+    store = EventStore(redis)
+    outcomes: list[type[Any] | None] = []
+    for _ in range(20):
+        news = store.news()
+        news.ensure([ME.channel])
+        list(news.wait(0.1))
+        closing = threading.Timer(0.02, news._subscription.connection.disconnect)
+        closing.start()
+        try:
+            list(news.wait(0.1))
+            outcomes.append(None)
+        except StoreUnavailable as error:
+            outcomes.append(type(error.__cause__))
+        closing.join()
+        news.close()
+    assert TypeError in outcomes, outcomes
+
+
+def test_a_bug_is_not_taken_for_a_lost_connection(redis: Redis) -> None:
+    news = EventStore(redis).news()
+    try:
+        news.ensure([ME.channel])
+        with pytest.raises((TypeError, ValueError)):
+            list(news.wait("soon"))  # type: ignore[arg-type]
     finally:
         news.close()
 

@@ -2,8 +2,8 @@
 
 import { drawPulse, drawRest } from "../pulse.js";
 
-const SHOWN_S = 4;
-const ADVANCE_MS = 1000; // a new tail comes once a second
+const SHOWN_S = 3;
+const ADVANCE_MS = 2000; // a new tail of 5 s comes every other second
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -37,7 +37,7 @@ export class Wave {
   step() {
     if (!this.moving) return;
     this.draw();
-    if (performance.now() - this.since > 3 * ADVANCE_MS) this.moving = false;
+    if (performance.now() - this.since > 2 * ADVANCE_MS) this.moving = false;
     else requestAnimationFrame(() => this.step());
   }
 
