@@ -102,7 +102,7 @@ def test_its_samples_are_those_of_the_server(browser: dict[int, Sample], server:
     off = np.abs([browser[t].colours - server[t].colours for t in browser])
     assert np.isfinite(off).mean() > 0.95
     assert np.nanmedian(off) < 0.05
-    assert np.nanpercentile(off, 95) < 0.3
+    assert np.nanmax(off) < 0.3
 
 
 def test_its_vitals_are_those_of_the_server(browser: dict[int, Sample], server: dict[int, Sample]) -> None:
