@@ -68,7 +68,7 @@ def test_what_is_published_is_whole_and_small(dist: Path, tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def frames() -> list[Frame]:
     face = simulate_face(SCENE)
-    return [Frame(round(1e6 + i * 1e6 / FPS), np.ascontiguousarray(face.image(i))) for i in range(len(face))]
+    return [Frame(100 * round(1e4 + i * 1e4 / FPS), np.ascontiguousarray(face.image(i))) for i in range(len(face))]
 
 
 @pytest.fixture(scope="module")
