@@ -259,7 +259,7 @@ def _colours(values: Sequence[object]) -> NDArray[np.float32]:
 def _unpacked(places: NDArray[np.intp], packed: bytes) -> NDArray[np.float32]:
     levels = np.frombuffer(packed, "<u2").reshape(len(places), N_COLOURS, 3)
     if levels.max() <= MOST_LEVEL * STEPS:  # nothing is wrong, nor missing
-        return levels / np.float32(STEPS)
+        return np.asarray(levels / np.float32(STEPS), np.float32)
     missing = levels == MISSING
     for wrong, problem in (
         (((levels > MOST_LEVEL * STEPS) & ~missing).any(axis=(1, 2)), "a colour is outside 0-255"),
