@@ -1,8 +1,8 @@
 """Some frames of a request at once: decoded into the same memory, and the face followed through all of them in one go.
 
 Each decode, and whatever else reads pixels, drives the landmark model out of the processor's caches, and fetching it
-again costs twice as much as a prediction. So the landmarks of several frames are predicted before anything else is done
-with them. Pixels overwrite those of the frames before, since new memory costs up to a third of a decode.
+again costs more than a prediction does with the model there. So the landmarks of several frames are predicted before
+anything else is done with them. Pixels overwrite those of the frames before, so that no new memory is asked for.
 """
 
 from __future__ import annotations
