@@ -66,10 +66,11 @@ def main() -> None:
 def recordings(count: int) -> Iterator[tuple[float, list[Frame]]]:
     """Frame rate and frames of the real clip, where it is there, and of `count` simulated faces."""
     if Path(CLIP).exists():
-        yield 30.0, [Frame(round(1e6 + i * 1e6 / 30.0), image) for i, (_, image) in enumerate(read_video(CLIP))]
+        yield 30.0, [Frame(100 * round(1e4 + i * 1e4 / 30.0), image) for i, (_, image) in enumerate(read_video(CLIP))]
     for seed in range(FIRST_SEED, FIRST_SEED + count):
         face = simulate_face(moderate_scene(seed, duration_s=SECONDS, fps=FPS))
-        yield FPS, [Frame(round(1e6 + i * 1e6 / FPS), np.ascontiguousarray(face.image(i))) for i in range(len(face))]
+        times = [100 * round(1e4 + i * 1e4 / FPS) for i in range(len(face))]  # sent in tenths of a ms
+        yield FPS, [Frame(time_us, np.ascontiguousarray(face.image(i))) for i, time_us in enumerate(times)]
 
 
 def by_server(frames: list[Frame]) -> dict[int, Sample]:

@@ -10,6 +10,7 @@ import platform
 import re
 import time
 from dataclasses import dataclass
+from functools import partial, reduce
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, TypeVar
@@ -35,6 +36,7 @@ Result = TypeVar("Result")
 PAGE = Path(__file__).parents[1] / "docs" / "capacity.md"
 HEADING = "## What a frame costs, step by step"
 BARE = "bare decode"
+LANDMARKS, IN_A_ROW, ROW = "landmarks", "landmarks, of five frames in a row", 5
 IN_A_BATCH = "all steps but the verification: a frame among thirty"
 SINGLE = "all steps: a frame that comes by itself"
 
@@ -73,22 +75,23 @@ def steps(frames: list[bytes]) -> list[Step]:
     first = finder.find(images.decode(frames[0]))
     warm, cold = _Clock(repeat=True), _Clock(repeat=False)
     others = np.zeros(max(_LEAST_BYTES, min(2 * largest_cache_bytes(), _MOST_BYTES)), np.uint8)
-    for clock in (warm, cold):
+    for clock, evict in ((warm, int), (cold, partial(np.add, others, np.uint8(1), out=others))):
         face = first
         for data in frames:
-            others += clock is cold
+            evict()
             clock.time(BARE, lambda data=data: simplejpeg.decode_jpeg(data, colorspace="RGB"))
-            others += clock is cold
+            evict()
             face = _one(clock, finder, data, face)
+        _row(clock, finder, frames, first, evict)
     found = [Step(name, median(warm.took_ms[name]), median(cold.took_ms[name])) for name in warm.took_ms]
-    single = found[1:]
-    batch = [step for step in single if step.name != "verification"]
+    single = [step for step in found[1:] if step.name != IN_A_ROW]
+    batch = [step for step in found[1:] if step.name not in {LANDMARKS, "verification"}]
     return [*found, _sum(IN_A_BATCH, batch), _sum(SINGLE, single)]
 
 
 def _one(clock: _Clock, finder: FaceFinder, data: bytes, last: Face) -> Face:
     image = clock.time("decode", lambda: images.decode(data))
-    face = clock.time("landmarks", lambda: finder.follow(image, last))
+    face = clock.time(LANDMARKS, lambda: finder.follow(image, last))
     place = clock.time("regions", lambda: fit(face.landmarks))
     colours = clock.time("colours", lambda: mean_colours(image, place))
     around = clock.time("surroundings", lambda: witness(image, place))
@@ -96,6 +99,15 @@ def _one(clock: _Clock, finder: FaceFinder, data: bytes, last: Face) -> Face:
     clock.time("packing", sample.to_bytes)
     assert clock.time("verification", lambda: finder.verify(image, face)), "a face was lost"
     return face
+
+
+def _row(clock: _Clock, finder: FaceFinder, frames: list[bytes], face: Face, evict: Callable[[], object]) -> None:
+    """Follow the face through several frames, as a reader does with those of one request; the time of one of them."""
+    for at in range(0, len(frames) - ROW + 1, ROW):
+        pictures = [images.decode(data) for data in frames[at : at + ROW]]
+        evict()
+        face = clock.time(IN_A_ROW, partial(reduce, lambda f, image: finder.follow(image, f), pictures, face))
+        clock.took_ms[IN_A_ROW][-1] /= ROW
 
 
 def _sum(name: str, parts: list[Step]) -> Step:

@@ -70,7 +70,7 @@ def measure_by_colours(
     """
     sent: list[Batch] = []
     about: dict[str, Any] = {"session_id": f"cli-{secrets.token_hex(6)}", "duration_ms": duration_ms}
-    about["include_raw"] = with_raw
+    about |= {"include_raw": with_raw, "include_partial": False}  # nobody reads the running rate
     for batch in _read(frames, reader):
         sent.append(batch)
         if done := _post(http, batch, about, advance):

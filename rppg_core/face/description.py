@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rppg_core.face import witnesses
+from rppg_core.face.ahead import FOLLOW_US
 from rppg_core.face.exchange import DETAIL, MISSING, MOST_LEVEL, N_COLOURS, SAMPLE_FIELDS, SAMPLE_VERSION, STEPS
 from rppg_core.face.faces import MIN_FACE_PX
-from rppg_core.face.reader import FOLLOW_US
 from rppg_core.face.regions import CELL, CORNERS, TEMPLATE
 from rppg_core.trace.traces import POSE
 from rppg_core.trace.witnesses import CONTROLS

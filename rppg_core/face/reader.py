@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rppg_core.errors import NoFaceDetected, RppgError, UnsupportedImage
+from rppg_core.face.ahead import FOLLOW_US, Memory, Step, steps
 from rppg_core.face.company import Company, is_due
 from rppg_core.face.face import BoxRule, Face
 from rppg_core.face.faces import FaceFinder
@@ -31,16 +32,11 @@ if TYPE_CHECKING:
 
     from rppg_core.trace.traces import Sample
 
-FOLLOW_US = 200_000
-"""A face may be followed over at most this gap; beyond it, it is searched for."""
-
 _NEAR_US = 5_000_000  # up to this gap, the search begins at the last place
 _SMALL_REQUEST = 5  # requests with fewer frames have each of them verified
 _SEARCHES = 4
 """Thorough searches of a request; quick ones after that. A face that only these would find is found at the next
 request."""
-
-_TOGETHER_BYTES = 5_000_000  # pixels decoded together, and one image more at most
 
 _STATE, _TURN = struct.Struct("<qII16d"), struct.Struct("<h")
 _PLAIN_SIZE = _STATE.size + len(Company().to_bytes())
@@ -61,9 +57,9 @@ class Frame:
     time_us: int
     data: bytes | NDArray[np.uint8]
 
-    def image(self) -> NDArray[np.uint8]:
-        """The upright RGB pixels; raises as `images.decode` does."""
-        return images.decode(self.data) if isinstance(self.data, bytes) else self.data
+    def image(self, into: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """The upright RGB pixels, in the memory of `into` if they fit; raises as `images.decode` does."""
+        return images.decode(self.data, into) if isinstance(self.data, bytes) else self.data
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,32 +193,36 @@ class FaceReader:
             state=last,
         )
         small = len(frames) < _SMALL_REQUEST
-        at = 0
+        at, memory = 0, Memory()
         while at < len(order):
-            for picture in _decode_some(walk.frames[at:]):
-                self._read_one(walk, at, picture, must_verify=small or at in {0, len(order) - 1})
+            pictures = memory.decode(walk.frames[at:])
+            followed = steps(self._finder, walk.frames[at:], pictures, walk.state)
+            for seen in zip(pictures, followed, strict=True):
+                self._read_one(walk, at, seen, must_verify=small or at in {0, len(order) - 1})
                 at += 1
         if walk.missed is not None and walk.missed.passed_over:  # the last frame could not be read
             at = walk.missed.next_search = walk.missed.passed_over.pop()
-            self._read_one(walk, at, _decode_some(walk.frames[at : at + 1])[0], must_verify=True)
+            self._read_one(walk, at, (memory.decode(walk.frames[at : at + 1])[0], None), must_verify=True)
         if walk.unverified:  # the last frame could not be read, so nothing has vouched for those before it
             self._check_backwards(walk)
         back = {place: at for at, place in enumerate(order)}
         return [walk.readings[back[i]] for i in range(len(order))]
 
-    def _read_one(self, walk: _Walk, at: int, picture: NDArray[np.uint8] | RppgError, *, must_verify: bool) -> None:
-        frame = walk.frames[at]
+    def _read_one(
+        self, walk: _Walk, at: int, seen: tuple[NDArray[np.uint8] | RppgError, Step | None], *, must_verify: bool
+    ) -> None:
+        frame, (picture, step) = walk.frames[at], seen
         try:
             if isinstance(picture, RppgError):
                 raise picture
-            self._place(walk, at, frame.time_us, picture, must_verify=must_verify)
+            self._place(walk, at, (picture, step), must_verify=must_verify)
         except RppgError as error:
             # Its traceback would keep the image, in a circle that only the garbage collector breaks.
             walk.readings[at] = Reading(frame.time_us, error=error.with_traceback(None))
 
-    def _place(self, walk: _Walk, at: int, time_us: int, image: NDArray[np.uint8], *, must_verify: bool) -> None:
+    def _place(self, walk: _Walk, at: int, seen: tuple[NDArray[np.uint8], Step | None], *, must_verify: bool) -> None:
+        (image, step), time_us, state = seen, walk.frames[at].time_us, walk.state
         size = (image.shape[1], image.shape[0])
-        state = walk.state
         gap_us = abs(time_us - state.time_us) if state is not None and state.frame_size == size else None
         if state is None or gap_us is None or gap_us > FOLLOW_US:
             near = state.face if state is not None and gap_us is not None and gap_us <= _NEAR_US else None
@@ -231,7 +231,8 @@ class FaceReader:
             face = self._find(walk, at, image, near)
             verified = True
         else:
-            face, verified = self._finder.follow(image, state.face), False
+            ahead = step is not None and step.origin is state.face
+            face, verified = step.face if step and ahead else self._finder.follow(image, state.face), False
         sample = sample_of(image, face)
         # Landmarks on a covered lens or a blank wall are grey too, so first verify the face.
         if not verified and (must_verify or is_grey(sample) or jumps(walk.last_colours, sample.colours)):
@@ -317,23 +318,3 @@ class FaceReader:
             walk.unverified.pop()
         walk.unverified.clear()
         walk.state = next((r.face for r in reversed(walk.readings) if r.face is not None), walk.start)
-
-
-def _decode_some(frames: Sequence[Frame]) -> list[NDArray[np.uint8] | RppgError]:
-    """Pixels of the first frames, or what is wrong with them.
-
-    A few together: each decode drives the landmark model out of the processor's caches.
-    """
-    pictures: list[NDArray[np.uint8] | RppgError] = []
-    held = 0
-    for frame in frames:
-        try:
-            image = frame.image()
-        except RppgError as error:
-            pictures.append(error.with_traceback(None))
-            continue
-        pictures.append(image)
-        held += image.nbytes
-        if held >= _TOGETHER_BYTES:
-            break
-    return pictures

@@ -64,13 +64,16 @@ class Header:
         return self.width * self.height * self.components * max(8, self.sample_bits) // 8
 
 
-def decode(data: bytes) -> NDArray[np.uint8]:
+def decode(data: bytes, into: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """Decode a JPEG or PNG into an upright 8-bit RGB image.
 
     Parameters
     ----------
     data : bytes
         The whole file. Its content tells the format, not a name.
+    into : ndarray of uint8, contiguous, optional
+        Memory that the image may be written to, in the place of new memory: of a JPEG that is stored upright and fills
+        it.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     if header.width == 0 or header.height == 0:
         raise InvalidImage("The image has no pixels.")
     if header.width * header.height <= WHOLE_PIXELS:
-        return _upright(_decode(data, header), header.orientation)
+        return _upright(_decode(data, header, into=into), header.orientation)
     with _one_large:
         return _upright(_decode(data, header, halved=True), header.orientation)
 
@@ -111,19 +114,23 @@ def read_header(data: bytes) -> Header:
     raise UnsupportedImage("The frame is neither a JPEG nor a PNG image.")
 
 
-def _decode(data: bytes, header: Header, *, halved: bool = False) -> NDArray[np.uint8]:
+def _decode(
+    data: bytes, header: Header, *, halved: bool = False, into: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
     if header.format == "png":
         if header.decoded_bytes > BANDED_BYTES and not header.has_palette:
             return png.bands(data, halved=halved)
         return _decode_other(png.plain(data), halved=halved)
     if header.components == 3:
-        return _decode_jpeg(data, (header.width // 2, header.height // 2) if halved else (0, 0))
+        fits = into is not None and into.shape == (header.height, header.width, 3) and header.orientation == 1
+        at_least = (header.width // 2, header.height // 2) if halved else (0, 0)
+        return _decode_jpeg(data, at_least, into if fits else None)
     return _decode_other(data, halved=halved)
 
 
-def _decode_jpeg(data: bytes, at_least: tuple[int, int]) -> NDArray[np.uint8]:
+def _decode_jpeg(data: bytes, at_least: tuple[int, int], into: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
     try:
-        return _pixels(data, strict=True, at_least=at_least)
+        return _pixels(data, strict=True, at_least=at_least, into=into)
     except ValueError as error:
         # Stray bytes between segments are common in camera streams and harm no pixel, nor does a lack of the end marker
         # alone: with it, a decoder that finds pixels missing says so. Anything else does harm.
@@ -134,7 +141,7 @@ def _decode_jpeg(data: bytes, at_least: tuple[int, int]) -> NDArray[np.uint8]:
         if not (strays or unended):
             raise InvalidImage("The JPEG is truncated or corrupt.") from error
     try:
-        return _pixels(data + _END_MARKER if unended else data, strict=unended, at_least=at_least)
+        return _pixels(data + _END_MARKER if unended else data, strict=unended, at_least=at_least, into=into)
     except ValueError as error:
         raise InvalidImage("The JPEG is truncated or corrupt.") from error
 
@@ -145,11 +152,19 @@ def _ends_in_full_scan(data: bytes) -> bool:
     return at > 0 and data[at + 4 : at + 5] == b"\x03" and data[at + 11 : at + 13] == _ALL_COEFFICIENTS
 
 
-def _pixels(data: bytes, *, strict: bool, at_least: tuple[int, int]) -> NDArray[np.uint8]:
+def _pixels(
+    data: bytes, *, strict: bool, at_least: tuple[int, int], into: NDArray[np.uint8] | None
+) -> NDArray[np.uint8]:
     # Each 2 x 2 pixels keep the hue that is stored for them. To blend hues between such blocks costs more and moves no
     # region's mean.
     pixels = simplejpeg.decode_jpeg(
-        data, colorspace="RGB", fastupsample=True, strict=strict, min_width=at_least[0], min_height=at_least[1]
+        data,
+        colorspace="RGB",
+        fastupsample=True,
+        strict=strict,
+        min_width=at_least[0],
+        min_height=at_least[1],
+        buffer=into,
     )
     return np.asarray(pixels, dtype=np.uint8)
 

@@ -79,13 +79,16 @@ def pack(samples: Sequence[Sample]) -> list[bytes]:
     """Each sample as `Sample.to_bytes` packs it, a whole request of them at little more than the cost of one."""
     if not samples:
         return []
-    colours = np.stack([sample.colours for sample in samples])
-    seen = np.stack([sample.witness for sample in samples])
+    colours = np.array([sample.colours for sample in samples])
+    seen = np.array([sample.witness for sample in samples])
     seen[:, DETAILS] = (seen[:, DETAILS] + _DETAIL_SHIFT) * (_DETAIL_STEPS / _COLOUR_STEPS)
     levels = _levels(np.concatenate([colours.reshape(len(samples), -1), seen], axis=1))
-    poses = np.stack([sample.pose for sample in samples]).astype("<f4")
-    end = bytes([_VERSION])
-    return [pose.tobytes() + one.tobytes() + end for pose, one in zip(poses, levels, strict=True)]
+    poses = np.array([sample.pose for sample in samples], "<f4")
+    packed = np.full((len(samples), _POSE_BYTES + 2 * levels.shape[1] + 1), _VERSION, np.uint8)
+    packed[:, :_POSE_BYTES] = poses.view(np.uint8)
+    packed[:, _POSE_BYTES:-1] = levels.view(np.uint8)
+    together, length = packed.tobytes(), packed.shape[1]
+    return [together[at : at + length] for at in range(0, len(together), length)]
 
 
 def _levels(values: NDArray[np.float32]) -> NDArray[np.uint16]:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import WATCH
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, WATCH
 from tests.javascript import built_package
 from tests.services import Service, services
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
 pytestmark = pytest.mark.browser
 
@@ -52,6 +52,18 @@ MEASURE = """async ([token, sessionId, url]) => {
   const options = { token, sessionId, url, signal: leave.signal, onFace };
   const error = await measure(video, options).catch((error) => error.name);
   return { error, works: works.sort((a, b) => a - b) };
+}"""
+
+
+LOCK = """async () => {
+  const { lockCamera } = await import("/dist/index.js");
+  const video = { width: { ideal: 640 }, height: { ideal: 480 } };
+  const [track] = (await navigator.mediaDevices.getUserMedia({ video })).getVideoTracks();
+  const before = track.getSettings();
+  const locked = await lockCamera(track);
+  const after = track.getSettings();
+  track.stop();
+  return [locked, before, after];
 }"""
 
 
@@ -224,3 +236,24 @@ def test_a_model_that_is_missing_is_named(page: Page, own_server: OwnServer) -> 
     name, code, message = page.evaluate(say, [grant["token"], grant["session_id"], grant["url"]])
     assert (name, code) == ("BeamError", "READER_FAILED")
     assert "404" in message
+
+
+def test_a_camera_with_controls_is_locked_and_its_picture_keeps_its_size(
+    playwright: Playwright, own_server: OwnServer
+) -> None:
+    """Chromium's own test camera has an exposure that can be set, and no white balance."""
+    arguments = [*ARGUMENTS, "--use-fake-device-for-media-stream"]
+    with playwright.chromium.launch(executable_path=CHROMIUM, args=arguments) as browser:
+        page = browser.new_page(base_url=own_server.url, permissions=["camera"])
+        page.goto("/")
+        locked, before, after = page.evaluate(LOCK)
+    assert locked == ["frameRate", "exposureMode"]
+    assert after == before | {"exposureMode": "manual"}
+    assert (after["width"], after["height"]) == (640, 480)
+
+
+def test_a_camera_without_controls_is_left_alone(page: Page) -> None:
+    locked, before, after = page.evaluate(LOCK)
+    assert "exposureMode" not in locked
+    assert "whiteBalanceMode" not in locked
+    assert after == before

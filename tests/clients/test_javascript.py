@@ -68,7 +68,7 @@ def test_what_is_published_is_whole_and_small(dist: Path, tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def frames() -> list[Frame]:
     face = simulate_face(SCENE)
-    return [Frame(round(1e6 + i * 1e6 / FPS), np.ascontiguousarray(face.image(i))) for i in range(len(face))]
+    return [Frame(100 * round(1e4 + i * 1e4 / FPS), np.ascontiguousarray(face.image(i))) for i in range(len(face))]
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_its_samples_are_those_of_the_server(browser: dict[int, Sample], server:
     off = np.abs([browser[t].colours - server[t].colours for t in browser])
     assert np.isfinite(off).mean() > 0.95
     assert np.nanmedian(off) < 0.05
-    assert np.nanpercentile(off, 95) < 0.3
+    assert np.nanmax(off) < 0.3
 
 
 def test_its_vitals_are_those_of_the_server(browser: dict[int, Sample], server: dict[int, Sample]) -> None:

@@ -1,4 +1,5 @@
 export { missingFeature } from "./support.js";
+export { lockCamera, unlockCamera, type Locked } from "./camera.js";
 export type { FrameSource } from "./frames.js";
 export type { Wait } from "./sender.js";
 export { measure, type MeasureOptions } from "./measure.js";

@@ -13,7 +13,7 @@ export interface MeasureOptions {
   readonly url?: string;
   /** How long the window is, 10 s to 5 min; by default 30 s. */
   readonly durationMs?: number;
-  /** Frames a second that are read at most; by default 20, which is some 37 kbit/s. */
+  /** Frames a second that are read at most; by default 20, which is some 33 kbit/s. */
   readonly maxRate?: number;
   /** Ask for the pulse wave and the beats, too. */
   readonly includeRaw?: boolean;
@@ -94,6 +94,7 @@ class Session {
       sessionId: options.sessionId,
       durationMs: options.durationMs ?? 30_000,
       includeRaw: options.includeRaw ?? false,
+      includePartial: options.onPartial !== undefined,
       ...(options.strideMs && { strideMs: options.strideMs }),
       ...(options.onWait && { onWait: options.onWait }),
     };

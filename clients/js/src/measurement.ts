@@ -1,3 +1,4 @@
+import { lockSettled } from "./camera.js";
 import { measure, type MeasureOptions } from "./measure.js";
 import type { Guidance, Partial, Progress, Result } from "./results.js";
 
@@ -7,6 +8,8 @@ export interface MeasurementOptions extends Omit<MeasureOptions, Callbacks> {
   /** Shows the camera's picture; by default one that is not on the page. */
   readonly video?: HTMLVideoElement;
   readonly camera?: MediaTrackConstraints;
+  /** Fix exposure and white balance a second after a face is seen, where the camera can; by default true. */
+  readonly lock?: boolean;
 }
 
 export interface MeasurementEvents {
@@ -29,6 +32,7 @@ export class Measurement extends EventTarget {
   readonly video: HTMLVideoElement;
   private readonly abort = new AbortController();
   private stream: MediaStream | null = null;
+  private mayLock = true;
 
   constructor(private readonly options: MeasurementOptions) {
     super();
@@ -51,7 +55,10 @@ export class Measurement extends EventTarget {
         onProgress: (progress) => this.emit("progress", progress),
         onPartial: (partial) => this.emit("partial", partial),
         onGuidance: (codes) => this.emit("guidance", codes),
-        onFace: (landmarks) => this.emit("face", landmarks),
+        onFace: (landmarks) => {
+          if (landmarks) this.lock();
+          this.emit("face", landmarks);
+        },
       });
       this.emit("measurement", result);
       return result;
@@ -70,6 +77,12 @@ export class Measurement extends EventTarget {
   on<Name extends keyof MeasurementEvents>(name: Name, listener: (event: MeasurementEvents[Name]) => void): this {
     this.addEventListener(name, listener as EventListener);
     return this;
+  }
+
+  private lock(): void {
+    const track = this.stream?.getVideoTracks()[0];
+    if (track && this.mayLock && (this.options.lock ?? true)) void lockSettled(this.video, track);
+    this.mayLock = false;
   }
 
   private emit<Name extends keyof MeasurementEvents>(name: Name, detail: MeasurementEvents[Name]["detail"]): void {

@@ -9,6 +9,8 @@ export interface Target {
   readonly sessionId: string;
   readonly durationMs: number;
   readonly includeRaw: boolean;
+  /** Whether anybody reads the running rate, which is most of what a request costs the service. */
+  readonly includePartial: boolean;
   /** Time between two measurements of a window that slides. */
   readonly strideMs?: number;
   /** Is called before the same request is sent again. */
@@ -42,6 +44,7 @@ export async function send(
     duration_ms: target.durationMs,
     ...(target.strideMs && { stride_ms: target.strideMs }),
     ...(target.includeRaw && { include_raw: true }),
+    ...(!target.includePartial && { include_partial: false }),
     ...(final && { final: true }),
     sample_version: 1,
     frame_size: frameSize,

@@ -76,19 +76,19 @@ test("a sample is written as the server writes it", () => {
   const reading = { pose: [320.12345, 240, 61.2, 0.0123456, -0.1], colours: [[1, 2, 3], null], detail: [-12, 7, null, 0, -1, 99] };
   assert.deepEqual(writeSample(1000.0004, reading), {
     timestamp_ms: 1000,
-    pose: [320.12, 240, 61.2, 0.0123, -0.1],
+    pose: [320.1, 240, 61.2, 0.012, -0.1],
     colours: Buffer.from([0, 1, 0, 2, 0, 3, 255, 255, 255, 255, 255, 255]).toString("base64"),
     detail: [-10, 6, null, 0, -1, 99],
   });
 });
 
-test("what is sent of a colour is within a thirty-second of a level", () => {
+test("what is sent of a colour is within a sixteenth of a level", () => {
   for (const { colours } of entries) {
     const sent = Buffer.from(writeSample(0, { pose: [], colours, detail: [] }).colours, "base64");
     colours.forEach((colour, region) => {
       for (let channel = 0; channel < 3; channel++) {
         const value = sent.readUInt16LE(6 * region + 2 * channel);
-        if (colour) near(value / STEPS, colour[channel], 1 / 32, `region ${region}`);
+        if (colour) near(value / STEPS, colour[channel], 1 / 16, `region ${region}`);
         else assert.equal(value, MISSING);
       }
     });

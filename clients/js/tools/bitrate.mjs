@@ -9,10 +9,14 @@ import { writeSample } from "../dist/sample.js";
 
 const RATE = 30;
 
+const JITTER_MS = 1; // a camera's times are never even
+let state = 1;
+const jitter = () => ((state = (state * 48271) % 2147483647) / 2147483647 - 0.5) * 2 * JITTER_MS;
+
 const readings = readFileSync(process.argv[2], "utf8").trim().split("\n").map((line) => JSON.parse(line));
 let [bytes, count] = [0, 0];
 for (let start = 0; start + RATE <= readings.length; start += RATE) {
-  const samples = readings.slice(start, start + RATE).map((reading, i) => writeSample(((start + i) * 1000) / RATE, reading));
+  const samples = readings.slice(start, start + RATE).map((reading, i) => writeSample(81234.567 + ((start + i) * 1000) / RATE + jitter(), reading));
   const body = { session_id: "a-random-name", duration_ms: 30000, sample_version: 1, frame_size: [640, 480], samples };
   bytes += gzipSync(JSON.stringify(body)).length;
   count += RATE;

@@ -53,6 +53,27 @@ def test_times_are_whole_microseconds_up_to_the_last_one(time_us):
     assert read_samples([through_json(row)], SIZE)[0].time_us == time_us
 
 
+def test_samples_together_are_read_as_they_are_alone():
+    rows = [through_json(write_sample(1_000_000 + 33_333 * i, drawn(i))) for i in range(60)]
+    whole = colours_of([256 * level for level in range(WHOLE)])  # no region is missing, nor any in part
+    seen = [{**row, "colours": whole} for row in rows[:5]]
+    mixed = [*rows[5:8], {**GOOD, "timestamp_ms": 5, "colours": whole}]
+    for together in (rows, seen, mixed):
+        alone = [one for row in together for one in read_samples([row], SIZE)]
+        read = read_samples(together, SIZE)
+        assert [one.time_us for one in read] == [one.time_us for one in alone]
+        assert pack([one.sample for one in read]) == pack([one.sample for one in alone])
+
+
+@pytest.mark.parametrize("end", ["====", "AA==", "A A\n", "é" * 4])
+def test_of_many_texts_the_one_that_is_no_base64_is_named(end):
+    good = colours_of([256] * WHOLE)
+    texts = [good, good, good[: -len(end)] + end, good]
+    with pytest.raises(InvalidSample) as caught:
+        read_samples([{**GOOD, "colours": text} for text in texts], SIZE)
+    assert caught.value.index == 2
+
+
 def test_base64_and_lists_may_be_mixed_and_mean_the_same():
     levels = np.array([[46208, 30784, 23040]] * N_COLOURS, "<u2")
     levels[3] = MISSING

@@ -253,3 +253,19 @@ def test_a_reader_beside_another_reads_the_same_with_detectors_of_its_own(reader
     assert other._finder._in_crops is not reader._finder._in_crops
     frame = Frame(0, jpeg(still_face()))
     assert np.array_equal(other.read([frame])[0].sample.colours, reader.read([frame])[0].sample.colours)
+
+
+def test_frames_read_together_are_read_as_if_they_came_alone(reader, clip):
+    """Broken frames, a cut to another place and another size among them."""
+    frames = list(clip[:24])
+    frames[3] = Frame(frames[3].time_us, frames[3].data[:2000])
+    frames[9] = Frame(frames[9].time_us, jpeg(frames[9].image()[:-40]))
+    frames[15] = Frame(frames[15].time_us, jpeg(np.roll(frames[15].image(), 60, axis=1)))
+    frames[20] = Frame(frames[20].time_us, jpeg(wall()))
+    state, alone = None, []
+    for frame in frames:
+        alone += reader.read([frame], state)
+        state = alone[-1].face or state
+    for one, other in zip(alone, reader.read(frames), strict=True):
+        assert type(one.error) is type(other.error)
+        assert (one.sample and one.sample.to_bytes()) == (other.sample and other.sample.to_bytes())

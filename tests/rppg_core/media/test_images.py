@@ -20,6 +20,25 @@ def test_a_jpeg_comes_out_as_it_went_in(face):
     assert np.abs(decode(jpeg(face, 95)).astype(int) - face).mean() < 3
 
 
+def test_an_upright_jpeg_is_decoded_into_memory_that_fits_it(face):
+    data, memory = jpeg(face), np.zeros_like(face)
+    again = decode(data, memory)
+    assert np.shares_memory(again, memory)
+    assert np.array_equal(again, decode(data))
+
+
+def test_memory_that_does_not_fit_is_left_alone(face):
+    data, small = jpeg(face), np.zeros((8, 8, 3), np.uint8)
+    turned = with_orientation(jpeg(as_stored(face, 6)), 6)
+    memory = np.zeros_like(face)
+    assert np.array_equal(decode(data, small), decode(data))
+    assert not small.any()
+    assert np.array_equal(decode(turned, memory), decode(turned))
+    assert not memory.any()
+    assert np.array_equal(decode(png(face), memory), face)
+    assert not memory.any()
+
+
 def test_a_png_comes_out_exactly(face):
     assert np.array_equal(decode(png(face)), face)
 

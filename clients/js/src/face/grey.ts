@@ -91,30 +91,40 @@ class Averaged implements GreyView {
     const { data } = picture;
     const left = across.first[x]!;
     const right = across.last[x]!;
+    const { fround } = Math; // each step in single precision and in OpenCV's order: rows first, then their sum
     let red = 0;
     let green = 0;
     let blue = 0;
     for (let row = down.first[y]!; row <= down.last[y]!; row++) {
-      const high = down.weight(y, row);
+      let rowRed = 0;
+      let rowGreen = 0;
+      let rowBlue = 0;
       let i = ((part.top + row) * picture.width + part.left + left) * 4;
       for (let column = left; column <= right; column++, i += 4) {
-        const weight = high * across.weight(x, column);
-        red += weight * data[i]!;
-        green += weight * data[i + 1]!;
-        blue += weight * data[i + 2]!;
+        const weight = across.weight(x, column);
+        rowRed = fround(rowRed + fround(weight * data[i]!));
+        rowGreen = fround(rowGreen + fround(weight * data[i + 1]!));
+        rowBlue = fround(rowBlue + fround(weight * data[i + 2]!));
       }
+      const high = down.weight(y, row);
+      red = fround(red + fround(high * rowRed));
+      green = fround(green + fround(high * rowGreen));
+      blue = fround(blue + fround(high * rowBlue));
     }
     return grey(roundEven(red), roundEven(green), roundEven(blue));
   }
 }
 
-/** Neighbours along one side and the second one's weight in 2048ths. */
+/**
+ * Neighbours along one side and the second one's weight in 2048ths. At an edge both are the same pixel; across, the
+ * second one then has no weight, and down it keeps its own, which OpenCV rounds apart from the first one's.
+ */
 class Between {
   readonly low: Int32Array;
   readonly high: Int32Array;
   readonly weight: Int32Array;
 
-  constructor(from: number, to: number) {
+  constructor(from: number, to: number, side: "across" | "down") {
     this.low = new Int32Array(to);
     this.high = new Int32Array(to);
     this.weight = new Int32Array(to);
@@ -123,8 +133,8 @@ class Between {
       const floor = Math.floor(at);
       const inside = floor >= 0 && floor < from - 1;
       this.low[i] = Math.min(Math.max(floor, 0), from - 1);
-      this.high[i] = inside ? floor + 1 : this.low[i]!;
-      this.weight[i] = inside ? roundEven(Math.fround(at - floor) * 2048) : 0;
+      this.high[i] = Math.min(Math.max(floor + 1, 0), from - 1);
+      this.weight[i] = inside || side === "down" ? roundEven(Math.fround(at - floor) * 2048) : 0;
     }
   }
 }
@@ -139,8 +149,8 @@ class Interpolated implements GreyView {
     readonly width: number,
     readonly height: number,
   ) {
-    this.across = new Between(part.width, width);
-    this.down = new Between(part.height, height);
+    this.across = new Between(part.width, width, "across");
+    this.down = new Between(part.height, height, "down");
   }
 
   at(x: number, y: number): number {

@@ -32,6 +32,7 @@ export class Predictor {
 
   /** The levels of the pixels that this stage compares; 0 outside the view. */
   private look(view: GreyView, stage: number, left: number, top: number, side: number): void {
+    const { fround } = Math; // where dlib has single precision: a point that lies between two pixels falls on the same one
     const { model, shape, levels } = this;
     const { cos, sin } = this.reference.to(shape);
     const first = stage * model.pixels;
@@ -40,8 +41,10 @@ export class Predictor {
       const anchor = 2 * model.anchors[i]!;
       const u = model.deltas[2 * i]!;
       const v = model.deltas[2 * i + 1]!;
-      const x = Math.floor(left + side * (cos * u - sin * v + shape[anchor]!) + 0.5);
-      const y = Math.floor(top + side * (sin * u + cos * v + shape[anchor + 1]!) + 0.5);
+      const right = fround(fround(fround(cos * u) - fround(sin * v)) + shape[anchor]!);
+      const below = fround(fround(fround(sin * u) + fround(cos * v)) + shape[anchor + 1]!);
+      const x = Math.floor(left + side * right + 0.5);
+      const y = Math.floor(top + side * below + 0.5);
       levels[pixel] = x >= 0 && y >= 0 && x < view.width && y < view.height ? view.at(x, y) : 0;
     }
   }

@@ -52,6 +52,7 @@ class Session {
             sessionId: options.sessionId,
             durationMs: options.durationMs ?? 30_000,
             includeRaw: options.includeRaw ?? false,
+            includePartial: options.onPartial !== undefined,
             ...(options.strideMs && { strideMs: options.strideMs }),
             ...(options.onWait && { onWait: options.onWait }),
         };

@@ -1,3 +1,4 @@
+import { lockSettled } from "./camera.js";
 import { measure } from "./measure.js";
 const CAMERA = {
     facingMode: "user",
@@ -11,6 +12,7 @@ export class Measurement extends EventTarget {
     video;
     abort = new AbortController();
     stream = null;
+    mayLock = true;
     constructor(options) {
         super();
         this.options = options;
@@ -33,7 +35,11 @@ export class Measurement extends EventTarget {
                 onProgress: (progress) => this.emit("progress", progress),
                 onPartial: (partial) => this.emit("partial", partial),
                 onGuidance: (codes) => this.emit("guidance", codes),
-                onFace: (landmarks) => this.emit("face", landmarks),
+                onFace: (landmarks) => {
+                    if (landmarks)
+                        this.lock();
+                    this.emit("face", landmarks);
+                },
             });
             this.emit("measurement", result);
             return result;
@@ -52,6 +58,12 @@ export class Measurement extends EventTarget {
     on(name, listener) {
         this.addEventListener(name, listener);
         return this;
+    }
+    lock() {
+        const track = this.stream?.getVideoTracks()[0];
+        if (track && this.mayLock && (this.options.lock ?? true))
+            void lockSettled(this.video, track);
+        this.mayLock = false;
     }
     emit(name, detail) {
         this.dispatchEvent(new CustomEvent(name, { detail }));

@@ -5,8 +5,14 @@ export const SAMPLE_VERSION = 1;
 export const STEPS = 256;
 export const MISSING = 0xffff;
 const MOST_LEVEL = 255;
-/** Colours are sent in sixteenths of a level: finer digits are noise of the camera, and most of a request. */
-export const SENT_STEP = STEPS / 16;
+/**
+ * Colours are sent in eighths of a level. Finer digits are noise of the camera, and most of a request: a region's colour
+ * differs by a sixth of a level and more from one frame to the next. So do digits of the other numbers beyond these.
+ */
+export const SENT_STEP = STEPS / 8;
+const TIME_DIGITS = 1;
+const POSE_DIGITS = [1, 1, 1, 3, 3];
+const DETAIL_DIGITS = 2;
 const DETAIL_RANGE = [-10, 6];
 /** Reduce a picture to the colours around five landmarks; null if no skin region lies in it. */
 export function readColours(picture, landmarks) {
@@ -20,10 +26,10 @@ export function readColours(picture, landmarks) {
 /** Write a sample. `timeMs` is the capture time; `landmarks` are in pixels of the frame. */
 export function writeSample(timeMs, reading) {
     return {
-        timestamp_ms: rounded(timeMs, 3),
-        pose: reading.pose.map((value, i) => rounded(value, i < 3 ? 2 : 4)),
+        timestamp_ms: rounded(timeMs, TIME_DIGITS),
+        pose: reading.pose.map((value, i) => rounded(value, POSE_DIGITS[i])),
         colours: encode(reading.colours, SENT_STEP),
-        detail: reading.detail.map((value, i) => value && rounded(i < 5 ? within(value, ...DETAIL_RANGE) : value, 3)),
+        detail: reading.detail.map((value, i) => value && rounded(i < 5 ? within(value, ...DETAIL_RANGE) : value, DETAIL_DIGITS)),
     };
 }
 /** Landmarks as fractions of the frame, for the `face` of an answer. */

@@ -13,6 +13,7 @@ export async function send(target, frameSize, samples, signal, final = false) {
         duration_ms: target.durationMs,
         ...(target.strideMs && { stride_ms: target.strideMs }),
         ...(target.includeRaw && { include_raw: true }),
+        ...(!target.includePartial && { include_partial: false }),
         ...(final && { final: true }),
         sample_version: 1,
         frame_size: frameSize,
