@@ -63,6 +63,13 @@ _BREVITY = 3.2
 _LIKELY, _NARROW, _TONE_BPM_S = 0.55, 0.8, 90.0
 """A likely rate whose power lies in one tone is within 3/4 of that tone's half width, 2 over the length."""
 
+CLEAR_OF_ALIASES = 0.85
+"""Quality from which a sparse rate's range is that of its peak alone: what is left open below is mostly its aliases.
+
+On tuning windows without a pulse, thinned and slow, this is where no more of them are answered than by ranges that
+follow from the quality throughout (0.82 for noise that happened to look like one).
+"""
+
 _THIRD = 0.7  # of two rates that are as likely each is believed less than half: it may be a third
 
 _LEAST_COHERENCE = 0.5
@@ -216,9 +223,11 @@ def _bloodless(evidence: Evidence | SparseEvidence) -> bool:
 def sparse_interval(
     rate_bpm: float, sigma_bpm: float, quality: float, calibration: Calibration = CALIBRATION
 ) -> tuple[float, float]:
-    """Ninety per cent range of a sparse trace's heart rate: by the noise, and by what its aliases leave open."""
+    """Ninety per cent range of a sparse trace's heart rate: by the noise, and where it is doubtful, by its aliases."""
     by_noise, added, power = calibration.half_width["heart_rate_sparse"]
-    half = by_noise * sigma_bpm + added * (1 - quality) ** power
+    half = by_noise * sigma_bpm
+    if quality < CLEAR_OF_ALIASES:
+        half += added * (1 - quality) ** power
     return rate_bpm - half, rate_bpm + half
 
 
