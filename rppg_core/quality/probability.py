@@ -141,14 +141,15 @@ def rmssd_interval(
 
     Three things widen it: chance, by which these errors go with the rhythm or against it; what is not known of their
     size; and the beats at the window's ends. A codec with few bits holds the whole face back alike, by more than can
-    be seen from the recording.
+    be seen from the recording. Where most of what is seen is jitter, the range goes from zero to what is seen.
     """
     by_chance, by_jitter, by_ends = calibration.half_width["hrv"]
     square = (found.rmssd_ms or 0.0) ** 2
     jitter = found.most_jitter_ms2 * float(np.exp(THIN_JITTER * thinness(bits_a_pixel)))
     chance = 2 * np.sqrt(square * jitter / max(found.differences, 1))
     half = float(np.hypot(np.hypot(by_chance * chance, by_jitter * jitter), by_ends * square))
-    return float(np.sqrt(max(square - half, 0.0))), float(np.sqrt(square + half))
+    low, high = float(np.sqrt(max(square - half, 0.0))), float(np.sqrt(square + half))
+    return (0.0, max(high, found.raw_ms or 0.0)) if found.is_mostly_jitter else (low, high)
 
 
 def breath_features(breath: Respiration) -> dict[str, float]:
