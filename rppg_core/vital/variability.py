@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _EXACT_MS = 10.0  # error of the beats' times below which RMSSD is known to its tolerance, however small it is
 _MOST_JITTER = 0.65  # share of RMSSD^2 that jitter may explain
+# Jitter adds to what is seen. One of twice as much is of something else: a lamp's tone has no harmonics to time.
+# On the tuning recordings of faces it is 1.5 times as much at most.
+_MOST_OF_SEEN = 2.0
 _MIN_KEPT = 0.75  # share of intervals kept below which the rhythm is called irregular
 # How much of the jitter that two estimates see (their geometric mean) is taken off, and of that which is seen by the
 # beats' sigma alone, where the skin is a single spot. Of 0 to 2.7, and 0 to 1, these left the least mean error of RMSSD
@@ -56,7 +59,7 @@ class Variability:
     @property
     def is_mostly_jitter(self) -> bool:
         """Whether jitter explains most of what is seen, so that RMSSD is known to be small and no more."""
-        return _is_mostly_jitter(self.raw_ms or 0.0, self.jitter_ms2)
+        return _explains(_MOST_JITTER, self.raw_ms or 0.0, self.jitter_ms2)
 
 
 def variability(beats: Beats) -> Variability:
@@ -71,11 +74,11 @@ def variability(beats: Beats) -> Variability:
     of_intervals, _ = jitter_ms2(beats, 1, counted)
     factor = _by_order(beats, both, of_differences)
     of_differences, of_intervals = factor * of_differences, factor * of_intervals
-    unseen = beats.others.halves is None and _is_mostly_jitter(seen_ms, of_differences)
+    most = _MOST_JITTER if beats.others.halves is None else _MOST_OF_SEEN
     return Variability(
         rmssd_ms=_freed(seen_ms, of_differences),
         sdnn_ms=_freed(seen_sdnn, of_intervals),
-        reason="LOW_SIGNAL" if unseen else None,
+        reason="LOW_SIGNAL" if _explains(most, seen_ms, of_differences) else None,
         raw_ms=seen_ms,
         jitter_ms2=of_differences,
         most_jitter_ms2=worst,
@@ -83,8 +86,9 @@ def variability(beats: Beats) -> Variability:
     )
 
 
-def _is_mostly_jitter(seen_ms: float, of_differences_ms2: float) -> bool:
-    return of_differences_ms2 > max(6 * _EXACT_MS**2, _MOST_JITTER * seen_ms**2)
+def _explains(share: float, seen_ms: float, of_differences_ms2: float) -> bool:
+    """Whether jitter is more than a share of RMSSD^2, and the beats' times are not exact to `_EXACT_MS`."""
+    return of_differences_ms2 > max(6 * _EXACT_MS**2, share * seen_ms**2)
 
 
 def _by_order(beats: Beats, both: NDArray[np.bool_], likely_ms2: float) -> float:

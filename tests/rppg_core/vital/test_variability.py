@@ -129,6 +129,15 @@ def test_of_what_jitter_explains_nearly_all_of_no_more_is_known_than_what_is_see
     assert high >= found.raw_ms
 
 
+def test_jitter_of_twice_what_is_seen_is_no_jitter():
+    """A tone is timed exactly, and its harmonics are noise."""
+    rng = np.random.default_rng(10)
+    times = np.cumsum(np.full(36, 0.9)) + 0.002 * rng.standard_normal(36)
+    halves, harmonics = times + 0.02 * rng.standard_normal((2, 36)), times + 0.06 * rng.standard_normal(36)
+
+    assert variability(beats_at(times, halves=halves, harmonics=harmonics)).reason == "LOW_SIGNAL"
+
+
 def test_a_single_spot_whose_jitter_explains_nearly_all_has_no_rmssd():
     found = variability(beats_at(np.cumsum(0.9 + 0.004 * np.random.default_rng(8).standard_normal(36))))
 
