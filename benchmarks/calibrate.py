@@ -2,7 +2,8 @@
 
 `python -m benchmarks.calibrate --method NAME --cache FOLDER`; the default method's table is
 `rppg_core.quality.calibration`. Each recording is also cut into shorter windows, so that the table
-holds from 10 s on. The range of RMSSD is fitted by `benchmarks.variability`, as its jitter is. Weights keep the sign
+holds from 10 s on. Ranges of RMSSD and of heart rates are fitted by `benchmarks.variability`,
+`benchmarks.rate_ranges` and `benchmarks.sparse_ranges`. Weights keep the sign
 that physics gives them, and a penalty keeps them from becoming surer than the recordings can show. What is left out of
 each fold of five, judged by the other four, says how far to believe it.
 """
@@ -89,7 +90,6 @@ OWN_MODULE = Path(__file__).parents[1] / "rppg_core" / "quality" / "calibration.
 _RANGE = 0.9
 _RANGED = {
     "heart_rate_face": "heart_rate",
-    "heart_rate_sparse": "heart_rate_sparse",
     "respiration_rate": "respiration_rate",
 }
 _FARTHEST = {"respiration_rate": 5.0}
@@ -328,11 +328,10 @@ def half_width(quality: NDArray[np.float64], group: list[Finding]) -> tuple[floa
     error = np.where(np.isfinite(error), np.minimum(error, _FARTHEST.get(group[0].row, np.inf)), error)
     answered = (quality >= MIN_CONFIDENCE) & np.isfinite(error)
     q, size, unit = quality[answered], error[answered], sigma[answered]
-    also = 1.0 if group[0].row == "heart_rate_sparse" else unit  # a sparse rate's aliases don't depend on its noise
 
     def loss(numbers: NDArray[np.float64]) -> float:
         best, added, power = np.exp(numbers)
-        off = size - (best * unit + added * (1 - q) ** power * also)
+        off = size - (best * unit + added * (1 - q) ** power * unit)
         return float(np.mean(np.maximum(_RANGE * off, (_RANGE - 1) * off)))
 
     starts = [np.log([best, added, power]) for best in (0.1, 2.0) for added in (5.0, 30.0) for power in (0.5, 1.0)]

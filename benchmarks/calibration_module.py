@@ -43,9 +43,11 @@ from rppg_core.quality.table import Calibration
 _FOOT = '''\
 """Half of the 90 % range at quality q: the first number, plus the second times (1 - q) to the power of the third.
 
-For a sparse heart rate the first number counts its standard error by the noise; for one from an even grid, and for
-respiration, all counts the square root of 20 s over the window's length. For RMSSD the three are other factors, in its
-square: of chance, of the jitter at most, and of the square itself (`rppg_core.quality.probability.rmssd_interval`).
+For a sparse heart rate the first number counts its standard error by the noise (`python -m benchmarks.sparse_ranges`),
+and the others count below the quality `CLEAR_OF_ALIASES` alone.
+For a single spot's heart rate, and for respiration, all counts
+the square root of 20 s over the window's length. For RMSSD the three are other factors, in its square: of chance, of
+the jitter at most, and of the square itself (`rppg_core.quality.probability.rmssd_interval`).
 """
 
 RATE_RANGE: Mapping[str, float] = MappingProxyType({rate_range})

@@ -74,7 +74,7 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
 HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
     {
         "heart_rate": (0.476, 347.0, 2.97),
-        "heart_rate_sparse": (0.492, 231.0, 1.41),
+        "heart_rate_sparse": (2.5, 231.0, 1.41),
         "hrv": (2.04, 0.0, 0.05),
         "respiration_rate": (0.0, 7.84, 0.694),
     }
@@ -82,9 +82,11 @@ HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
 """Half of the 90 % range at quality q: the first number, plus the second times (1 - q) to the power of the third.
 
 A face's heart rate from an even grid has `RATE_RANGE` instead, beside which "heart_rate" is for single spots.
-For a sparse heart rate the first number counts its standard error by the noise; for one from an even grid, and for
-respiration, all counts the square root of 20 s over the window's length. For RMSSD the three are other factors, in its
-square: of chance, of the jitter at most, and of the square itself (`rppg_core.quality.probability.rmssd_interval`).
+For a sparse heart rate the first number counts its standard error by the noise (`python -m benchmarks.sparse_ranges
+--at-most 45` on 2026-11-28: 3809 windows), and the others count below the quality `CLEAR_OF_ALIASES` alone.
+For a single spot's heart rate, and for respiration, all counts
+the square root of 20 s over the window's length. For RMSSD the three are other factors, in its square: of chance, of
+the jitter at most, and of the square itself (`rppg_core.quality.probability.rmssd_interval`).
 """
 
 RATE_RANGE: Mapping[str, float] = MappingProxyType(

@@ -87,13 +87,14 @@ def put_variability(answers: Answers, pulse: Pulse, sure: float, needs_s: float)
     answers.sdnn_ms = found.sdnn_ms
     if range_ is not None:
         answers.hrv_details = hrv_details(beats, found, range_, answers.span_s)
-    _put_stress_index(answers, beats, features, sure, answers.withheld.get("hrv"))
+    unknown = "LOW_SIGNAL" if found.is_mostly_jitter else None  # its histogram is of the intervals as they are seen
+    _put_stress_index(answers, beats, features, sure, answers.withheld.get("hrv", unknown))
 
 
 def _put_stress_index(
     answers: Answers, beats: Beats, features: dict[str, float], sure: float, reason: str | None
 ) -> None:
-    """`reason`: why RMSSD is withheld, which holds for this too."""
+    """`reason`: why RMSSD is withheld or hardly known, which holds for this too."""
     index = stress_index(beats.intervals_s, beats.normal)
     if answers.span_s < NEEDS_S["stress_index"] - SLACK_S or len(beats.times_s) < _STRESS_BEATS:
         reason = "WINDOW_TOO_SHORT"

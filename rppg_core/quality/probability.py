@@ -63,6 +63,13 @@ _BREVITY = 3.2
 _LIKELY, _NARROW, _TONE_BPM_S = 0.55, 0.8, 90.0
 """A likely rate whose power lies in one tone is within 3/4 of that tone's half width, 2 over the length."""
 
+CLEAR_OF_ALIASES = 0.85
+"""Quality from which a sparse rate's range is that of its peak alone: what is left open below is mostly its aliases.
+
+On tuning windows without a pulse, thinned and slow, this is where no more of them are answered than by ranges that
+follow from the quality throughout (0.82 for noise that happened to look like one).
+"""
+
 _THIRD = 0.7  # of two rates that are as likely each is believed less than half: it may be a third
 
 _LEAST_COHERENCE = 0.5
@@ -134,14 +141,15 @@ def rmssd_interval(
 
     Three things widen it: chance, by which these errors go with the rhythm or against it; what is not known of their
     size; and the beats at the window's ends. A codec with few bits holds the whole face back alike, by more than can
-    be seen from the recording.
+    be seen from the recording. Where most of what is seen is jitter, the range goes from zero to what is seen.
     """
     by_chance, by_jitter, by_ends = calibration.half_width["hrv"]
     square = (found.rmssd_ms or 0.0) ** 2
     jitter = found.most_jitter_ms2 * float(np.exp(THIN_JITTER * thinness(bits_a_pixel)))
     chance = 2 * np.sqrt(square * jitter / max(found.differences, 1))
     half = float(np.hypot(np.hypot(by_chance * chance, by_jitter * jitter), by_ends * square))
-    return float(np.sqrt(max(square - half, 0.0))), float(np.sqrt(square + half))
+    low, high = float(np.sqrt(max(square - half, 0.0))), float(np.sqrt(square + half))
+    return (0.0, max(high, found.raw_ms or 0.0)) if found.is_mostly_jitter else (low, high)
 
 
 def breath_features(breath: Respiration) -> dict[str, float]:
@@ -216,9 +224,11 @@ def _bloodless(evidence: Evidence | SparseEvidence) -> bool:
 def sparse_interval(
     rate_bpm: float, sigma_bpm: float, quality: float, calibration: Calibration = CALIBRATION
 ) -> tuple[float, float]:
-    """Ninety per cent range of a sparse trace's heart rate: by the noise, and by what its aliases leave open."""
+    """Ninety per cent range of a sparse trace's heart rate: by the noise, and where it is doubtful, by its aliases."""
     by_noise, added, power = calibration.half_width["heart_rate_sparse"]
-    half = by_noise * sigma_bpm + added * (1 - quality) ** power
+    half = by_noise * sigma_bpm
+    if quality < CLEAR_OF_ALIASES:
+        half += added * (1 - quality) ** power
     return rate_bpm - half, rate_bpm + half
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _EXACT_MS = 10.0  # error of the beats' times below which RMSSD is known to its tolerance, however small it is
 _MOST_JITTER = 0.65  # share of RMSSD^2 that jitter may explain
+# Jitter adds to what is seen. One of twice as much is of something else: a lamp's tone has no harmonics to time.
+# On the tuning recordings of faces it is 1.5 times as much at most.
+_MOST_OF_SEEN = 2.0
 _MIN_KEPT = 0.75  # share of intervals kept below which the rhythm is called irregular
 # How much of the jitter that two estimates see (their geometric mean) is taken off, and of that which is seen by the
 # beats' sigma alone, where the skin is a single spot. Of 0 to 2.7, and 0 to 1, these left the least mean error of RMSSD
@@ -25,6 +28,11 @@ _MIN_KEPT = 0.75  # share of intervals kept below which the rhythm is called irr
 SEEN_SHARE, _SIGMA_SHARE = 2.35, 0.6
 # Of each estimate alone: what makes it as large as the errors of the times really are, on the same recordings.
 _HALVES_SHARE, _HARMONICS_SHARE = 1.8, 4.5
+# What the order of the differences says counts as much as the parts of the pulse together, and moves their estimate by
+# no more than this factor each way: in 30 s much of it is chance, and a fast breath in a slow heart alternates too. On
+# the tuning recordings of `benchmarks.calibrate` factors of 3 to 8 give the same errors of RMSSD, less than without it.
+_MOST_BY_ORDER = 4.0
+_LEAST_IN_ORDER = 6  # pairs of differences in a row
 # In sinus rhythm the median interval differs from the next by less than a tenth (RMSSD of 120 ms at 75 beats a minute),
 # in atrial fibrillation by more.
 _MOST_UNEVEN = 0.1
@@ -48,6 +56,11 @@ class Variability:
     most_jitter_ms2: float = float("inf")
     differences: int = 0
 
+    @property
+    def is_mostly_jitter(self) -> bool:
+        """Whether jitter explains most of what is seen, so that RMSSD is known to be small and no more."""
+        return _explains(_MOST_JITTER, self.raw_ms or 0.0, self.jitter_ms2)
+
 
 def variability(beats: Beats) -> Variability:
     """RMSSD and SDNN of beats, less what the jitter of their times adds."""
@@ -59,16 +72,39 @@ def variability(beats: Beats) -> Variability:
     both = counted[1:] & counted[:-1]
     of_differences, worst = jitter_ms2(beats, 2, both)
     of_intervals, _ = jitter_ms2(beats, 1, counted)
-    most = max(6 * _EXACT_MS**2, _MOST_JITTER * seen_ms**2)
+    factor = _by_order(beats, both, of_differences)
+    of_differences, of_intervals = factor * of_differences, factor * of_intervals
+    most = _MOST_JITTER if beats.others.halves is None else _MOST_OF_SEEN
     return Variability(
         rmssd_ms=_freed(seen_ms, of_differences),
         sdnn_ms=_freed(seen_sdnn, of_intervals),
-        reason="LOW_SIGNAL" if of_differences > most else None,
+        reason="LOW_SIGNAL" if _explains(most, seen_ms, of_differences) else None,
         raw_ms=seen_ms,
         jitter_ms2=of_differences,
         most_jitter_ms2=worst,
         differences=int(np.count_nonzero(both)),
     )
+
+
+def _explains(share: float, seen_ms: float, of_differences_ms2: float) -> bool:
+    """Whether jitter is more than a share of RMSSD^2, and the beats' times are not exact to `_EXACT_MS`."""
+    return of_differences_ms2 > max(6 * _EXACT_MS**2, share * seen_ms**2)
+
+
+def _by_order(beats: Beats, both: NDArray[np.bool_], likely_ms2: float) -> float:
+    """By what factor the jitter is larger than parts of the pulse say, as far as the order of the differences shows.
+
+    Independent errors of variance s^2 in the beats' times make one interval longer and the next one shorter: successive
+    differences have 6 s^2 in their mean square and -4 s^2 in the mean product of neighbours. A rhythm that follows the
+    breath has little of the second. This needs no part of the pulse, so it sees what bends all of them alike.
+    """
+    in_order = both[1:] & both[:-1]
+    if beats.others.halves is None or beats.others.harmonics is None or np.count_nonzero(in_order) < _LEAST_IN_ORDER:
+        return 1.0
+    differences = 1000 * np.diff(beats.times_s, 2)
+    by_order = -1.5 * float(np.mean((differences[1:] * differences[:-1])[in_order]))
+    ratio = by_order / (likely_ms2 + TINY)
+    return float(np.sqrt(np.clip(ratio, 1 / _MOST_BY_ORDER, _MOST_BY_ORDER)))
 
 
 def jitter_ms2(beats: Beats, order: int, chosen: NDArray[np.bool_]) -> tuple[float, float]:

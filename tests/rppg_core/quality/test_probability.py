@@ -113,6 +113,15 @@ def test_a_sparse_range_grows_with_the_noise():
     assert wide[1] - narrow[1] == pytest.approx(1.5 * CALIBRATION.half_width["heart_rate_sparse"][0])
 
 
+def test_a_sparse_range_is_that_of_its_peak_unless_aliases_are_likely():
+    def half(quality):
+        return probability.sparse_interval(70.0, 0.5, quality)[1] - 70
+
+    sure, likely, doubtful = (half(quality) for quality in (0.99, probability.CLEAR_OF_ALIASES, 0.84))
+    assert sure == likely == pytest.approx(0.5 * CALIBRATION.half_width["heart_rate_sparse"][0])
+    assert doubtful > 10  # half of the widest range that is answered
+
+
 def test_the_default_table_has_a_row_for_each_vital_and_no_feature_that_nobody_gives():
     given = {
         "heart_rate_face": probability.heart_rate_features(GOOD),

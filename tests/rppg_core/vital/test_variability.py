@@ -116,14 +116,50 @@ def test_ectopic_beats_are_left_out():
     assert found.rmssd_ms == pytest.approx(person.truth(0, 30).rmssd_ms, abs=6.0)
 
 
-def test_what_jitter_explains_nearly_all_of_is_withheld():
+def test_of_what_jitter_explains_nearly_all_of_no_more_is_known_than_what_is_seen():
     rng = np.random.default_rng(6)
     times = np.cumsum(np.full(36, 0.9))
     halves = times + 0.02 * rng.standard_normal((2, 36))
 
     found = variability(beats_at(halves.mean(axis=0), halves=halves))
 
-    assert found.reason == "LOW_SIGNAL"
+    assert found.is_mostly_jitter
+    low, high = rmssd_interval(found)
+    assert low == 0
+    assert high >= found.raw_ms
+
+
+def test_jitter_of_twice_what_is_seen_is_no_jitter():
+    """A tone is timed exactly, and its harmonics are noise."""
+    rng = np.random.default_rng(10)
+    times = np.cumsum(np.full(36, 0.9)) + 0.002 * rng.standard_normal(36)
+    halves, harmonics = times + 0.02 * rng.standard_normal((2, 36)), times + 0.06 * rng.standard_normal(36)
+
+    assert variability(beats_at(times, halves=halves, harmonics=harmonics)).reason == "LOW_SIGNAL"
+
+
+def test_a_single_spot_whose_jitter_explains_nearly_all_has_no_rmssd():
+    found = variability(beats_at(np.cumsum(0.9 + 0.004 * np.random.default_rng(8).standard_normal(36))))
+
+    rough = replace(beats_at(np.cumsum(0.9 + 0.02 * np.random.default_rng(8).standard_normal(36))), timing_sigma_s=0.02)
+    assert found.reason is None
+    assert variability(rough).reason == "LOW_SIGNAL"
+
+
+def test_errors_that_all_parts_share_are_seen_by_the_order_of_the_differences():
+    """Independent errors alternate, a slow breath doesn't: parts of the pulse that agree leave both in."""
+    rng = np.random.default_rng(9)
+    even = np.cumsum(np.full(60, 0.8))
+    own = 0.002 * rng.standard_normal((3, 60))
+
+    def found(times):
+        return variability(beats_at(times, halves=times + own[:2], harmonics=times + own[2]))
+
+    noisy = found(even + 0.006 * rng.standard_normal(60))
+    breathing = found(even + 0.03 * np.sin(2 * np.pi * 0.12 * np.arange(60)))
+
+    assert noisy.jitter_ms2 > 3 * breathing.jitter_ms2
+    assert breathing.rmssd_ms == pytest.approx(breathing.raw_ms, rel=0.1)
 
 
 def test_a_single_spot_is_judged_by_its_sigma_alone():
