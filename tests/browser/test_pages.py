@@ -12,7 +12,10 @@ from tests.thorough import THOROUGH, thorough
 pytestmark = pytest.mark.browser
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-PAGES = ("/", "/keys", "/docs", "/docs/api", "/docs/reference", "/playground", "/accuracy", "/privacy", "/status")
+PAGES = (
+    *("/", "/keys", "/playground", "/accuracy", "/privacy", "/status"),
+    *("/docs", "/docs/api", "/docs/accuracy", "/docs/architecture", "/docs/reference"),
+)
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "has_touch": True}
 DARK = {"color_scheme": "dark"}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
@@ -20,14 +23,16 @@ STILL = {"reduced_motion": "reduce"}
 LUMINANCE = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)"
 
 
-def serious(page):
-    """What axe finds that keeps somebody out."""
+def findings(page):
+    """What axe finds, of whatever weight."""
     page.evaluate(AXE + "; null")  # neither axe itself nor all that it looked at is wanted here
     return page.evaluate(
         """async () => (await axe.run({ resultTypes: ["violations"] })).violations
-          .filter(({ impact }) => ["serious", "critical"].includes(impact))
           .map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])"""
     )
+
+
+serious = findings  # as another file of tests still calls it
 
 
 SCREENS = [
@@ -47,7 +52,7 @@ def test_a_page_fits_its_screen_and_keeps_nobody_out(browser, open_page, path, o
         page.screenshot(path=tmp_path / "page.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert (page.evaluate(LUMINANCE) < 150) is ("color_scheme" in options)
-    assert serious(page) == []
+    assert findings(page) == []
 
 
 def test_the_first_thing_a_keyboard_meets_leads_to_the_content(browser, open_page):
@@ -71,13 +76,13 @@ def test_a_key_is_got_rotated_and_revoked_by_keyboard_alone(browser, open_page, 
     expect(page.locator("#about-today")).to_have_text("1")
     assert page.locator("#chart rect").count() == 30
     expect(page.locator("#days td").nth(1)).to_have_text("1")
-    assert serious(page) == []
+    assert findings(page) == []
     page.screenshot(path=tmp_path / "key.png", full_page=True)
 
     page.get_by_role("button", name="Rotate").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
-    assert serious(page) == []
+    assert findings(page) == []
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#status")).to_contain_text("The key has a new secret.")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_pages import PHONE, serious
+from tests.browser.test_pages import PHONE, findings
 from tests.images import jpeg, still_face
 
 pytestmark = pytest.mark.browser
@@ -23,7 +23,7 @@ def test_a_frame_can_be_measured_with_what_its_readers_fill_in(browser, open_pag
     operation.get_by_role("button", name="Send").click()
     expect(operation.locator("form pre")).to_contain_text('"buffering"')
     operation.get_by_text("Fields of the answer 202").click()
-    assert serious(page) == []
+    assert findings(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 
 

@@ -52,7 +52,7 @@ def search() -> Response:
 @public
 def document(name: str) -> Response:
     """A page of the documentation, or a picture on one."""
-    if name.endswith(".png"):
+    if name.endswith((".png", ".svg")):
         return file(source.FOLDER, name)
     if name not in source.NAMES:
         raise NotFound
