@@ -10,6 +10,14 @@ from tests.images import jpeg, still_face
 
 pytestmark = pytest.mark.browser
 
+ON_TOP = """(box) => {
+  const { left, right, top, bottom } = document.querySelector(box).getBoundingClientRect();
+  const points = [[left + 9, top + 9], [right - 25, top + 9], [left + 9, bottom - 9], [right - 25, bottom - 9]];
+  const seen = points.map(([x, y]) => document.elementFromPoint(x, y));
+  return seen.filter((node) => !node?.closest(box)).map((node) => node?.outerHTML);
+}"""
+"""What lies over the corners of a box."""
+
 
 def test_the_language_is_remembered_on_every_page(browser, open_page):
     page = open_page(browser, "/docs")
@@ -46,6 +54,7 @@ def test_the_search_leads_to_a_section_by_keyboard(browser, open_page, tmp_path)
     options = page.get_by_role("option")
     expect(options.first).to_contain_text("A window that slides")
     assert findings(page) == []
+    assert page.evaluate(ON_TOP, "#found") == []
     page.screenshot(path=tmp_path / "search.png")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/docs/api#a-window-that-slides$"))

@@ -29,6 +29,13 @@ def test_a_first_visitor_measures_themself_in_two_clicks(filming_browser, open_p
     expect(page.locator("#vitals [data-vital=heart_rate] .value")).to_contain_text("7")
 
 
+def test_the_settings_fit_a_phone(browser, open_page):
+    page = open_page(browser, "/playground", **PHONE)
+    page.get_by_text("Settings", exact=True).click()
+    expect(page.get_by_label("Length")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+
+
 def test_before_it_starts_the_sample_and_the_tips_are_shown(browser, open_page, tmp_path):
     page = open_page(browser, "/playground", reduced_motion="reduce")
     expect(page.locator("#sample [data-vital=hrv] .number")).to_have_text("39.4")
