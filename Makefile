@@ -18,7 +18,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 # What mypy has found out stays with the environment: a fresh checkout would take a minute to find it out again.
 export MYPY_CACHE_DIR ?= $(abspath $(TEST_VENV))/.mypy_cache
 
-.PHONY: help install run demo chromium servers faketime ffmpeg promtool lock test test-all test-redis lint fuzz faults bench bench-accuracy bench-load bench-peers bench-soak docs screenshots lighthouse clean
+.PHONY: help install run demo chromium servers faketime ffmpeg promtool lock test test-all test-redis lint fuzz faults bench bench-accuracy bench-load bench-peers bench-soak docs diagrams screenshots states lighthouse clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
@@ -157,6 +157,14 @@ docs: install
 # The pictures of README.md, taken of a service that is started for it.
 screenshots: install chromium
 	$(BIN)/python -m tools.screenshots
+
+# Every page and state, on a desktop, a phone and in the dark, to be looked at in build/states.
+states: install chromium
+	$(BIN)/python -m tools.page_states
+
+# The drawings of the diagrams in docs/, by Mermaid from npm; a test says which are not drawn as they are written.
+diagrams: install chromium
+	$(BIN)/python -m tools.draw_diagrams
 
 # What Lighthouse, from npm, says of each page; PAGES='/ /keys' for some.
 lighthouse: install chromium

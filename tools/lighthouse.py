@@ -20,7 +20,7 @@ import httpx
 
 from tests.services import services
 
-PATHS = ("/", "/playground", "/docs", "/docs/api", "/keys", "/accuracy", "/privacy", "/status")
+PATHS = ("/", "/playground", "/docs", "/docs/api", "/docs/reference", "/keys", "/accuracy", "/privacy", "/status")
 CATEGORIES = ("performance", "accessibility", "best-practices")
 LEAST_SCORE = 95
 MOST_BYTES = 150_000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs.structure.files import File
 
-from beam_api.web.documents import directives
+from beam_api.web.documents import diagrams, directives
 from beam_api.web.documents.links import resolve
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ STYLE = """
 :root, [data-md-color-scheme] { --md-primary-fg-color: #0b6e63; --md-accent-fg-color: #0b6e63; }
 [data-md-color-scheme="default"] { --md-typeset-a-color: #0b6e63; }
 [data-md-color-scheme="slate"] { --md-typeset-a-color: #62d3c3; --md-accent-fg-color: #62d3c3; }
+[data-md-color-scheme="default"] img { color-scheme: light; }
+[data-md-color-scheme="slate"] img { color-scheme: dark; }
 """
 
 
@@ -38,12 +40,21 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Neighbouring languages as tabs, recorded answers, and no link to what is not on the site."""
     name = page.file.src_uri.removesuffix(".md")
+    markdown = diagrams.FENCE.sub(lambda found: _drawing(found[1], name), markdown)
     parts: list[str] = []
     at = 0
     for start, end, blocks in _fences(markdown):
         parts += [_prose(markdown[at:start], name), _tabs(blocks) if len(blocks) > 1 else blocks[0][1]]
         at = end
     return "".join([*parts, _prose(markdown[at:], name)])
+
+
+def _drawing(text: str, page: str) -> str:
+    """The drawing of a diagram, with the diagram as text: the theme would load Mermaid from elsewhere."""
+    up = "../" * page.count("/")
+    shown = "".join(f"    {line}" for line in text.splitlines(keepends=True))
+    source = f'??? note "The diagram as text"\n\n    ```text\n{shown}    ```\n'
+    return f"![Diagram]({up}{diagrams.file_of(text)})\n\n{source}"
 
 
 def _fences(markdown: str) -> list[tuple[int, int, list[tuple[str, str]]]]:

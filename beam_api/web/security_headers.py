@@ -10,11 +10,6 @@ PAGE_POLICY = (
 )
 """Content-Security-Policy of the pages: no script or style but from our own files."""
 
-REFERENCE_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'").replace(
-    "img-src 'self'", "img-src 'self' data:"
-)
-"""That of /docs/reference: the reference's own program sets styles and icons in the document."""
-
 WORKER_POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
 """That of the worker which reads faces in the playground: its own modules and its model."""
 

@@ -45,7 +45,7 @@ ROWS = {
 LISTENING = {("GET", "/api/rppg/sessions/<session_id>/events")}
 """Streams, which are open to any good key: of what is not its own it hears nothing. See `test_events`."""
 
-PUBLIC = {"/static/<path:name>", "/docs/assets/<name>", "/docs/<path:name>", "/playground/face/<int:number>"}
+PUBLIC = {"/static/<path:name>", "/docs/<path:name>", "/playground/face/<int:number>"}
 """What these name belongs to nobody."""
 
 OWN = {

@@ -7,13 +7,15 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import expect
 
-from tests.images import jpeg, still_face
 from tests.thorough import THOROUGH, thorough
 
 pytestmark = pytest.mark.browser
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-PAGES = ("/", "/keys", "/docs", "/docs/api", "/docs/reference", "/playground", "/accuracy", "/privacy", "/status")
+PAGES = (
+    *("/", "/keys", "/playground", "/accuracy", "/privacy", "/status"),
+    *("/docs", "/docs/api", "/docs/accuracy", "/docs/architecture", "/docs/reference"),
+)
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "has_touch": True}
 DARK = {"color_scheme": "dark"}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
@@ -21,21 +23,16 @@ STILL = {"reduced_motion": "reduce"}
 LUMINANCE = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)"
 
 
-def settled(page):
-    """The reference draws itself after the page has come."""
-    if page.url.endswith("/docs/reference"):
-        page.locator(".opblock").first.wait_for()
-    return page
-
-
-def serious(page):
-    """What axe finds that keeps somebody out."""
+def findings(page):
+    """What axe finds, of whatever weight."""
     page.evaluate(AXE + "; null")  # neither axe itself nor all that it looked at is wanted here
     return page.evaluate(
         """async () => (await axe.run({ resultTypes: ["violations"] })).violations
-          .filter(({ impact }) => ["serious", "critical"].includes(impact))
           .map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])"""
     )
+
+
+serious = findings  # as another file of tests still calls it
 
 
 SCREENS = [
@@ -50,12 +47,12 @@ SCREENS = [
 @pytest.mark.parametrize("options", SCREENS)
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_fits_its_screen_and_keeps_nobody_out(browser, open_page, path, options, tmp_path):
-    page = settled(open_page(browser, path, **options))
+    page = open_page(browser, path, **options)
     if THOROUGH:  # for people to look at
         page.screenshot(path=tmp_path / "page.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert (page.evaluate(LUMINANCE) < 150) is ("color_scheme" in options)
-    assert serious(page) == []
+    assert findings(page) == []
 
 
 def test_the_first_thing_a_keyboard_meets_leads_to_the_content(browser, open_page):
@@ -64,49 +61,6 @@ def test_the_first_thing_a_keyboard_meets_leads_to_the_content(browser, open_pag
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#content")).to_be_focused()
-
-
-def test_groups_of_routes_say_what_they_are_in_two_lines_on_a_phone(browser, open_page):
-    page = settled(open_page(browser, "/docs/reference", **PHONE))
-    groups = page.locator("#reference .opblock-tag")
-    expect(groups.first).to_be_visible()
-    assert max(group.bounding_box()["height"] for group in groups.all()) < 180
-
-
-def test_the_docs_list_every_route_and_open_them(browser, open_page, service):
-    page = settled(open_page(browser, "/docs/reference"))
-    document = page.request.get("/openapi.json").json()
-    routes = {
-        (name.upper(), path)
-        for path, operations in document["paths"].items()
-        for name in operations
-        if name != "parameters"
-    }
-    shown = {
-        (block.locator(".opblock-summary-method").inner_text(), block.locator(".opblock-summary-path").inner_text())
-        for block in page.locator(".opblock").all()
-    }
-    assert {(method, path.replace("\u200b", "")) for method, path in shown} == routes
-    page.locator("#operations-measure-measure button").first.click()
-    expect(page.get_by_text("Capture time of each frame")).to_be_visible()
-    assert serious(page) == []
-
-
-def test_a_frame_can_be_measured_from_the_docs_with_what_they_fill_in(browser, open_page):
-    page = settled(open_page(browser, "/docs/reference"))
-    key = page.request.post("/api/keys").json()["data"]["key"]
-    page.get_by_role("button", name="Authorize").first.click()
-    page.get_by_label("Value:").first.fill(key)
-    assert serious(page) == []
-    page.get_by_role("button", name="Apply credentials").first.click()
-    page.get_by_role("button", name="Close").last.click()
-    block = page.locator("#operations-measure-measure")
-    block.locator("button").first.click()
-    block.get_by_role("button", name="Try it out").click()
-    frame = {"name": "face.jpg", "mimeType": "image/jpeg", "buffer": jpeg(still_face())}
-    block.locator("input[type=file]").set_input_files(frame)
-    block.get_by_role("button", name="Execute").click()
-    expect(block.locator(".live-responses-table")).to_contain_text('"buffering"')
 
 
 def test_a_key_is_got_rotated_and_revoked_by_keyboard_alone(browser, open_page, tmp_path):
@@ -122,13 +76,13 @@ def test_a_key_is_got_rotated_and_revoked_by_keyboard_alone(browser, open_page, 
     expect(page.locator("#about-today")).to_have_text("1")
     assert page.locator("#chart rect").count() == 30
     expect(page.locator("#days td").nth(1)).to_have_text("1")
-    assert serious(page) == []
+    assert findings(page) == []
     page.screenshot(path=tmp_path / "key.png", full_page=True)
 
     page.get_by_role("button", name="Rotate").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
-    assert serious(page) == []
+    assert findings(page) == []
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#status")).to_contain_text("The key has a new secret.")

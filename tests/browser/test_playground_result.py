@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.drawing import DRAWN
-from tests.browser.test_pages import DARK, PHONE, serious
+from tests.browser.test_pages import DARK, PHONE, findings
 
 pytestmark = pytest.mark.browser
 
@@ -29,6 +29,13 @@ def test_a_first_visitor_measures_themself_in_two_clicks(filming_browser, open_p
     expect(page.locator("#vitals [data-vital=heart_rate] .value")).to_contain_text("7")
 
 
+def test_the_settings_fit_a_phone(browser, open_page):
+    page = open_page(browser, "/playground", **PHONE)
+    page.get_by_text("Settings", exact=True).click()
+    expect(page.get_by_label("Length")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+
+
 def test_before_it_starts_the_sample_and_the_tips_are_shown(browser, open_page, tmp_path):
     page = open_page(browser, "/playground", reduced_motion="reduce")
     expect(page.locator("#sample [data-vital=hrv] .number")).to_have_text("39.4")
@@ -44,7 +51,7 @@ def test_picture_rate_pulse_and_state_fit_a_phone_while_it_measures(browser, ope
     expect(page.locator("#detail")).to_contain_text("of 30 s", timeout=LONG_MS)
     expect(page.locator("#ring-number")).to_contain_text("7", timeout=LONG_MS)
     assert page.evaluate("scrollY") == 0
-    assert serious(page) == []
+    assert findings(page) == []
     page.screenshot(path=tmp_path / "running.png")
     height = page.viewport_size["height"]
     for name in ("#frame", "#ring", "#wave", "#state"):
@@ -59,7 +66,7 @@ def test_the_result_can_be_read_taken_along_and_repeated(browser, open_page, tmp
     page = open_page(browser, "/playground", accept_downloads=True)
     begin(page, 20)
     expect(page.get_by_role("heading", name="Vital signs")).to_be_focused(timeout=LONG_MS)
-    assert serious(page) == []
+    assert findings(page) == []
     page.screenshot(path=tmp_path / "result.png", full_page=True)
     expect(page.locator("#vitals li")).to_have_count(5)
     assert len({box["height"] for box in (tile.bounding_box() for tile in page.locator("#vitals li").all())}) == 1

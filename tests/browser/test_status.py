@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_pages import serious
+from tests.browser.test_pages import findings
 
 pytestmark = pytest.mark.browser
 
@@ -17,7 +17,7 @@ def test_on_the_machine_itself_it_shows_what_runs(browser, open_page, tmp_path):
     expect(queue).to_contain_text("waiting")
     expect(page.locator("section.card", has_text="Processes of this machine")).to_contain_text("web")
     expect(page.get_by_label("The operator's token")).to_be_hidden()
-    assert serious(page) == []
+    assert findings(page) == []
     page.screenshot(path=tmp_path / "status.png", full_page=True)
 
 
@@ -30,7 +30,7 @@ def test_from_elsewhere_it_asks_for_the_token(browser, start_service, tmp_path):
     field.fill("a guess")
     page.keyboard.press("Enter")
     expect(page.locator("#said")).to_have_text("This is not the token.")
-    assert serious(page) == []
+    assert findings(page) == []
     expect(page.locator("#state")).to_be_hidden()
     field.fill(TOKEN)
     page.keyboard.press("Enter")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from beam_api.web.documents import code, directives, source
+from beam_api.web.documents import code, diagrams, directives, source
 from beam_api.web.documents.links import resolve, slug
 
 if TYPE_CHECKING:
@@ -119,12 +119,16 @@ def _shaped(tokens: Sequence[Token], title: str) -> Iterator[Token]:
         if token.type == "fence":
             run = [token, *_same_thing(tokens[at:], token)]
             at += len(run) - 1
-            yield _html(code.tabs(run, next(numbers)) if len(run) > 1 else code.block(token))
+            drawn = diagrams.figure(token.content, heading) if code.language(token) == "mermaid" else None
+            yield _html(drawn or (code.tabs(run, next(numbers)) if len(run) > 1 else code.block(token)))
         elif token.type == "html_block":
             yield _html(_directive(token.content, next(numbers)))
         elif token.type == "table_open":
             label = escape(f"{heading}, table {next(numbers)}")
             yield _html(f'<div class="scroll wide" role="region" tabindex="0" aria-label="{label}">')
+            yield token
+        elif token.type == "th_open" and not tokens[at].content:  # a corner of the table, which heads nothing
+            token.tag = tokens[at + 1].tag = "td"
             yield token
         elif token.type == "table_close":
             yield token

@@ -25,6 +25,12 @@ _FORM = MeasureFormSchema(exclude=("timestamp_ms", "fps"))
 _OWN = ("sample_version", "frame_size", "samples")
 _KNOWN = (*_FORM.fields, *_OWN)
 _MOST_WARNINGS = 16
+_COLOURS = (
+    "GHIJXJ81u5Nbf4pa25rOiBVlZXq+XhU8/YjIcBhQXYDiawdJ3MCxl65547yzlm150ZF0bjNMivmc0+/BBeKRthScyOhwtg6fQ/Jpyh+3neX0ud6e"
+    "q8g0njOFvNmvsoeakffnzAG7xu0lvyOrFufGtGWeprinhyFvHOXwtOmbWOC0tE6cndpQq/aOCdZqpkCLxsABkhh3+MhJnKZ/XOCvtSCcTcaFnAKB"
+    "WuoUvRKoWrPXjL5zFb7os06uVs8Xw/i8z5xYi0FqeWhsZHdh"
+)
+"""An example: a simulated face, as the reader reduces it."""
 
 
 class SeenFaceSchema(Schema):
@@ -40,7 +46,11 @@ class SampleSchema(Schema):
     """One frame, reduced on the device; docs/mobile.md has the format."""
 
     timestamp_ms = fields.Float(required=True, metadata={"minimum": 0, "maximum": MOST_MS, "example": 1000.0})
-    pose = fields.List(fields.Float(), required=True, metadata={"description": ", ".join(POSE)})
+    pose = fields.List(
+        fields.Float(),
+        required=True,
+        metadata={"description": ", ".join(POSE), "example": [159.6, 117.3, 40.0, 0.05, 0.021]},
+    )
     colours = fields.Raw(
         required=True,
         metadata={
@@ -55,6 +65,7 @@ class SampleSchema(Schema):
             ],
             "description": f"{N_COLOURS} regions: base64 of little-endian uint16 in 1/256 of a level, 0xFFFF for a "
             "region that is not seen, or a list of [red, green, blue] and null.",
+            "example": _COLOURS,
         },
     )
     detail = fields.List(fields.Float(allow_none=True), metadata={"description": ", ".join(DETAIL)})
@@ -71,7 +82,9 @@ class SamplesSchema(MeasureFormSchema):
 
     sample_version = fields.Integer(required=True, metadata={"enum": [SAMPLE_VERSION]})
     frame_size = fields.List(
-        fields.Integer(), required=True, metadata={"description": "Width and height of the upright frames in pixels."}
+        fields.Integer(),
+        required=True,
+        metadata={"description": "Width and height of the upright frames in pixels.", "example": [320, 240]},
     )
     samples = fields.List(fields.Nested(SampleSchema), required=True, validate=validate.Length(1, MOST_SAMPLES))
 

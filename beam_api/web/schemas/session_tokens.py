@@ -49,7 +49,7 @@ class SessionTokenSchema(Schema):
         required=True,
         validate=validate.Regexp(_NAME + r"\Z", error="must be 1 to 64 of A-Z a-z 0-9 . _ -"),
         error_messages=dict.fromkeys(("required", "invalid", "null"), "must be 1 to 64 of A-Z a-z 0-9 . _ -"),
-        metadata={"description": "Whom the token measures.", "pattern": f"^{_NAME}$"},
+        metadata={"description": "Whom the token measures.", "example": "anna", "pattern": f"^{_NAME}$"},
     )
     ttl_s = _count(MOST_TTL_S, DEFAULT_TTL_S, "Seconds for which it is good.")
     requests = _count(MOST_REQUESTS, DEFAULT_REQUESTS, "Requests for which it is good.")

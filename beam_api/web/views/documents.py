@@ -1,27 +1,21 @@
-"""The documentation: the pages of docs/, their search, and the interactive reference."""
+"""The documentation: the pages of docs/, their search, and the reference."""
 
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, request
-from markupsafe import Markup
+from flask import Blueprint, Response, current_app, jsonify, render_template, request
+from markupsafe import Markup, escape
 
 from beam_api.exceptions import NotFound
 from beam_api.web.auth import public
 from beam_api.web.documents import source
 from beam_api.web.reference.operations import operations
-from beam_api.web.security_headers import REFERENCE_POLICY
 from beam_api.web.views.pages import file, packed, page
 
 bp = Blueprint("documents", __name__)
 """Documentation for people. No key needed."""
-
-_REFERENCE = Path(str(resources.files("flask_swagger_ui") / "dist"))
-_REFERENCE_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE")
 
 
 @bp.get("/docs")
@@ -35,7 +29,10 @@ def docs() -> Response:
 @public
 def reference() -> Response:
     """Show every route, to try."""
-    return page("reference.html", policy=REFERENCE_POLICY, name="reference", **_sidebar())
+    from beam_api.web.documents.code import ADDRESS
+
+    html = _reference().replace(ADDRESS, escape(request.host_url.rstrip("/")))
+    return page("reference.html", name="reference", html=html, **_sidebar())
 
 
 @bp.get("/docs/search.json")
@@ -51,20 +48,11 @@ def search() -> Response:
     return packed(response)
 
 
-@bp.get("/docs/assets/<name>")
-@public
-def reference_file(name: str) -> Response:
-    """A file of the interactive reference."""
-    if name not in _REFERENCE_FILES:
-        raise NotFound
-    return file(_REFERENCE, name)
-
-
 @bp.get("/docs/<path:name>")
 @public
 def document(name: str) -> Response:
     """A page of the documentation, or a picture on one."""
-    if name.endswith(".png"):
+    if name.endswith((".png", ".svg")):
         return file(source.FOLDER, name)
     if name not in source.NAMES:
         raise NotFound
@@ -97,10 +85,20 @@ def _document(name: str) -> Response:
 
 
 @cache
-def _routes() -> list[tuple[str, str, str, str]]:
-    """Method, path, name and group of every operation of the OpenAPI document, which is that of every app."""
-    made = current_app.make_response(current_app.view_functions["openapi"]()).get_json()  # type: ignore[arg-type]
-    return [
-        (method.upper(), path, operation["operationId"], operation["tags"][0])
-        for method, path, operation in operations(made)
-    ]
+def _openapi() -> dict[str, Any]:
+    """The OpenAPI document, which is that of every app."""
+    made: dict[str, Any] = current_app.make_response(current_app.view_functions["openapi"]()).get_json()  # type: ignore[arg-type]
+    return made
+
+
+def _routes() -> list[tuple[str, str, str]]:
+    """Method, path and name of every operation."""
+    return [(method.upper(), path, operation["operationId"]) for method, path, operation in operations(_openapi())]
+
+
+@cache
+def _reference() -> Markup:
+    """Every route, with a placeholder for the address of the service."""
+    from beam_api.web.documents.reference import groups
+
+    return Markup(render_template("reference_routes.html", groups=groups(_openapi())))  # noqa: S704 - escaped there

@@ -2,11 +2,13 @@
 
 import json
 import re
-from html import unescape
+from html import escape, unescape
+from xml.etree import ElementTree
 
 import pytest
 
 from beam_api.web.documents import directives, source
+from beam_api.web.documents.diagrams import FENCE, file_of
 from beam_api.web.documents.markdown import document, render
 from beam_api.web.documents.search import index
 from beam_api.web.reference.examples import recorded
@@ -114,5 +116,39 @@ def test_the_search_finds_sections_that_are_there(client):
 def test_the_first_page_lists_every_route(client):
     page = unescape(client.get("/docs").text.replace("<wbr>", ""))
     for (method, path), name in OPERATION_IDS.items():
-        assert f'{method.upper()}</span> <a href="/docs/reference#/' in page
-        assert f'/{name}">{path}</a>' in page
+        assert f'{method.upper()}</span> <a href="/docs/reference#{name}">{path}</a>' in page
+
+
+def test_each_diagram_is_drawn_as_it_is_written():
+    """`make diagrams` draws those that were changed."""
+    texts = {name: FENCE.findall(source.read(name)) for name in source.NAMES}
+    files = {file_of(text) for found in texts.values() for text in found}
+    assert files == {f"diagrams/{path.name}" for path in (source.FOLDER / "diagrams").iterdir()}
+    for name, found in texts.items():
+        for text in found:
+            html = document(name).html
+            assert f'<img src="/docs/{file_of(text)}" alt="Diagram: ' in html
+            assert escape(text) in html
+
+
+def test_a_drawing_has_all_words_of_its_diagram_and_loads_nothing(client):
+    for name in source.NAMES:
+        for text in FENCE.findall(source.read(name)):
+            answer = client.get(f"/docs/{file_of(text)}", buffered=True)
+            assert answer.mimetype == "image/svg+xml"
+            drawn = re.sub(r"\s+", "", unescape("".join(ElementTree.fromstring(answer.data).itertext())))
+            for label in re.findall(r'\["?([^"\]]+)"?\]|\|([^|]+)\|', text):
+                assert re.sub(r"\s+", "", "".join(label)) in drawn, label
+            assert not re.search(rb"(?:href|src)=|url\((?!#)|@import|<script", answer.data)
+
+
+def test_a_diagram_that_is_not_drawn_is_shown_as_text():
+    html = render("# A\n\n```mermaid\nflowchart TB\n    a --> unseen\n```\n", "architecture").html
+    assert "<img" not in html
+    assert "unseen" in html
+
+
+def test_an_empty_corner_of_a_table_heads_nothing():
+    html = render("# A\n\n| | x |\n|---|---|\n| y | 1 |\n", "architecture").html
+    assert "<td></td>" in html
+    assert "<th>x</th>" in html

@@ -16,7 +16,7 @@ from tests.beam_api.web.documented import closed
 
 PAGES = {"/", "/keys", "/docs", "/docs/reference", "/docs/{name}", "/playground", "/accuracy", "/privacy", "/status"}
 OF_PAGES = {
-    *("/openapi.json", "/static/{name}", "/docs/assets/{name}", "/docs/search.json", "/status.json"),
+    *("/openapi.json", "/static/{name}", "/docs/search.json", "/status.json"),
     *("/playground/key", "/playground/face/{number}"),
 }
 

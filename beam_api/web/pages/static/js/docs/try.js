@@ -6,17 +6,29 @@ import { byId } from "../api.js";
 async function send(form, key) {
   const { method } = form.dataset;
   let path = form.dataset.path;
+  const query = new URLSearchParams();
+  const headers = key ? { "X-API-Key": key } : {};
   let body;
-  for (const field of form.querySelectorAll("input")) {
-    if (field.type === "file") {
-      body = new FormData();
-      body.append(field.name, field.files[0]);
-    } else {
-      path = path.replace(`{${field.name}}`, encodeURIComponent(field.value.trim()));
+  for (const field of form.querySelectorAll("input, textarea")) {
+    const value = field.value.trim();
+    const where = field.dataset.in ?? (field.type === "file" ? "form" : "path");
+    if (where === "path") {
+      path = path.replace(`{${field.name}}`, encodeURIComponent(value));
+    } else if (where === "json") {
+      headers["Content-Type"] = "application/json";
+      body = value;
+    } else if (where === "form") {
+      body ??= new FormData();
+      for (const part of field.files ?? (value ? [value] : [])) body.append(field.name, part);
+    } else if (value && where === "query") {
+      query.append(field.name, value);
+    } else if (value) {
+      headers[field.name] = value;
     }
   }
+  if (query.size) path += `?${query}`;
   const before = performance.now();
-  const answer = await fetch(path, { method, body, headers: { "X-API-Key": key } });
+  const answer = await fetch(path, { method, body, headers });
   const text = await answer.text();
   const ms = Math.round(performance.now() - before);
   return { answer, text, line: `${answer.status} ${answer.statusText} in ${ms} ms` };
@@ -42,7 +54,7 @@ export function tries(key) {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       shown.hidden = true;
-      if (!key()) {
+      if (!key() && form.dataset.open === undefined) {
         say("Fill in your key first, at the top of the page.", true);
         byId("own-key").focus();
         return;
@@ -51,7 +63,7 @@ export function tries(key) {
       button.disabled = true;
       say("Sending …", false);
       try {
-        const { answer, text, line } = await send(form, key());
+        const { answer, text, line } = await send(form, form.dataset.open === undefined ? key() : "");
         say(line, !answer.ok);
         shown.querySelector("code").textContent = pretty(text);
         shown.hidden = !text;
