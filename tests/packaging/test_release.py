@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -69,11 +70,11 @@ def test_a_changed_tree_and_a_version_that_exists_are_refused(tree):
     (tree / "forgotten.txt").unlink()
     git("tag", "v5.0.0", cwd=tree)
     assert "v5.0.0 exists" in run(tree, "5.0.0").stderr
-    changelog = release.closed((tree / "CHANGELOG.md").read_text(), VERSION, release.date(2030, 1, 2))
+    changelog = release.closed((tree / "CHANGELOG.md").read_text(), VERSION, date(2030, 1, 2))
     with pytest.raises(release.Refused, match=r"has 7\.8\.9 already"):
-        release.closed(changelog, VERSION, release.date(2030, 1, 3))
+        release.closed(changelog, VERSION, date(2030, 1, 3))
     with pytest.raises(release.Refused, match="names no change"):
-        release.closed(changelog, "8.0.0", release.date(2030, 1, 3))
+        release.closed(changelog, "8.0.0", date(2030, 1, 3))
 
 
 def test_a_release_has_the_archives_of_three_packages_an_sbom_and_checksums(tree):
@@ -112,7 +113,7 @@ def versions_inside(folder):
                 found[path.name] = re.search(r"^Version: (.*)$", text, re.M)[1]
         elif path.suffix == ".tgz":
             with tarfile.open(path) as archive:
-                found[path.name] = json.load(archive.extractfile("package/package.json"))["version"]
+                found[path.name] = json.loads(archive.extractfile("package/package.json").read())["version"]
     return found
 
 
