@@ -90,6 +90,9 @@ def test_a_release_has_the_archives_of_three_packages_an_sbom_and_checksums(tree
     assert all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == found for name, found in sums.items())
 
     assert versions_inside(folder) == {name: VERSION for name in sums if not name.endswith(".json")}
+    with zipfile.ZipFile(folder / f"beam_rppg-{VERSION}-py3-none-any.whl") as wheel:  # `uvx --from WHEEL beam serve`
+        scripts = wheel.read(f"beam_rppg-{VERSION}.dist-info/entry_points.txt").decode()
+    assert scripts.split() == ["[console_scripts]", "beam", "=", "beam_api.cli:main"]
     has_the_dependencies(json.loads((folder / f"beam-rppg-{VERSION}.cdx.json").read_text()))
 
     assert set(git("diff", "--name-only", cwd=tree).split()) == FILES
