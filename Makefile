@@ -18,13 +18,14 @@ export OPENBLAS_NUM_THREADS ?= 1
 # What mypy has found out stays with the environment: a fresh checkout would take a minute to find it out again.
 export MYPY_CACHE_DIR ?= $(abspath $(TEST_VENV))/.mypy_cache
 
-.PHONY: help install run demo chromium servers faketime ffmpeg promtool lock test test-all test-redis lint fuzz faults bench bench-accuracy bench-load bench-peers bench-soak docs diagrams screenshots states lighthouse clean
+.PHONY: help install run demo chromium servers faketime ffmpeg promtool lock test test-all test-redis lint fuzz faults bench bench-accuracy bench-load bench-peers bench-soak docs release diagrams screenshots states lighthouse clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
 	@echo "make demo    the service, measured through HTTP on a face whose pulse is known"
 	@echo "make test    lint, types and the tests; make test-all, before a release: every row, every server and the long runs"
 	@echo "make docs    docs/ as a site in build/site; make screenshots and make lighthouse look at the pages of the service"
+	@echo "make release VERSION=0.2.0 sets the version, builds the three packages, an SBOM and checksums; DRY_RUN=1 shows the changes"
 	@echo "make lock    requirements.lock anew after a change of pyproject.toml; UPGRADE=--upgrade for the newest of all"
 	@echo "make bench   speed and memory, measured here; it writes docs/capacity.md"
 	@echo "make fuzz    10 000 broken pictures, 500 broken videos, extreme numbers in 2000 requests and 200 videos"
@@ -153,6 +154,10 @@ bench-soak: install
 docs: install
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict --quiet
 	@echo "Serve build/site with any web server: $(BIN)/python -m http.server -d build/site -b 127.0.0.1 8080"
+
+# Three packages of one version, from the last commit: docs/releasing.md.
+release: install
+	$(BIN)/python -m tools.release $(VERSION) $(if $(DRY_RUN),--dry-run)
 
 # The pictures of README.md, taken of a service that is started for it.
 screenshots: install chromium

@@ -80,6 +80,7 @@ NAVIGATION = (
             Entry("architecture", "Architecture"),
             Entry("extending", "Extending"),
             Entry("plumbing", "Plumbing"),
+            Entry("releasing", "Releasing"),
             Entry("glossary", "Glossary"),
         ),
     ),

@@ -60,7 +60,7 @@ export interface Result extends Answer {
 
 /** Why a measurement ended without a result. */
 export class BeamError extends Error {
-  override readonly name = "BeamError";
+  override readonly name: string = "BeamError";
 
   constructor(
     message: string,

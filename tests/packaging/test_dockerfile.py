@@ -1,0 +1,102 @@
+"""The Dockerfile, as far as it can be checked without an engine."""
+
+import ast
+import fnmatch
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def instructions():
+    """Each stage as a list of (instruction, text), with continued lines joined."""
+    text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.M).replace("\\\n", " ")
+    stages = []
+    for line in text.splitlines():
+        if line.strip():
+            name, _, rest = line.strip().partition(" ")
+            if name == "FROM":
+                stages.append([])
+            stages[-1].append((name, rest.strip()))
+    return stages
+
+
+STAGES = instructions()
+BUILD, FINAL = STAGES
+COPIED = [
+    source for name, text in BUILD if name == "COPY" and not text.startswith("--from") for source in text.split()[:-1]
+]
+
+
+def in_context(name):
+    """Whether .dockerignore leaves a path in the build's context: the last pattern that fits decides."""
+    kept = True
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        pattern = line.strip().removeprefix("!").rstrip("/").removeprefix("**/")
+        parents = ["/".join(name.split("/")[: i + 1]) for i in range(name.count("/") + 1)]
+        if pattern and any(fnmatch.fnmatchcase(part, pattern) for part in (*parents, name.split("/")[-1])):
+            kept = line.startswith("!")
+    return kept
+
+
+@pytest.mark.parametrize("source", COPIED)
+def test_what_is_copied_exists_and_is_in_the_context(source):
+    assert (ROOT / source).exists()
+    assert in_context(source)
+
+
+def test_the_context_has_nothing_else_than_what_is_copied():
+    assert not any(in_context(name) for name in (".git", "tests", "benchmarks", ".beam", "clients/js", "first-key"))
+    assert not in_context("beam_api/__pycache__")
+
+
+def test_every_package_of_the_wheel_is_copied():
+    found = {name for name in COPIED if (ROOT / name / "__init__.py").exists()}
+    assert {Path(name).name for name in found} == {"rppg_core", "beam_api", "beam_client"}
+    # Links to files beside the packages, which the wheel has as files, lead to what is copied too.
+    links = [path for name in found for path in (ROOT / name).rglob("*") if path.is_symlink()]
+    targets = {path.resolve().relative_to(ROOT).as_posix() for path in links}
+    assert targets
+    assert all(any(target == one or target.startswith(f"{one}/") for one in COPIED) for target in targets)
+
+
+def test_the_image_runs_as_a_user_who_owns_its_data():
+    user = [text for name, text in FINAL if name == "USER"][-1]
+    made = [text for name, text in FINAL if name == "RUN"]
+    assert user.isdigit()
+    assert int(user) >= 1000
+    assert any(f"--uid {user}" in text and "--owner=beam" in text for text in made)
+    after = FINAL[[name for name, _ in FINAL].index("USER") :]
+    assert not [name for name, _ in after if name in ("RUN", "COPY", "ADD")]
+
+
+def test_the_port_and_the_health_check_are_those_of_the_service(app):
+    (port,) = [text for name, text in FINAL if name == "EXPOSE"]
+    bind = re.search(
+        r'^bind = "127.0.0.1:(\d+)"', (ROOT / "beam_api" / "server" / "gunicorn_conf.py").read_text(), re.M
+    )
+    assert bind[1] == port
+    (check,) = [text for name, text in FINAL if name == "HEALTHCHECK"]
+    command = json.loads(check.partition("CMD ")[2])
+    ast.parse(command[2])
+    asked = re.search(r"http://127\.0\.0\.1:(\d+)(/\w+)", command[2])
+    assert asked[1] == port
+    assert asked[2] in {rule.rule for rule in app.url_map.iter_rules()}
+
+
+def test_the_command_is_what_make_run_starts():
+    (command,) = [json.loads(text) for name, text in FINAL if name == "CMD"]
+    assert " ".join(command[:2]) in re.search(r"^run:.*\n\t.*", (ROOT / "Makefile").read_text(), re.M)[0]
+    done = subprocess.run(
+        [sys.executable, "-m", "beam_api.cli", *command[1:], "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
