@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FOLDS = 5
 _NO_PULSE_WEIGHT = 3  # a false pulse counts as much as this many wrong rates
 _LATER_NO_PULSE_WEIGHT = 8
-COUNTS = {"plain": 2.0, "stream": 1.0, "irregular": 12.0}
+COUNTS = {"plain": 2.0, "stream": 1.0, "irregular": 40.0}
 """How much a window of each kind counts where features are fitted second."""
 
 

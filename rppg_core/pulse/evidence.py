@@ -54,6 +54,7 @@ class Evidence:
     unevenness: float  # median change from one interval to the next, as a share of the median interval
     bits_a_pixel: float | None  # that a video's codec spent; None for frames
     picture: PictureEvidence  # what the whole picture does at the rate
+    lead_db: float = 0.0  # of the rate over the next candidate, by all that chose it; 0 where it has no candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class SkinAtRate:
     pulse: NDArray[np.complex128]  # (n_freqs,) the pulse's there
     halves: NDArray[np.complex128]  # (m, 2) around the rate, two pulses from two halves of the regions; (m, 0): one
     concentration: float  # of the power that two halves of the regions share around the rate
+    lead_db: float = 0.0  # of the rate over the next candidate, by all that chose it
 
 
 def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: HeartRate, beats: Beats) -> Evidence:
@@ -110,6 +112,7 @@ def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: 
         prominence_db=rate.prominence_db,
         agreement=agreement(*seen.halves.T) if seen.halves.shape[1] else 0.0,
         concentration=seen.concentration,
+        lead_db=seen.lead_db,
         stability=_stability(wave, fs, rate_hz),
         hue=min(colour.hue for colour in seen.colours),
         pallor=max(colour.pallor for colour in seen.colours),

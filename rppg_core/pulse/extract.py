@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rppg_core.face.skin import MIN_REGIONS
 from rppg_core.methods import METHODS
+from rppg_core.methods._pbv import SIGNATURE
 from rppg_core.numerics import over_channels
 from rppg_core.pulse.clean import CleanTrace, clean
 from rppg_core.pulse.evidence import FAR_WIDTHS, Evidence, SkinAtRate, concentration, gather
 from rppg_core.pulse.fusion import (
     Candidate,
+    MatchedFilter,
     Spectra,
     band_spectrum,
     candidates,
@@ -22,6 +24,7 @@ from rppg_core.pulse.fusion import (
     mix_for_wave,
     near,
     spectra_of,
+    weighed,
 )
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, PulseColour, pulse_colour
 from rppg_core.pulse.timed_wave import timed_waves
@@ -43,6 +46,9 @@ _WHITE = np.ones(3)
 # pallor counts only from half above blood's.
 _WRONG_HUE_DB, _PALLOR_DB, _USUAL_PALLOR = 3.0, 1.0, 1.5
 _COMB_SHARE, _CHANCE_COMB_DB = 0.5, 6.0  # and for each dB by which the whole picture jumps at its rate
+_MATCHED_SHARE = 0.7  # of the matched filter in the choice of a candidate (`benchmarks.calibrate` recordings)
+_CLOSELY = 6  # candidates whose regions are weighed by how they follow each
+_MOST_LEAD_DB = 10.0  # of a candidate that has no other beside it
 _BLACK = 4.0  # level (of 255) below which a channel holds noise alone
 _AROUND_HZ, _AROUND_WIDTHS = 0.15, 1.5  # two halves are compared over the spread of a variable rhythm, or of a tone
 # Share of normal intervals from which beats give the rate: they are exact where a variable rhythm spreads the spectrum.
@@ -87,6 +93,7 @@ class _Choice:
     best: Candidate
     colour: PulseColour
     region_weights: NDArray[np.float64]  # (n_used,), their sum is 1
+    lead_db: float = 0.0  # of its score over that of the next rate
 
 
 def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ, rhythm: bool = True) -> Pulse | None:
@@ -99,21 +106,30 @@ def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ, rhythm: bool = True) -
         return None
     even = skin.even
     pulses = _pulses(even.colours.mean(axis=0), skin.changes, even.fs)
-    freqs, values = band_spectrum(pulses, even.fs)
-    raw = _colour_spectra(skin, values)
-    spectra = spectra_of(freqs, values, 2 * even.fs / len(pulses))
-    chosen = _choose(spectra, raw, skin.picture)
+    seen = band_spectrum(pulses, even.fs)
+    raw = _colour_spectra(skin, seen[1])
+    spectra = spectra_of(*seen, 2 * even.fs / len(pulses))
+    blood = MatchedFilter.of(spectra, np.repeat(SIGNATURE, skin.n_regions)) if skin.is_face else None
+    chosen = _choose(spectra, blood, raw, skin.picture)
     if chosen is None:
         return None
-    wave = pulses @ mix_for_wave(spectra, chosen.best.rate_hz).weights
+    wave = _wave(pulses, spectra, blood, chosen.best.rate_hz)
     rate = heart_rate(wave, even.fs, near_hz=chosen.best.rate_hz)
     halves = None
     if skin.is_face:
         waves = timed_waves(wave, _components(skin, wave), even.fs, rate.rate_bpm / 60, halves=rhythm)
         wave, halves = waves[:, 0], waves[:, 1:] if rhythm else None
     beats = find_beats(wave, even.known, even.fs, rate.rate_bpm / 60, halves=halves, fine_hz=fine_hz)
-    evidence = gather(skin, _seen_at(spectra, raw, chosen, rate.rate_bpm / 60), wave, rate, beats)
+    evidence = gather(skin, _seen_at(spectra, blood, raw, chosen, rate.rate_bpm / 60), wave, rate, beats)
     return Pulse(even, wave, chosen.region_weights, chosen.colour, rate, beats, evidence)
+
+
+def _wave(
+    pulses: NDArray[np.float64], spectra: Spectra, blood: MatchedFilter | None, rate_hz: float
+) -> NDArray[np.float64]:
+    """The mix of the pulses (n, k) whose beats are timed."""
+    weights = (blood.for_wave(rate_hz) if blood else mix_for_wave(spectra, rate_hz)).weights
+    return np.asarray(pulses[:, -len(weights) :] @ weights)
 
 
 def _colour_spectra(skin: CleanTrace, values: NDArray[np.complex128]) -> NDArray[np.complex128]:
@@ -145,22 +161,46 @@ def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float)
     return np.concatenate(list(np.moveaxis(bare * shown, 2, 0)), axis=1)
 
 
-def _choose(spectra: Spectra, raw: NDArray[np.complex128], picture: WholePicture) -> _Choice | None:
+def _choose(
+    spectra: Spectra, blood: MatchedFilter | None, raw: NDArray[np.complex128], picture: WholePicture
+) -> _Choice | None:
     """The clearest candidate whose colour is a pulse's. `raw` (n_freqs, n_used, 3): spectra of the regions' colours."""
-    choice, best_score = None, -np.inf
-    for candidate in candidates(spectra):
-        share = np.maximum(candidate.weights, 0).reshape(-1, raw.shape[1]).sum(axis=0)
-        if not share.any():
+    scored = []
+    for rate_hz, matched in _promising(spectra, blood):
+        seen = _with_colour(weighed(spectra, rate_hz), spectra, raw)
+        if seen is None:
             continue
-        share = share / share.sum()
-        at = near(spectra, candidate.rate_hz) | near(spectra, 2 * candidate.rate_hz)
-        colour = pulse_colour(np.einsum("frc,r->fc", raw[at], share), candidate.fused[at])
-        score = candidate.snr_db
-        if raw.shape[1] >= MIN_REGIONS:  # a fingertip on a lit lens has colours of its own
-            score -= _colour_penalty_db(colour) + _comb_penalty_db(picture.against(candidate.rate_hz))
-        if score > best_score:
-            choice, best_score = _Choice(candidate, colour, share), score
-    return choice
+        score = seen.best.snr_db
+        if matched is not None:  # a fingertip on a lit lens has colours of its own
+            again = _with_colour(matched, spectra, raw) or seen
+            score -= _colour_penalty_db(seen.colour)
+            score += _MATCHED_SHARE * (matched.snr_db - _colour_penalty_db(again.colour) - score)
+            score -= _comb_penalty_db(picture.against(rate_hz))
+        scored.append((score, seen))
+    if not scored:
+        return None
+    best_score, best = max(scored, key=lambda pair: pair[0])
+    others = [score for score, seen in scored if abs(seen.best.rate_hz - best.best.rate_hz) > 2 * spectra.width_hz]
+    return replace(best, lead_db=best_score - max(others, default=best_score - _MOST_LEAD_DB))
+
+
+def _promising(spectra: Spectra, blood: MatchedFilter | None) -> list[tuple[float, Candidate | None]]:
+    """Rates to look at closely. Of a face those that its matched filter, which costs less, shows best, with its mix."""
+    rates = candidates(spectra, blood)
+    if blood is None:
+        return [(rate_hz, None) for rate_hz in rates]
+    found = sorted((blood.at(rate_hz) for rate_hz in rates), key=lambda candidate: -candidate.snr_db)
+    return [(candidate.rate_hz, candidate) for candidate in found[:_CLOSELY]]
+
+
+def _with_colour(candidate: Candidate, spectra: Spectra, raw: NDArray[np.complex128]) -> _Choice | None:
+    """A candidate, its colour and its regions; None if no region is in it."""
+    share = np.maximum(candidate.weights, 0).reshape(-1, raw.shape[1]).sum(axis=0)
+    if not share.any():
+        return None
+    share = share / share.sum()
+    at = near(spectra, candidate.rate_hz) | near(spectra, 2 * candidate.rate_hz)
+    return _Choice(candidate, pulse_colour(np.einsum("frc,r->fc", raw[at], share), candidate.fused[at]), share)
 
 
 def _comb_penalty_db(against: PictureEvidence) -> float:
@@ -186,32 +226,43 @@ def _components(skin: CleanTrace, wave: NDArray[np.float64]) -> NDArray[np.float
     return np.stack([rises @ axis for rises in (-skin.changes, -skin.moving) for axis in axes])
 
 
-def _seen_at(spectra: Spectra, raw: NDArray[np.complex128], chosen: _Choice, rate_hz: float) -> SkinAtRate:
+def _seen_at(
+    spectra: Spectra, blood: MatchedFilter | None, raw: NDArray[np.complex128], chosen: _Choice, rate_hz: float
+) -> SkinAtRate:
     """What the regions do at the rate that was found for the candidate."""
     best, at = chosen.best, near(spectra, rate_hz)
-    # The regions that were chosen may have been chosen for their noise; the whole face must have blood's colour too.
     whole_at = near(spectra, best.rate_hz)
-    whole = pulse_colour(raw[whole_at].mean(axis=1), best.fused[whole_at])
+    if blood:
+        halves = blood.halves(best.rate_hz, raw.shape[1])
+        colours: tuple[PulseColour, ...] = (_colour_across(raw[whole_at], halves[whole_at]),)
+    else:
+        halves = _halves(spectra, raw.shape[1])
+        # The regions that were chosen may have been chosen for their noise; all of them must have blood's colour too.
+        colours = (chosen.colour, pulse_colour(raw[whole_at].mean(axis=1), best.fused[whole_at]))
+    off_hz = np.abs(spectra.freqs - best.rate_hz)
+    around = off_hz <= max(_AROUND_WIDTHS * spectra.width_hz, _AROUND_HZ)
+    far = off_hz <= FAR_WIDTHS * spectra.width_hz
     return SkinAtRate(
-        colours=(chosen.colour, whole),
+        colours=colours,
         regions=raw[at],
         pulse=best.fused[at],
-        halves=_halves(spectra, best.rate_hz, raw.shape[1], max(_AROUND_WIDTHS * spectra.width_hz, _AROUND_HZ)),
-        concentration=_concentration(spectra, best.rate_hz, raw.shape[1]),
+        halves=halves[around],
+        concentration=concentration(off_hz[far], halves[far], spectra.width_hz),
+        lead_db=chosen.lead_db,
     )
 
 
-def _concentration(spectra: Spectra, rate_hz: float, n_used: int) -> float:
-    halves = _halves(spectra, rate_hz, n_used, FAR_WIDTHS * spectra.width_hz)
-    off_hz = np.abs(spectra.freqs - rate_hz)
-    return concentration(off_hz[off_hz <= FAR_WIDTHS * spectra.width_hz], halves, spectra.width_hz)
+def _colour_across(regions: NDArray[np.complex128], halves: NDArray[np.complex128]) -> PulseColour:
+    """The colour of each half of the regions (n_freqs, n_used, 3) by the pulse of the other: they share no noise."""
+    odd = np.arange(regions.shape[1]) % 2 == 1
+    colours = np.concatenate([regions[:, odd].mean(axis=1), regions[:, ~odd].mean(axis=1)])
+    return pulse_colour(colours, np.concatenate([halves[:, 1], halves[:, 0]]))
 
 
-def _halves(spectra: Spectra, rate_hz: float, n_used: int, reach_hz: float) -> NDArray[np.complex128]:
-    """Around the rate, two pulses, each from every other region; weighed by noise only, not by fit."""
-    at = np.abs(spectra.freqs - rate_hz) <= reach_hz
+def _halves(spectra: Spectra, n_used: int) -> NDArray[np.complex128]:
+    """Two pulses, each from every other of a few spots; weighed by noise only, not by fit. Shape (n_freqs, 2 or 0)."""
     if n_used < 2:
-        return np.zeros((np.count_nonzero(at), 0), dtype=complex)
+        return np.zeros((len(spectra.freqs), 0), dtype=complex)
     weights = common_weights(spectra)
     odd = (np.arange(len(weights)) % n_used) % 2 == 1
-    return np.stack([spectra.values[at][:, half] @ weights[half] for half in (odd, ~odd)], axis=1)
+    return np.stack([spectra.values[:, half] @ weights[half] for half in (odd, ~odd)], axis=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 # Towards independent noise: a window holds too few frequencies to trust every covariance. Finding a faint rate asks for
 # more trust than judging it, where fitted noise would pass for pulse.
-_SHRINK_SEARCH, _SHRINK_WAVE = 0.4, 0.8
+_SHRINK_SEARCH, _SHRINK_MATCHED, _SHRINK_WAVE = 0.4, 0.6, 0.8
+# Hz around a rate that hold no noise to be learnt: a variable rhythm spreads a pulse so far, and a filter that has
+# learnt it would hold it off and pass its harmonic.
+_GUARD = 0.15
 _N_CANDIDATES = 8
+_APART = 0.5  # in widths of a tone; candidates that are nearer are one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,22 +66,90 @@ def band_spectrum(series: NDArray[np.float64], fs: float) -> tuple[NDArray[np.fl
     return freqs[keep], np.asarray(values * np.sqrt(freqs[keep])[:, None])
 
 
-def candidates(spectra: Spectra) -> list[Candidate]:
-    """Rates the pulses might have, the clearest first.
+def candidates(spectra: Spectra, blood: MatchedFilter | None = None) -> list[float]:
+    """Rates (Hz) the pulses might have.
 
-    Every pulse, scaled to the same noise, first counts alike; at each peak of the sum, and at half of it, the pulses
-    are then weighed by how they follow that sum there, against the covariance of what they show elsewhere.
+    They are the peaks of the sum of all pulses, each scaled to the same noise; half of the highest ones; and the peaks
+    of what has blood's colour.
     """
     if not np.isfinite(spectra.scale).any():
         return []
-    common = _common(spectra)
-    found = [_weigh(spectra, common, rate, _SHRINK_SEARCH) for rate in _peaks(spectra, np.abs(common) ** 2)]
-    return sorted(found, key=lambda candidate: -candidate.snr_db)
+    rates = _peaks(spectra, np.abs(_common(spectra)) ** 2)
+    if blood is not None:
+        others = _peaks(spectra, np.abs(blood.over_all()) ** 2)
+        rates += [rate for rate in others if all(abs(rate - known) >= _APART * spectra.width_hz for known in rates)]
+    return rates
+
+
+def weighed(spectra: Spectra, rate_hz: float) -> Candidate:
+    """Weigh the pulses by how they follow their sum at a rate, against the covariance of what they show elsewhere."""
+    return _weigh(spectra, _gain(spectra, _common(spectra), rate_hz), rate_hz, _SHRINK_SEARCH)
 
 
 def mix_for_wave(spectra: Spectra, rate_hz: float) -> Candidate:
-    """The mix whose wave is timed, for a rate that has been chosen."""
-    return _weigh(spectra, _common(spectra), rate_hz, _SHRINK_WAVE)
+    """The mix whose wave is timed, for a rate that has been chosen. Of a face its matched filter gives a better one."""
+    return _weigh(spectra, _gain(spectra, _common(spectra), rate_hz), rate_hz, _SHRINK_WAVE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatchedFilter:
+    """What of some channels has a known colour: the adaptive matched filter [1]_ for it.
+
+    The mix of channels that passes a change of that colour and as little as possible of what they show at other rates.
+    It learns nothing from the rate it is tried at, so noise can't be taken for a pulse as easily as by weights that
+    follow a pulse. What it costs is what the true colour differs from the known one.
+
+    Attributes
+    ----------
+    spectra : Spectra
+        Of the k channels.
+    gain : ndarray, shape (k,)
+        The height of the known change in each channel, as the spectra are scaled.
+
+    References
+    ----------
+    .. [1] Robey, F. C., Fuhrmann, D. R., Kelly, E. J., & Nitzberg, R. (1992). A CFAR adaptive matched filter detector.
+       IEEE Transactions on Aerospace and Electronic Systems, 28(1), 208-216. https://doi.org/10.1109/7.135446
+    """
+
+    spectra: Spectra
+    gain: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, spectra: Spectra, colour: NDArray[np.float64]) -> MatchedFilter:
+        """Match the last columns of `spectra` with `colour`, shape (k,), the change of each channel before scaling."""
+        gain = colour / spectra.scale[-len(colour) :]
+        return cls(_part(spectra, np.arange(-len(colour), 0)), gain / (np.linalg.norm(gain) + TINY))
+
+    def over_all(self) -> NDArray[np.complex128]:
+        """The spectrum (n_freqs,) of the mix for no rate in particular."""
+        spectra = self.spectra
+        return np.asarray(spectra.values @ _against(spectra.power / len(spectra.values), self.gain, _SHRINK_SEARCH))
+
+    def at(self, rate_hz: float) -> Candidate:
+        """The mix that shows most of a rate."""
+        return _weigh(self.spectra, self.gain, rate_hz, _SHRINK_MATCHED)
+
+    def for_wave(self, rate_hz: float) -> Candidate:
+        """The mix whose wave is timed."""
+        return _weigh(self.spectra, self.gain, rate_hz, _SHRINK_WAVE)
+
+    def halves(self, rate_hz: float, n_regions: int) -> NDArray[np.complex128]:
+        """Two mixes for a rate, each from every other region, shape (n_freqs, 2): they share no camera's noise."""
+        odd = (np.arange(len(self.gain)) % n_regions) % 2 == 1
+        return np.stack([self._half(half).at(rate_hz).fused for half in (odd, ~odd)], axis=1)
+
+    def _half(self, kept: NDArray[np.bool_]) -> MatchedFilter:
+        return MatchedFilter(_part(self.spectra, np.flatnonzero(kept)), self.gain[kept])
+
+
+def _part(spectra: Spectra, kept: NDArray[np.int_]) -> Spectra:
+    return replace(
+        spectra,
+        values=spectra.values[:, kept],
+        scale=spectra.scale[kept],
+        power=spectra.power[np.ix_(kept, kept)],
+    )
 
 
 def common_weights(spectra: Spectra) -> NDArray[np.float64]:
@@ -108,22 +180,30 @@ def _peaks(spectra: Spectra, power: NDArray[np.float64]) -> list[float]:
     return rates + [half for half in halves if all(abs(half - rate) >= spectra.width_hz for rate in rates)]
 
 
-def _weigh(spectra: Spectra, common: NDArray[np.complex128], rate_hz: float, shrink: float) -> Candidate:
-    """Mix the pulses for one rate by how they follow the common one there and by their covariance elsewhere."""
-    at, harmonic = near(spectra, rate_hz), near(spectra, 2 * rate_hz)
-    values = spectra.values
-    gain = (values[at].T @ common[at].conj()).real / (np.sum(np.abs(common[at]) ** 2) + TINY)
-    gain = np.maximum(gain, 0.0)  # what beats against the rest is no pulse
-    signal = values[at | harmonic]
+def _gain(spectra: Spectra, common: NDArray[np.complex128], rate_hz: float) -> NDArray[np.float64]:
+    """How each pulse follows the common one at a rate, shape (k,)."""
+    at = near(spectra, rate_hz)
+    gain = (spectra.values[at].T @ common[at].conj()).real / (np.sum(np.abs(common[at]) ** 2) + TINY)
+    return np.asarray(np.maximum(gain, 0.0))  # what beats against the rest is no pulse
+
+
+def _weigh(spectra: Spectra, gain: NDArray[np.float64], rate_hz: float, shrink: float) -> Candidate:
+    """Mix the pulses for one rate by `gain` (k,) there and by their covariance elsewhere."""
+    off = np.minimum(np.abs(spectra.freqs - rate_hz), np.abs(spectra.freqs - 2 * rate_hz))
+    signal = spectra.values[off <= max(spectra.width_hz, _GUARD)]
     signal_parts = np.concatenate([signal.real, signal.imag])
-    covariance = (spectra.power - signal_parts.T @ signal_parts) / max(len(values) - len(signal), 1)
-    own = np.diag(covariance)
-    mixed = (1 - shrink) * covariance + np.diag(shrink * own + 1e-6)
-    weights = np.linalg.solve(mixed, gain)
-    fused = values @ weights
+    covariance = (spectra.power - signal_parts.T @ signal_parts) / max(len(spectra.values) - len(signal), 1)
+    weights = _against(covariance, gain, shrink)
+    fused = spectra.values @ weights
     return Candidate(
         rate_hz=rate_hz, weights=weights / spectra.scale, fused=fused, snr_db=_snr_db(spectra, fused, rate_hz)
     )
+
+
+def _against(covariance: NDArray[np.float64], gain: NDArray[np.float64], shrink: float) -> NDArray[np.float64]:
+    """Weights (k,) that pass `gain` and least of noise of that covariance, which is drawn towards independent noise."""
+    mixed = (1 - shrink) * covariance + np.diag(shrink * np.diag(covariance) + 1e-6)
+    return np.asarray(np.linalg.solve(mixed, gain))
 
 
 def near(spectra: Spectra, rate_hz: float) -> NDArray[np.bool_]:

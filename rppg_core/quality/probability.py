@@ -75,6 +75,10 @@ _THIRD = 0.7  # of two rates that are as likely each is believed less than half:
 _LEAST_COHERENCE = 0.5
 """Nor is one that half the face goes through the other way round."""
 
+_PLAIN_HUE, _STRANGE_HUE, _INCOHERENT = 0.8, 0.5, 0.4
+"""Of an even trace, whose regions show the colour of each half by the pulse of the other, so that noise can't lend it
+blood's: a hue below the first counts against it, and no pulse has less than the others. A faint one's is uncertain."""
+
 
 def probability(name: str, features: Mapping[str, float], calibration: Calibration = CALIBRATION) -> float:
     """Evaluate one row of the calibration table."""
@@ -93,6 +97,8 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features["log_span"] = float(np.log(np.clip(evidence.span_s, 10.0, 30.0)))
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
     features["prominence_db"] = float(np.clip(features["prominence_db"], -5, 15))
+    features["off_hue"] = float(np.clip(_PLAIN_HUE - evidence.hue, 0.0, 1.0))
+    features["lead_db"] = float(np.clip(features["lead_db"], 0, 10))
     features["mismatch_bpm"] = float(min(features["mismatch_bpm"], 20.0))
     features["log_jitter"] = float(np.log(np.clip(evidence.jitter, 0.003, 0.2)))
     features["log_nod"] = float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL))
@@ -168,7 +174,12 @@ def heart_rate_quality(evidence: Evidence, calibration: Calibration = CALIBRATIO
     if evidence.n_regions < MIN_REGIONS:
         return _for_length(probability("heart_rate_spot", features, calibration), evidence.span_s)
     quality = _for_length(probability("heart_rate_face", features, calibration), evidence.span_s)
-    return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) or _jumps(evidence.picture) else quality
+    return min(quality, _BLOODLESS_QUALITY) if is_excluded(evidence) else quality
+
+
+def is_excluded(evidence: Evidence) -> bool:
+    """Whether a face's rate is no pulse, however clear it is: by its colour, by the regions' phases, by the picture."""
+    return _bloodless(evidence, _STRANGE_HUE, _INCOHERENT) or _jumps(evidence.picture)
 
 
 def _for_length(quality: float, span_s: float) -> float:
@@ -214,11 +225,11 @@ def sparse_quality(evidence: SparseEvidence, calibration: Calibration = CALIBRAT
     """
     features = sparse_features(evidence)
     quality = min(probability("heart_rate_sparse", features, calibration), against_next(features["margin"]))
-    return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence) else quality
+    return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence, _BLOODLESS_HUE, _LEAST_COHERENCE) else quality
 
 
-def _bloodless(evidence: Evidence | SparseEvidence) -> bool:
-    return evidence.hue < _BLOODLESS_HUE or evidence.phase_coherence < _LEAST_COHERENCE or evidence.at_edge
+def _bloodless(evidence: Evidence | SparseEvidence, least_hue: float, least_coherence: float) -> bool:
+    return evidence.hue < least_hue or evidence.phase_coherence < least_coherence or evidence.at_edge
 
 
 def sparse_interval(

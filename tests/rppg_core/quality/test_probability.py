@@ -26,8 +26,8 @@ SPARSE = SparseEvidence(
     motion=0.8, nod=0.002, picture=0.5,
 )  # fmt: skip
 WORSE: dict[str, Any] = {
-    "span_s": 10.0, "prominence_db": 1.0, "agreement": 0.1, "stability": 0.3, "pallor": 4.0, "phase_coherence": 0.55,
-    "motion": 2.5, "nod": 0.05, "mismatch_bpm": 8.0, "kept_share": 0.5, "jitter": 0.1,
+    "span_s": 10.0, "prominence_db": 1.0, "agreement": 0.1, "stability": 0.3, "hue": 0.55,
+    "phase_coherence": 0.55, "motion": 2.5, "mismatch_bpm": 8.0, "kept_share": 0.5, "jitter": 0.1,
     "bits_a_pixel": 0.05, "picture": PictureEvidence(9.0, 6.0, 2.0),
 }  # fmt: skip
 
@@ -147,8 +147,8 @@ def test_the_shorter_a_clip_the_less_it_is_believed_and_the_wider_its_range(n_re
 
 
 def test_five_seconds_need_more_than_a_likely_pulse():
-    """What is believed to 0.85 in 10 s is withheld in 5.4 s."""
-    likely = replace(GOOD, span_s=10.0, stability=0.75, prominence_db=4.0, agreement=0.8, kept_share=0.75, jitter=0.03)
+    """What is believed to 0.85 in 10 s is withheld in 5.4 s, for its range."""
+    likely = replace(GOOD, span_s=10.0, stability=0.75, prominence_db=6.0, agreement=0.9, kept_share=0.75, jitter=0.02)
     assert probability.heart_rate_quality(likely) > 0.84
     short = replace(likely, span_s=5.4)
     range_ = probability.rate_interval(54.5, short, probability.heart_rate_quality(short))
