@@ -19,6 +19,9 @@ def trace(who, seconds, fps=30.0, **options):
     return simulate_trace(who, capture_times(seconds, fps), n_regions=N_REGIONS, **options)
 
 
+SHORT_S = 6.0  # a few beats can't be as sure
+
+
 @pytest.mark.parametrize("rate_bpm", [52.0, 72.0, 110.0, 165.0])
 @pytest.mark.parametrize(("seconds", "fps"), [(5.0, 30.0), (8.0, 15.0), (20.0, 30.0), (12.0, 59.94)])
 def test_the_running_rate_is_that_of_the_newest_seconds(rate_bpm, seconds, fps):
@@ -26,7 +29,7 @@ def test_the_running_rate_is_that_of_the_newest_seconds(rate_bpm, seconds, fps):
     seen = partial(trace(who, seconds, fps))
     truth = who.truth(max(0.0, seconds - SPAN_S), seconds).heart_rate_bpm
     assert seen.heart_rate_bpm == pytest.approx(truth, abs=2.0)
-    assert seen.confidence >= 0.7
+    assert seen.confidence >= (0.7 if seconds > SHORT_S else 0.6)
 
 
 def test_the_pulse_is_reported_for_the_newest_seconds_and_rises_with_blood():
