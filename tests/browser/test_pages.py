@@ -32,9 +32,6 @@ def findings(page):
     )
 
 
-serious = findings  # as another file of tests still calls it
-
-
 SCREENS = [
     pytest.param(DESKTOP, id="desktop"),
     pytest.param(PHONE, id="phone"),

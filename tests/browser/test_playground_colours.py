@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_pages import DARK, DESKTOP, PHONE, serious
+from tests.browser.test_pages import DARK, DESKTOP, PHONE, findings
 
 pytestmark = pytest.mark.browser
 
@@ -97,14 +97,14 @@ def test_it_keeps_going_with_a_trend_until_it_is_stopped(filming_browser, open_p
     expect(page.locator("#trend-chart")).to_have_attribute(
         "aria-label", re.compile(r"^3 measurements\. Heart rate, bpm: 7")
     )
-    assert serious(page) == []
+    assert findings(page) == []
     page.screenshot(path=tmp_path / "going.png", full_page=True)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#state")).to_have_text(re.compile(r"^Stopped: 7\d(\.\d)? beats"))
     page.get_by_text("As a table").click()
     rates = [float(row.locator("td").nth(1).inner_text()) for row in rows.all()]
     assert rates == pytest.approx([72] * len(rates), abs=3)
-    assert serious(page) == []
+    assert findings(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     page.screenshot(path=tmp_path / "stopped.png", full_page=True)
     page.wait_for_timeout(1500)

@@ -13,11 +13,11 @@ local since = math.max(0, now - tonumber(kept[2] or now))
 local level = math.max(0, tonumber(kept[1] or 0) - since * limit / HOUR_S)
 if cost == 0 then return { level < limit and 1 or 0, tostring(level) } end
 if cost > 0 and level > 0 and level + cost > limit then return { 0, tostring(level) } end
-level = math.max(0, level + cost)
+level = math.min(limit, math.max(0, level + cost)) -- so nobody is remembered for more than an hour
 if level == 0 then
   redis.call('DEL', KEYS[1])
 else
   redis.call('HSET', KEYS[1], 'level', tostring(level), 'at', string.format('%.6f', now))
-  redis.call('EXPIRE', KEYS[1], math.ceil(level / limit * HOUR_S) + 1)
+  redis.call('EXPIRE', KEYS[1], math.ceil(level / limit * HOUR_S))
 end
 return { 1, tostring(level) }

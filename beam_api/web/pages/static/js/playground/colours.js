@@ -36,6 +36,7 @@ export class ColourSender {
       includeRaw: true,
       signal: this.abort.signal,
       onProgress: (data) => this.on.answer(data),
+      onPartial: () => {}, // asks for the running rate, which is in each answer
       onMeasurement: (data) => this.on.result(data),
       // With an answer its guidance comes, too; without one this is what the reader itself has seen.
       onGuidance: (guidance) => guidance.length && this.on.guidance(guidance),
