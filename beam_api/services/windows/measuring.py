@@ -21,7 +21,6 @@ from beam_api.services.windows.measure_result import Buffering, Checked, Measure
 from beam_api.services.windows.rolling_rate import LOOK, shown_rate
 from beam_api.services.windows.samples import seen_face
 from beam_api.services.windows.trend import trend_entry
-from beam_api.services.windows.turns import Turns
 from beam_api.services.windows.window_trace import trace_of_window
 from beam_api.services.windows.workload import LargeLane, Workload
 from beam_api.store.window_values import Appended, Arrival, Claim, LastFace, Look, OpenWindow, Session, Source
@@ -85,7 +84,7 @@ class Measuring:
         self._windows, self._results, self._reader = windows, results, reader
         self._analyse, self._advice = analyse, Advice(advise)
         self._look = look
-        self._at_work = Turns(AT_WORK)
+        self._at_work = threading.BoundedSemaphore(AT_WORK)
         self._waiting = threading.BoundedSemaphore(WAITING)
         self._large, self._large_reader = LargeLane(), reader.beside()
 
@@ -236,7 +235,7 @@ class Measuring:
         """Read the frames of a request: large ones in their lane, so that others need not wait for them."""
         if workload.is_large:
             return self._large.run(lambda: self._large_reader.read(frames, last))
-        with self._at_work.take():
+        with self._at_work:
             return self._reader.read(frames, last)
 
     def _settled(self, post: Post, appended: Appended) -> Appended:
@@ -301,7 +300,7 @@ class Measuring:
         if claim.token <= _ATTEMPTS:
             try:
                 trace = trace_of_window(claim, appended.window.face)
-                with self._at_work.take(first=True):
+                with self._at_work:
                     vitals = self._analyse(trace)
                     about["series"] = course(trace, times[0] / 1000) if claim.series else None
                 return Measurement.of(
