@@ -36,10 +36,8 @@ export interface Progress extends Answer {
   readonly restarted: boolean;
 }
 
-/** The answer when the window is full: docs/api.md describes each field. A vital without a value is null, with a reason. */
-export interface Result extends Answer {
-  readonly status: "complete";
-  readonly measurement_id: string;
+/** Vital signs with their evidence, of a window or of a video. One that the signal does not support is null. */
+export interface VitalSigns {
   readonly heart_rate: number | null;
   /** RMSSD in ms. */
   readonly hrv: number | null;
@@ -47,11 +45,17 @@ export interface Result extends Answer {
   readonly stress_index: number | null;
   readonly respiration_rate: number | null;
   readonly confidence: number;
-  readonly frame_rate: number;
   readonly verdict: Verdict;
   readonly quality: Readonly<Record<string, number | null>>;
   readonly withheld: Readonly<Record<string, string>>;
   readonly interval: Readonly<Record<string, readonly [number, number] | null>>;
+}
+
+/** The answer when the window is full: docs/api.md describes each field. A vital without a value is null, with a reason. */
+export interface Result extends Answer, VitalSigns {
+  readonly status: "complete";
+  readonly measurement_id: string;
+  readonly frame_rate: number;
   readonly hrv_details: Readonly<Record<string, number | null>>;
   readonly raw?: Readonly<Record<string, unknown>>;
   /** Earlier measurements of the same request, oldest first, if it passed several strides. */

@@ -1,5 +1,5 @@
 import { openAsBlob } from "node:fs";
-import type { Verdict } from "../results.js";
+import type { VitalSigns } from "../results.js";
 import { Conflict, NotFound, ScanFailed, SourceError, TimedOut } from "./errors.js";
 import { Exchange, type ClientOptions } from "./exchange.js";
 
@@ -11,21 +11,10 @@ export interface ScanOptions extends ClientOptions {
   readonly onProgress?: (job: ScanJob) => void;
 }
 
-/** The vital signs of a video, under the names of the measure API. One that the signal does not support is null. */
-export interface ScanResult {
+/** The vital signs of a video, under the names of the measure API. */
+export interface ScanResult extends VitalSigns {
   readonly session_id: string;
-  readonly heart_rate: number | null;
-  /** RMSSD in ms. */
-  readonly hrv: number | null;
-  readonly spo2: number | null;
-  readonly stress_index: number | null;
-  readonly respiration_rate: number | null;
-  readonly confidence: number;
-  readonly verdict: Verdict;
   readonly guidance: readonly string[];
-  readonly quality: Readonly<Record<string, number | null>>;
-  readonly withheld: Readonly<Record<string, string>>;
-  readonly interval: Readonly<Record<string, readonly [number, number] | null>>;
   readonly [field: string]: unknown;
 }
 
