@@ -23,6 +23,7 @@ from rppg_core.pulse.fusion import (
     common_weights,
     mix_for_wave,
     near,
+    odd_and_even,
     spectra_of,
     weighed,
 )
@@ -166,8 +167,9 @@ def _choose(
 ) -> _Choice | None:
     """The clearest candidate whose colour is a pulse's. `raw` (n_freqs, n_used, 3): spectra of the regions' colours."""
     scored = []
-    for rate_hz, matched in _promising(spectra, blood):
-        seen = _with_colour(weighed(spectra, rate_hz), spectra, raw)
+    rates_hz, filtered = _promising(spectra, blood)
+    for candidate, matched in zip(weighed(spectra, rates_hz), filtered, strict=True):
+        seen = _with_colour(candidate, spectra, raw)
         if seen is None:
             continue
         score = seen.best.snr_db
@@ -175,7 +177,7 @@ def _choose(
             again = _with_colour(matched, spectra, raw) or seen
             score -= _colour_penalty_db(seen.colour)
             score += _MATCHED_SHARE * (matched.snr_db - _colour_penalty_db(again.colour) - score)
-            score -= _comb_penalty_db(picture.against(rate_hz))
+            score -= _comb_penalty_db(picture.against(candidate.rate_hz))
         scored.append((score, seen))
     if not scored:
         return None
@@ -184,13 +186,13 @@ def _choose(
     return replace(best, lead_db=best_score - max(others, default=best_score - _MOST_LEAD_DB))
 
 
-def _promising(spectra: Spectra, blood: MatchedFilter | None) -> list[tuple[float, Candidate | None]]:
-    """Rates to look at closely. Of a face those that its matched filter, which costs less, shows best, with its mix."""
-    rates = candidates(spectra, blood)
+def _promising(spectra: Spectra, blood: MatchedFilter | None) -> tuple[list[float], list[Candidate | None]]:
+    """Rates to look at closely, with what the matched filter shows of each: of a face those that it shows best."""
+    rates_hz = candidates(spectra, blood)
     if blood is None:
-        return [(rate_hz, None) for rate_hz in rates]
-    found = sorted((blood.at(rate_hz) for rate_hz in rates), key=lambda candidate: -candidate.snr_db)
-    return [(candidate.rate_hz, candidate) for candidate in found[:_CLOSELY]]
+        return rates_hz, [None] * len(rates_hz)
+    best = sorted((blood.at(rate_hz) for rate_hz in rates_hz), key=lambda candidate: -candidate.snr_db)[:_CLOSELY]
+    return [candidate.rate_hz for candidate in best], [*best]
 
 
 def _with_colour(candidate: Candidate, spectra: Spectra, raw: NDArray[np.complex128]) -> _Choice | None:
@@ -254,8 +256,8 @@ def _seen_at(
 
 def _colour_across(regions: NDArray[np.complex128], halves: NDArray[np.complex128]) -> PulseColour:
     """The colour of each half of the regions (n_freqs, n_used, 3) by the pulse of the other: they share no noise."""
-    odd = np.arange(regions.shape[1]) % 2 == 1
-    colours = np.concatenate([regions[:, odd].mean(axis=1), regions[:, ~odd].mean(axis=1)])
+    n_regions = regions.shape[1]
+    colours = np.concatenate([regions[:, half].mean(axis=1) for half in odd_and_even(n_regions, n_regions)])
     return pulse_colour(colours, np.concatenate([halves[:, 1], halves[:, 0]]))
 
 
@@ -264,5 +266,5 @@ def _halves(spectra: Spectra, n_used: int) -> NDArray[np.complex128]:
     if n_used < 2:
         return np.zeros((len(spectra.freqs), 0), dtype=complex)
     weights = common_weights(spectra)
-    odd = (np.arange(len(weights)) % n_used) % 2 == 1
-    return np.stack([spectra.values[:, half] @ weights[half] for half in (odd, ~odd)], axis=1)
+    halves = odd_and_even(len(weights), n_used)
+    return np.stack([spectra.values[:, half] @ weights[half] for half in halves], axis=1)

@@ -12,6 +12,8 @@ from rppg_core.bands import PULSE_BAND_HZ, RATE_HZ, within
 from rppg_core.numerics import TINY, medians
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from numpy.typing import NDArray
 
 # Towards independent noise: a window holds too few frequencies to trust every covariance. Finding a faint rate asks for
@@ -81,9 +83,11 @@ def candidates(spectra: Spectra, blood: MatchedFilter | None = None) -> list[flo
     return rates
 
 
-def weighed(spectra: Spectra, rate_hz: float) -> Candidate:
-    """Weigh the pulses by how they follow their sum at a rate, against the covariance of what they show elsewhere."""
-    return _weigh(spectra, _gain(spectra, _common(spectra), rate_hz), rate_hz, _SHRINK_SEARCH)
+def weighed(spectra: Spectra, rates_hz: Iterable[float]) -> Iterator[Candidate]:
+    """Weigh the pulses for each rate by how they follow their sum there, against the covariance of all the rest."""
+    common = _common(spectra)
+    for rate_hz in rates_hz:
+        yield _weigh(spectra, _gain(spectra, common, rate_hz), rate_hz, _SHRINK_SEARCH)
 
 
 def mix_for_wave(spectra: Spectra, rate_hz: float) -> Candidate:
@@ -136,8 +140,9 @@ class MatchedFilter:
 
     def halves(self, rate_hz: float, n_regions: int) -> NDArray[np.complex128]:
         """Two mixes for a rate, each from every other region, shape (n_freqs, 2): they share no camera's noise."""
-        odd = (np.arange(len(self.gain)) % n_regions) % 2 == 1
-        return np.stack([self._half(half).at(rate_hz).fused for half in (odd, ~odd)], axis=1)
+        return np.stack(
+            [self._half(half).at(rate_hz).fused for half in odd_and_even(len(self.gain), n_regions)], axis=1
+        )
 
     def _half(self, kept: NDArray[np.bool_]) -> MatchedFilter:
         return MatchedFilter(_part(self.spectra, np.flatnonzero(kept)), self.gain[kept])
@@ -150,6 +155,12 @@ def _part(spectra: Spectra, kept: NDArray[np.int_]) -> Spectra:
         scale=spectra.scale[kept],
         power=spectra.power[np.ix_(kept, kept)],
     )
+
+
+def odd_and_even(k: int, n_regions: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which of k pulses, in blocks of the regions, are of every other region, and which of the rest."""
+    odd = (np.arange(k) % n_regions) % 2 == 1
+    return odd, ~odd
 
 
 def common_weights(spectra: Spectra) -> NDArray[np.float64]:
