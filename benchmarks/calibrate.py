@@ -1,11 +1,13 @@
 """Fit how far to believe an extractor on simulated faces of tuning seeds, and write the table as a module.
 
 `python -m benchmarks.calibrate --method NAME --cache FOLDER`; the default method's table is
-`rppg_core.quality.calibration`. Each recording is also cut into shorter windows, so that the table
-holds from 10 s on. Ranges of RMSSD and of heart rates are fitted by `benchmarks.variability`,
-`benchmarks.rate_ranges` and `benchmarks.sparse_ranges`. Weights keep the sign
-that physics gives them, and a penalty keeps them from becoming surer than the recordings can show. What is left out of
-each fold of five, judged by the other four, says how far to believe it.
+`rppg_core.quality.calibration`. `--judge` fits nothing, and prints how the heart rates of these windows are answered by
+the table as it is.
+
+Each recording is also cut into shorter windows, so that the table holds from 10 s on. Ranges of RMSSD and of heart
+rates are fitted by `benchmarks.variability`, `benchmarks.rate_ranges` and `benchmarks.sparse_ranges`. Weights keep the
+sign that physics gives them, and a penalty keeps them from becoming surer than the recordings can show. What is left
+out of each fold of five, judged by the other four, says how far to believe it.
 """
 
 from __future__ import annotations
@@ -23,42 +25,28 @@ from scipy.optimize import minimize
 
 from benchmarks import codecs
 from benchmarks.calibration_module import Fit, write_module
-from benchmarks.fitting import COUNTS, FOLDS, Finding, Row, can_be_fitted, fit, show
+from benchmarks.fitting import Finding, Row, can_be_fitted, fit, show
 from benchmarks.logistic import logistic
-from benchmarks.recordings import TUNING_SEED, Job, jobs, rows, single_threaded_pool, thin
-from benchmarks.recordings import Row as Recording
-from benchmarks.spots import spot
-from rppg_core._measure import breathe
-from rppg_core.pulse.sparse import find_sparse_pulse
+from benchmarks.recordings import TUNING_SEED, Job, jobs, rows, single_threaded_pool
+from benchmarks.tuning_windows import TOLERANCE, judged, judged_spot
 from rppg_core.quality.calibration import CALIBRATION
-from rppg_core.quality.extractors import DEFAULT, extraction
+from rppg_core.quality.extractors import DEFAULT
 from rppg_core.quality.probability import (
     MIN_CONFIDENCE,
     SURE,
     against_next,
-    breath_features,
+    confidence,
     heart_rate_features,
+    heart_rate_quality,
     is_excluded,
-    oxygen_features,
-    range_unit,
-    sparse_features,
-    variability_features,
 )
 from rppg_core.quality.table import Calibration
-from rppg_core.simulation.faces import person_of
-from rppg_core.trace.sampling import MIN_RATE_HZ
-from rppg_core.vital.hrv import stress_index
-from rppg_core.vital.oxygen import oxygen
-from rppg_core.vital.variability import variability
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from benchmarks.streams import Sent
-    from rppg_core.pulse.extract import Extractor
-    from rppg_core.trace.traces import Trace
 
 SIGNS = {
     "heart_rate_face": {
@@ -76,9 +64,6 @@ SIGNS = {
     "respiration_rate": {"concentration": 1, "agreement": 1},
     "spo2": {"clarity": 1},
 }  # fmt: skip
-_WINDOWS_S = (30.0, 20.0, 15.0, 10.0)
-_SPARSE_WINDOWS_S = (60.0, 30.0, 20.0, 12.0)
-_SPARSE_HZ = (1.5, 7.5)
 _THROUGH_CODECS = (60, 75, 4)  # faces, photographs, and the streams that each is sent through
 _LATER = {
     "heart_rate_face": ("comb_db", "sharp_comb_db", "jumps", "thinness", "unevenness"),
@@ -100,15 +85,6 @@ _RANGED = {
 }
 _FARTHEST = {"respiration_rate": 5.0}
 """Errors beyond these count as these where a range is fitted: as wide a range is withheld, and all would be wider."""
-_TOLERANCE = {
-    "heart_rate_face": 2.0,
-    "heart_rate_sparse": 2.0,
-    "heart_rate_spot": 2.0,
-    "hrv": 10.0,
-    "stress_index": 0.3,
-    "respiration_rate": 2.0,
-    "spo2": 3.0,
-}
 
 
 def main() -> None:
@@ -118,7 +94,11 @@ def main() -> None:
     parser.add_argument("--method", default=DEFAULT, help="one of rppg_core.extractor_names() [%(default)s]")
     parser.add_argument("--output", type=Path, help="the module to write [of the default method: its own]")
     parser.add_argument("--only", nargs="+", choices=SIGNS, default=list(SIGNS), help="fit these rows, keep the others")
+    parser.add_argument("--judge", action="store_true", help="judge the default method's table as it is, by group")
     options = parser.parse_args()
+    if options.judge:
+        judge(options.cache)
+        return
     method, signs_of = options.method, {name: SIGNS[name] for name in SIGNS if name in options.only}
     paths = recordings(options.cache)
     findings: dict[str, list[Finding]] = defaultdict(list)
@@ -129,9 +109,9 @@ def main() -> None:
         for finding in (one for work in works for found in work for one in found):
             findings[finding.row].append(finding)
     rows_ = {
-        name: fit(findings[name], signs, _TOLERANCE[name], _LATER.get(name, ()))
+        name: fit(findings[name], signs, TOLERANCE[name], _LATER.get(name, ()))
         for name, signs in signs_of.items()
-        if can_be_fitted(findings[name], _TOLERANCE[name])
+        if can_be_fitted(findings[name], TOLERANCE[name])
     }
     if "heart_rate_face" in rows_:
         rows_["heart_rate_face"] = cautious(rows_["heart_rate_face"], findings["heart_rate_face"])
@@ -160,6 +140,29 @@ def main() -> None:
     print(f"Written to {output}.")
 
 
+def judge(cache: Path) -> None:
+    """Print how the heart rates of all windows are answered, group by group."""
+    with single_threaded_pool() as pool:
+        work = pool.imap(partial(judged, method=DEFAULT, only=["heart_rate_face"]), recordings(cache), chunksize=4)
+        found = [one for part in work for one in part if one.row == "heart_rate_face" and one.evidence]
+    print("| windows of 10 to 30 s | count | rate found | answered right | wrong | at 0.7 and more | of these wrong |")
+    print("|---|---|---|---|---|---|---|")
+    for name in sorted({one.shown for one in found}):
+        group = [one for one in found if one.shown == name]
+        right = np.array([abs(one.error) <= TOLERANCE["heart_rate_face"] for one in group])
+        said = np.array([confidence(heart_rate_quality(one.evidence)) for one in group if one.evidence])
+        answered, sure = said >= MIN_CONFIDENCE, said >= confidence(SURE)
+        counts = (
+            len(group),
+            right.sum(),
+            (answered & right).sum(),
+            (answered & ~right).sum(),
+            sure.sum(),
+            (sure & ~right).sum(),
+        )
+        print(f"| {name} | " + " | ".join(map(str, counts)) + " |")
+
+
 def cautious(row: Row, group: list[Finding]) -> Row:
     """Lower the intercept until hardly a window without a pulse is answered, by the folds that haven't seen it.
 
@@ -171,6 +174,8 @@ def cautious(row: Row, group: list[Finding]) -> Row:
     said = np.clip(row.said, 1e-12, 1 - 1e-12)
     odds = np.log(said / (1 - said))
     highest = np.sort(odds[bloodless])[::-1]
+    if len(highest) <= allowed:
+        return row
     answered = MIN_CONFIDENCE * SURE / 0.7
     shift = min(float(np.log(answered / (1 - answered)) - highest[allowed]) - _BELOW, 0.0)
     weights = {**row.weights, "intercept": row.weights["intercept"] + shift}
@@ -232,108 +237,6 @@ def _without_rhythm(job: Job) -> Job:
     rng = np.random.default_rng([78, job.scene.seed])
     rate_bpm, irregular = float(rng.uniform(60, 130)), float(rng.uniform(0.12, 0.3))
     return Job("irregular", replace(job.scene, heart_rate_bpm=rate_bpm, irregular=irregular))
-
-
-def judged(path: Path, method: str, only: Collection[str] = tuple(SIGNS)) -> list[Finding]:
-    """Measure every window of a recording; those of slow frames by the default method alone, and if they are wanted."""
-    recorded: Recording | list[Sent] = pickle.loads(path.read_bytes())
-    if isinstance(recorded, list):
-        parts = [(Job("stream", sent.scene), sent.trace) for sent in recorded]
-    else:
-        parts = [(recorded.job, recorded.trace)]
-    return [found for job, trace in parts if trace is not None for found in _judge_all(job, trace, method, only)]
-
-
-def _judge_all(job: Job, trace: Trace, method: str, only: Collection[str]) -> list[Finding]:
-    extract = extraction(method).extract
-    slow_too = method == DEFAULT and "heart_rate_sparse" in only
-    if job.scene.fps < MIN_RATE_HZ:
-        return (
-            []
-            if not slow_too
-            else [found for part in windows(trace, _SPARSE_WINDOWS_S) for found in _judge_sparse(job, part)]
-        )
-    rng = np.random.default_rng([5, job.scene.seed])
-    thinned = [thin(trace, float(rng.uniform(*_SPARSE_HZ)), jitter, rng) for jitter in (0.45, 0.3, 0.0)]
-    quick = [found for part in windows(trace, _WINDOWS_S) for found in _judge(job, part, extract)]
-    if not slow_too:
-        return quick
-    return quick + [
-        found for slow in thinned for part in windows(slow, _SPARSE_WINDOWS_S) for found in _judge_sparse(job, part)
-    ]
-
-
-def windows(trace: Trace, widths_s: tuple[float, ...]) -> Iterator[Trace]:
-    """Parts of a trace, of each of several lengths."""
-    times = trace.times_s
-    for width in widths_s:
-        for start in np.arange(times[0], times[-1] - width + 0.2, width):
-            inside = (times >= start) & (times < start + width)
-            if inside.sum() > 1.2 * width and times[inside][-1] - times[inside][0] > 0.8 * width:
-                yield trace.part(inside)
-
-
-def judged_spot(seed: int, method: str) -> list[Finding]:
-    """Measure every window of a simulated spot of skin."""
-    made, extract, found = spot(seed), extraction(method).extract, []
-    for part in windows(made.trace, _WINDOWS_S):
-        pulse = extract(part)
-        if pulse is not None:
-            truth = made.person.truth(float(part.times_s[0]), float(part.times_s[-1])) if made.person else None
-            error = pulse.rate_bpm - truth.heart_rate_bpm if truth else float("inf")
-            features = heart_rate_features(pulse.evidence)
-            found.append(Finding("heart_rate_spot", features, error, seed % FOLDS, pulse.evidence))
-    return found
-
-
-def _judge(job: Job, trace: Trace, extract: Extractor) -> Iterator[Finding]:
-    """Measure one window, and note what spoke for each vital and how far off it was."""
-    pulse = extract(trace)
-    if pulse is None:
-        return
-    start, end = float(trace.times_s[0]), float(trace.times_s[-1])
-    truth = person_of(job.scene).truth(start, end)
-    bled = job.scene.pulse > 0
-
-    def found(row: str, features: dict[str, float], error: float) -> Finding:
-        unit = range_unit(end - start)
-        return Finding(row, features, error, job.scene.seed % FOLDS, pulse.evidence, unit, _kind(job))
-
-    error = pulse.rate_bpm - truth.heart_rate_bpm if bled else float("inf")
-    yield found("heart_rate_face", heart_rate_features(pulse.evidence), error)
-    if not bled or abs(error) > _TOLERANCE["heart_rate_face"]:
-        return
-    beats, span = pulse.beats, end - start
-    spread = variability(beats)
-    if span > 19 and spread.reason is None and spread.rmssd_ms is not None and truth.rmssd_ms is not None:
-        yield found("hrv", variability_features(beats, spread, trace.bits_a_pixel), spread.rmssd_ms - truth.rmssd_ms)
-    index = stress_index(beats.intervals_s, beats.normal)
-    if span > 24 and spread.reason is None and index is not None and truth.stress_index:
-        yield found(
-            "stress_index", variability_features(beats, spread, trace.bits_a_pixel), index / truth.stress_index - 1
-        )
-    if span > 14:
-        breath = breathe(pulse, pulse.rate_bpm / 60)
-        if np.isfinite(breath.rate_bpm):
-            yield found("respiration_rate", breath_features(breath), breath.rate_bpm - truth.respiration_rate_bpm)
-    estimate = oxygen(pulse.colour.strength, pulse.colour.error)
-    if estimate.spo2_percent is not None:
-        yield found("spo2", oxygen_features(estimate), estimate.spo2_percent - job.scene.spo2_percent)
-
-
-def _judge_sparse(job: Job, trace: Trace) -> Iterator[Finding]:
-    """The same of a window whose frames are far apart."""
-    pulse = find_sparse_pulse(trace)
-    if pulse is None:
-        return
-    truth = person_of(job.scene).truth(float(trace.times_s[0]), float(trace.times_s[-1]))
-    error = pulse.rate_bpm - truth.heart_rate_bpm if job.scene.pulse > 0 else float("inf")
-    features, fold = sparse_features(pulse.evidence), job.scene.seed % FOLDS
-    yield Finding("heart_rate_sparse", features, error, fold, sigma=pulse.sigma_bpm, kind=_kind(job))
-
-
-def _kind(job: Job) -> str:
-    return job.group if job.group in COUNTS else "plain"
 
 
 def probability_of(weights: Mapping[str, float], group: list[Finding]) -> NDArray[np.float64]:

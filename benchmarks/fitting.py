@@ -20,7 +20,10 @@ FOLDS = 5
 _NO_PULSE_WEIGHT = 3  # a false pulse counts as much as this many wrong rates
 _LATER_NO_PULSE_WEIGHT = 8
 COUNTS = {"plain": 2.0, "stream": 1.0, "irregular": 40.0}
-"""How much a window of each kind counts where features are fitted second."""
+"""How much a window of each kind counts where features are fitted second.
+
+Hearts without rhythm are few here, and what holds them off is `unevenness`, which hardly anything else shows.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Finding:
     evidence: Evidence | None = None  # of the heart rate, for what can't be right without it
     sigma: float = 1.0  # what the range is counted in
     kind: str = "plain"  # or another of `COUNTS`
+    shown: str = ""  # the group that it is counted in
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.calibrate import recordings, windows
+from benchmarks.calibrate import recordings
 from benchmarks.recordings import TEST_SEED, Job, jobs, rows, thin
+from benchmarks.tuning_windows import windows
 from rppg_core.pulse.sparse import find_sparse_pulse
 from rppg_core.quality.calibration import CALIBRATION
 from rppg_core.quality.probability import (

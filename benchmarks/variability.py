@@ -19,12 +19,12 @@ import numpy as np
 from scipy.optimize import minimize
 
 from benchmarks import injected
-from benchmarks.calibrate import windows
 from benchmarks.faces.pictures import clips_in
 from benchmarks.faces.table import HEAD, Known, Score, figures, score
 from benchmarks.fitting import FOLDS, Finding, fit, show
 from benchmarks.recordings import TEST_SEED, TUNING_SEED, read_trace, single_threaded_pool
 from benchmarks.streams import read_frames
+from benchmarks.tuning_windows import windows
 from rppg_core.face.reader import FaceReader, Frame
 from rppg_core.media.video import probe, read_video
 from rppg_core.pulse.extract import find_pulse

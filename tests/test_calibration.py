@@ -5,10 +5,11 @@ import importlib.util
 import numpy as np
 import pytest
 
-from benchmarks.calibrate import SIGNS, SPOT_SEEDS, judged_spot
+from benchmarks.calibrate import SIGNS, SPOT_SEEDS
 from benchmarks.calibration_module import Fit, write_module
 from benchmarks.fitting import Finding, can_be_fitted, fit
 from benchmarks.spots import spot
+from benchmarks.tuning_windows import judged_spot
 from rppg_core import measure
 from rppg_core.quality.calibration import CALIBRATION
 from tests.rppg_core.same_answers import face
