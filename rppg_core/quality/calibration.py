@@ -19,8 +19,8 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
         # respiration_rate` on 2026-11-28: 4457 windows, 47 % right. Its intercept is 1.25 lower than the fit's, so that
         # hardly a window without a pulse is answered. By hand after it: pallor, log_nod, comb_db, sharp_comb_db, jumps
         # and unevenness, which the fit had as small as 0, 0, -0.14, -0.40, -2.0 and -2.66: its recordings know few of
-        # the lamps, nods and codecs that there are. What it costs, and how
-        # each group is answered, `python -m benchmarks.calibrate --judge` prints.
+        # the lamps, nods and codecs that there are.
+        # `python -m benchmarks.calibrate --judge` prints how each group is answered.
         "heart_rate_face": {
             "intercept": -16.1,
             "prominence_db": 0.167,
