@@ -122,6 +122,7 @@ class Window {
     form.append("session_id", this.sessionId);
     form.append("duration_ms", String(this.options.durationMs ?? 30_000));
     if (this.options.includeRaw) form.append("include_raw", "true");
+    if (!this.options.onPartial) form.append("include_partial", "false"); // which spares the service a search
     if (final) form.append("final", "true");
     for (const { timestampMs, image } of batch) {
       form.append("timestamp_ms", timestampMs.toFixed(3));
