@@ -166,8 +166,10 @@ def _choose(
     spectra: Spectra, blood: MatchedFilter | None, raw: NDArray[np.complex128], picture: WholePicture
 ) -> _Choice | None:
     """The clearest candidate whose colour is a pulse's. `raw` (n_freqs, n_used, 3): spectra of the regions' colours."""
-    scored = []
     rates_hz, filtered = _promising(spectra, blood)
+    if not rates_hz:  # nothing changes, as in a picture that stands still
+        return None
+    scored = []
     for candidate, matched in zip(weighed(spectra, rates_hz), filtered, strict=True):
         seen = _with_colour(candidate, spectra, raw)
         if seen is None:
