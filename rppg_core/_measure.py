@@ -89,7 +89,7 @@ def measure(
     else:
         put_variability(answers, pulse, quality, hrv_needs_s)
         breathing = breathe(pulse, pulse.rate_bpm / 60)
-        put_breath(answers, breathing, quality)
+        put_breath(answers, breathing, quality, irregular=pulse.counted is not None)
         put_oxygen(answers, oxygen(pulse.colour.strength, pulse.colour.error, coefficients), quality)
         breath = breathing.waveform
         if answers.span_s < hrv_needs_s - SLACK_S:
@@ -149,4 +149,5 @@ def _waveform(pulse: Pulse, breath: NDArray[np.float64]) -> Waveform:
     """The signals on the pulse's own grid; `breath` is sampled at `BREATH_FS`, or empty."""
     even = pulse.even
     shown = np.interp(even.times_s, np.arange(len(breath)) / BREATH_FS, breath) if len(breath) else 0 * even.times_s
-    return Waveform(fs=even.fs, ppg=pulse.wave, respiration=shown, beats_s=pulse.beats.times_s)
+    beats = pulse.counted or pulse.beats
+    return Waveform(fs=even.fs, ppg=pulse.wave, respiration=shown, beats_s=beats.times_s)

@@ -55,6 +55,8 @@ class Evidence:
     bits_a_pixel: float | None  # that a video's codec spent; None for frames
     picture: PictureEvidence  # what the whole picture does at the rate
     lead_db: float = 0.0  # of the rate over the next candidate, by all that chose it; 0 where it has no candidates
+    counted_sigma_bpm: float | None = None  # error of the rate, where the beats of a heart without rhythm are counted
+    off_count_bpm: float = 0.0  # of the rate from clear beats that were counted, for any other heart; 0 without them
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: 
     """
     fs, rate_hz = skin.even.fs, rate.rate_bpm / 60
     moves = [hz for hz in (rate_hz, rate_hz / 2) if hz >= _SWAY_HZ]
+    clear = beats.counted if beats.counted and beats.counted.is_clear else None
+    counted = clear if clear and clear.is_without_rhythm(seen.concentration) else None
     return Evidence(
         n_regions=skin.n_regions,
         span_s=float(skin.even.times_s[-1] - skin.even.times_s[0]),
@@ -125,6 +129,8 @@ def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: 
         unevenness=beats.unevenness,
         bits_a_pixel=skin.bits_a_pixel,
         picture=skin.picture.against(rate_hz),
+        counted_sigma_bpm=counted.sigma_bpm if counted else None,
+        off_count_bpm=abs(clear.rate_bpm - rate.rate_bpm) if clear and not counted else 0.0,
     )
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from rppg_core.pulse.whole_picture import PictureEvidence, WholePicture
     from rppg_core.trace.sampling import EvenTrace
+    from rppg_core.vital.upstrokes import CountedBeats
 
 FUSED_METHODS = ("pos", "chrom", "pbv")
 """The methods whose pulses are fused; the others of the registry add no more than time to these."""
@@ -72,8 +73,18 @@ class Pulse:
     evidence: Evidence
 
     @property
+    def counted(self) -> CountedBeats | None:
+        """The beats of a heart without rhythm, which have its rate; None for any other."""
+        return None if self.evidence.counted_sigma_bpm is None else self.beats.counted
+
+    @property
     def rate_bpm(self) -> float:
-        """By the beats where they are sound; else by the spectrum, whose peak a variable rhythm spreads."""
+        """By the beats where they are sound; else by the spectrum, whose peak a variable rhythm spreads.
+
+        A heart without rhythm has the rate of its counted beats.
+        """
+        if self.counted:
+            return self.counted.rate_bpm
         by_spectrum, by_beats = self.rate.rate_bpm, self.beats.rate_bpm
         # A fast heart is a regular one: there, one beat missed or doubled explains more than the rhythm does.
         reach = _FAR_BPM if self.beats.normal_share > _ALL_KEPT else min(_NEAR_BPM, _ONE_BEAT / by_spectrum)

@@ -78,7 +78,9 @@ def put_variability(answers: Answers, pulse: Pulse, sure: float, needs_s: float)
     beats, bits, table = pulse.beats, pulse.evidence.bits_a_pixel, answers.calibration
     found = variability(beats)
     features = variability_features(beats, found, bits, table)
-    reason = "WINDOW_TOO_SHORT" if answers.span_s < needs_s - SLACK_S else found.reason
+    reason = "IRREGULAR_BEATS" if pulse.counted else found.reason
+    if answers.span_s < needs_s - SLACK_S:
+        reason = "WINDOW_TOO_SHORT"
     quality = 0.0 if reason else sure * probability("hrv", features, answers.calibration)
     if reason is None and quality < MIN_CONFIDENCE:
         reason = "LOW_SIGNAL"
@@ -106,12 +108,17 @@ def _put_stress_index(
     answers.put("stress_index", index, quality, reason)
 
 
-def put_breath(answers: Answers, breath: Respiration, sure: float) -> None:
-    """Put the breathing rate in the answers; `sure` is the quality of the heart rate."""
+def put_breath(answers: Answers, breath: Respiration, sure: float, *, irregular: bool = False) -> None:
+    """Put the breathing rate in the answers; `sure` is the quality of the heart rate.
+
+    The breath is found in what it does to the beats. Those of an irregular heart differ by themselves.
+    """
     quality = sure * probability("respiration_rate", breath_features(breath), answers.calibration)
     reason = None
     if answers.span_s < NEEDS_S["respiration_rate"] - SLACK_S:
         reason, quality = "WINDOW_TOO_SHORT", 0.0
+    elif irregular:
+        reason, quality = "IRREGULAR_BEATS", 0.0
     elif quality < MIN_CONFIDENCE or not np.isfinite(breath.rate_bpm):
         reason = "LOW_SIGNAL"
     answers.put("respiration_rate", breath.rate_bpm, quality, reason)

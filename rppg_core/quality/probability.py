@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from math import erf, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +51,15 @@ MOST_WIDTH = {"heart_rate": 20.0, "respiration_rate": 8.0, "hrv": 40.0}
 VAGUE_QUALITY = 0.4
 """At most this is the quality of a heart rate whose range is too wide: a confidence below `MIN_CONFIDENCE`."""
 
+_RHYTHM_CONCENTRATION, _RHYTHM_STABILITY, _RHYTHM_PROMINENCE_DB, _RHYTHM_LEAD_DB = 0.9, 0.8, 6.0, 3.0
+"""What a steady heart shows at least. One without rhythm spreads its power and can't; all else must speak for it."""
+
+_STEADY_JITTER, _COUNT_ERRORS, _COUNT_SURE, _MISCOUNT_BPM = 0.03, 1.3, 0.95, 0.3
+"""Of a rate that is counted: the jitter allowed to its beats, how many times its sigma it errs by, its highest quality
+(of 100 windows a few miss a beat between two others), and what chance adds to its range. See `vital.upstrokes`."""
+
+_TOLERANCE_BPM, _NINETY = 2.0, 1.645
+
 _RECOIL = 0.006  # of the head with each beat, as a share of its size
 
 _BLOODLESS_HUE, _BLOODLESS_QUALITY = 0.7, 0.25
@@ -89,10 +99,11 @@ def probability(name: str, features: Mapping[str, float], calibration: Calibrati
 
 def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     """Evidence of a heart rate, each held within what was seen when the table was fitted."""
+    evidence = _as_of_a_rhythm(evidence) if evidence.counted_sigma_bpm is not None else evidence
     features = {
         field.name: float(getattr(evidence, field.name))
         for field in fields(evidence)
-        if field.name not in {"picture", "bits_a_pixel"}
+        if field.name not in {"picture", "bits_a_pixel", "counted_sigma_bpm", "off_count_bpm"}
     }
     features["log_span"] = float(np.log(np.clip(evidence.span_s, 10.0, 30.0)))
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
@@ -108,6 +119,21 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features["unevenness"] = float(np.clip(beyond_noise / _FIBRILLATION, 0.0, 3.0) * spread)
     features["thinness"] = thinness(evidence.bits_a_pixel)
     return features | picture_features(evidence.picture)
+
+
+def _as_of_a_rhythm(evidence: Evidence) -> Evidence:
+    """The same without what only a rhythm has: beats that are counted, one by one, stand for it."""
+    return replace(
+        evidence,
+        concentration=max(evidence.concentration, _RHYTHM_CONCENTRATION),
+        stability=max(evidence.stability, _RHYTHM_STABILITY),
+        prominence_db=max(evidence.prominence_db, _RHYTHM_PROMINENCE_DB),
+        lead_db=max(evidence.lead_db, _RHYTHM_LEAD_DB),
+        jitter=min(evidence.jitter, _STEADY_JITTER),
+        mismatch_bpm=0.0,
+        kept_share=1.0,
+        unevenness=0.0,
+    )
 
 
 def picture_features(picture: PictureEvidence) -> dict[str, float]:
@@ -174,7 +200,16 @@ def heart_rate_quality(evidence: Evidence, calibration: Calibration = CALIBRATIO
     if evidence.n_regions < MIN_REGIONS:
         return _for_length(probability("heart_rate_spot", features, calibration), evidence.span_s)
     quality = _for_length(probability("heart_rate_face", features, calibration), evidence.span_s)
+    if evidence.counted_sigma_bpm is not None:
+        quality = min(quality, _COUNT_SURE, _counted_right(evidence.counted_sigma_bpm))
+    elif evidence.off_count_bpm > _TOLERANCE_BPM:
+        quality = min(quality, _COUNT_SURE)
     return min(quality, _BLOODLESS_QUALITY) if is_excluded(evidence) else quality
+
+
+def _counted_right(sigma_bpm: float) -> float:
+    """Probability that a counted rate is within its tolerance, as far as the window's ends decide it."""
+    return erf(_TOLERANCE_BPM / (sqrt(2) * _COUNT_ERRORS * sigma_bpm)) if sigma_bpm > 0 else 1.0
 
 
 def is_excluded(evidence: Evidence) -> bool:
@@ -276,6 +311,9 @@ def rate_interval(
     It is that of a rate whose peak is the pulse's. What the quality leaves open is no matter of bpm: a wrong peak may
     lie anywhere. In windows of a few beats, where chance makes a peak of any rate, a doubtful rate has a wide range.
     """
+    if evidence.counted_sigma_bpm is not None:
+        half = _NINETY * _COUNT_ERRORS * evidence.counted_sigma_bpm + _MISCOUNT_BPM
+        return rate_bpm - half, rate_bpm + half
     by_quality = interval("heart_rate", rate_bpm, quality, evidence.span_s, calibration)
     weights = calibration.rate_range
     doubtful = evidence.span_s < _SHORT_S and is_vague("heart_rate", by_quality)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from rppg_core.numerics import FROM_MAD, peaks_apart
 from rppg_core.vital.mean_beat import filtered, find_mean_beat, segments_at
 from rppg_core.vital.timing import OtherTimes, other_times, residual_sigma, timing_sigma
+from rppg_core.vital.upstrokes import CountedBeats, count_beats
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +29,7 @@ _ODD_SHARE = 0.17  # an interval this far from the median of its seven neighbour
 # earlier; and parts of the pulse must show it alike, within a third of it.
 _USUAL_REACH, _MOST_OFF, _ALIKE = 4.0, 0.24, 1 / 3
 _MIN_LIKENESS = 0.35  # correlation with the mean beat below which a beat is no beat
+_EVEN, _RHYTHMIC = 0.08, 0.85  # unevenness and share of kept intervals of beats that need not be counted one by one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +39,8 @@ class Beats:
     `times_s` (n,) and `heights` (n,) of the beats; `kept` (n - 1,) is False for intervals that are artefacts: missed,
     doubled or ectopic beats, gaps in the data. `normal` (n - 1,) is True for the kept ones, and for those that only a
     variable rhythm makes odd. `timing_sigma_s` is the standard deviation of the times' error, and `others` are the
-    times by parts of the pulse, from which `vital.variability` learns what the errors add.
+    times by parts of the pulse, from which `vital.variability` learns what the errors add. `counted` are the beats by
+    their upstrokes, where these look as if the heart had no rhythm.
     """
 
     times_s: NDArray[np.float64]
@@ -46,6 +49,7 @@ class Beats:
     normal: NDArray[np.bool_]
     timing_sigma_s: float
     others: OtherTimes = field(default_factory=OtherTimes)
+    counted: CountedBeats | None = None
 
     @property
     def intervals_s(self) -> NDArray[np.float64]:
@@ -123,11 +127,15 @@ def find_beats(
     if len(times) < _LEAST_BEATS:
         return _NONE
     likeness, heights = mean_beat.compared(segments_at(wide, times, mean_beat.around))
-    by_halves = [] if halves is None else [filtered(half, fs, fine, band) for half in halves.T]
-    others = other_times(by_halves, _harmonics(pulse, fs, fine, rate_hz), times, mean_beat)
+    others = other_times(
+        [] if halves is None else [filtered(half, fs, fine, band) for half in halves.T],
+        _harmonics(pulse, fs, fine, rate_hz),
+        times,
+        mean_beat,
+    )
     whole, off = _whole(times / rate, likeness, known, fs), _off_neighbours(np.diff(times))
     kept = whole & (off <= _ODD_SHARE)
-    return Beats(
+    beats = Beats(
         times_s=times / rate,
         heights=heights,
         kept=kept,
@@ -135,6 +143,9 @@ def find_beats(
         timing_sigma_s=timing_sigma(residual_sigma(wide, times, mean_beat), times, others.harmonics) / rate,
         others=others.scaled(1 / rate),
     )
+    if halves is None or (beats.unevenness <= _EVEN and beats.kept_share >= _RHYTHMIC):
+        return beats
+    return replace(beats, counted=count_beats(pulse, halves, known, fs))
 
 
 def _harmonics(pulse: NDArray[np.float64], fs: float, fine: int, rate_hz: float) -> NDArray[np.float64] | None:

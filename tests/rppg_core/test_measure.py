@@ -7,7 +7,7 @@ from rppg_core import Trace, measure
 from rppg_core.face.regions import CENTRES, N_REGIONS
 from rppg_core.pulse.extract import find_pulse
 from rppg_core.results import VITALS
-from rppg_core.simulation.physiology import simulate_person
+from rppg_core.simulation.physiology import simulate_person, without_rhythm
 from rppg_core.simulation.traces import capture_times, simulate_trace
 
 
@@ -101,6 +101,27 @@ def test_variability_is_known_to_be_small_where_beats_are_timed_more_exactly_tha
     person = person_of(60, rmssd_ms=4, lf_ms=1)
 
     assert measure(trace_of(person, amplitude=0.0015, jitter_px=0.4)).rmssd_ms < 10
+
+
+def test_a_heart_without_rhythm_has_the_mean_rate_of_its_beats_and_no_variability():
+    answered = 0
+    for seed in range(6):
+        person = without_rhythm(person_of(68.0 + 4 * seed, seed=seed), 0.2, seed)
+        vitals = measure(trace_of(person, seed=seed, light_drift=0.0))
+        check_complete(vitals)
+        if vitals.heart_rate_bpm is None:
+            continue
+        answered += 1
+        true_bpm = person.truth(0, 30).heart_rate_bpm
+        low, high = vitals.interval["heart_rate"]
+        assert abs(vitals.heart_rate_bpm - true_bpm) <= 2.0
+        assert low <= true_bpm <= high
+        assert vitals.confidence < 0.7  # a beat may be missed
+        assert vitals.withheld["hrv"] == vitals.withheld["respiration_rate"] == "IRREGULAR_BEATS"
+        beats_s = vitals.waveform.beats_s
+        assert 60 / np.mean(np.diff(beats_s)) == pytest.approx(vitals.heart_rate_bpm, abs=1.5)
+
+    assert answered >= 4
 
 
 @pytest.mark.parametrize("breaths_per_minute", [9, 15, 22])

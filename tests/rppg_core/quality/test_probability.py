@@ -69,6 +69,31 @@ def test_uneven_beats_count_against_a_rate_where_its_power_is_spread():
     assert probability.heart_rate_quality(spread) < probability.heart_rate_quality(replace(spread, unevenness=0.03))
 
 
+def test_beats_of_a_heart_without_rhythm_are_believed_as_far_as_a_beat_more_or_less_lets_them():
+    spread = replace(GOOD, concentration=0.4, stability=0.3, unevenness=0.25, mismatch_bpm=12.0, kept_share=0.5)
+    assert probability.heart_rate_quality(spread) < 0.1
+
+    qualities = [probability.heart_rate_quality(replace(spread, counted_sigma_bpm=bpm)) for bpm in (0.3, 1.5, 3.0)]
+    low, high = probability.rate_interval(80.0, replace(spread, counted_sigma_bpm=1.5), qualities[1])
+
+    assert 0.9 < qualities[0] < probability.SURE  # a miscount can't be excluded
+    assert qualities[0] > qualities[1] > qualities[2]
+    assert 80.0 - low == pytest.approx(high - 80.0)
+    assert 3.0 < 80.0 - low < 4.0
+
+
+@pytest.mark.parametrize(
+    "fault", [{"hue": 0.3}, {"phase_coherence": 0.2}, {"picture": PictureEvidence(12.0, 12.0, 2.5)}]
+)
+def test_what_can_be_no_pulse_has_no_counted_beats_either(fault):
+    assert probability.heart_rate_quality(replace(GOOD, counted_sigma_bpm=0.3, **fault)) <= 0.25
+
+
+def test_a_rate_that_clear_beats_contradict_is_not_sure():
+    assert probability.heart_rate_quality(replace(GOOD, off_count_bpm=2.5)) < probability.SURE
+    assert probability.heart_rate_quality(replace(GOOD, off_count_bpm=1.0)) == probability.heart_rate_quality(GOOD)
+
+
 def test_a_codecs_jumps_are_never_believed():
     assert probability.heart_rate_quality(replace(GOOD, picture=PictureEvidence(12.0, 12.0, 2.5))) <= 0.25
 
