@@ -34,12 +34,12 @@ from rppg_core.quality.extractors import DEFAULT
 from rppg_core.quality.probability import (
     MIN_CONFIDENCE,
     SURE,
-    against_next,
     confidence,
     heart_rate_features,
     heart_rate_quality,
     is_excluded,
 )
+from rppg_core.quality.sparse import against_next
 from rppg_core.quality.table import Calibration
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ SIGNS = {
     },
     "heart_rate_sparse": {
         "log_odds": 1, "margin": 1, "agreement": 1, "pallor": -1, "phase_coherence": 1, "log_nod": -1, "picture": -1,
+        "without_rhythm": -1,
     },
     "heart_rate_spot": {"snr_db": 1, "prominence_db": 1, "stability": 1, "motion": -1, "mismatch_bpm": -1},
     "hrv": {"log_range": -1, "kept_share": 1},

@@ -21,14 +21,8 @@ from benchmarks.recordings import TEST_SEED, Job, jobs, rows, thin
 from benchmarks.tuning_windows import windows
 from rppg_core.pulse.sparse import find_sparse_pulse
 from rppg_core.quality.calibration import CALIBRATION
-from rppg_core.quality.probability import (
-    CLEAR_OF_ALIASES,
-    MIN_CONFIDENCE,
-    confidence,
-    is_vague,
-    sparse_interval,
-    sparse_quality,
-)
+from rppg_core.quality.probability import MIN_CONFIDENCE, confidence, is_vague
+from rppg_core.quality.sparse import CLEAR_OF_ALIASES, sparse_interval, sparse_quality
 from rppg_core.simulation.faces import person_of
 from rppg_core.trace.sampling import MIN_RATE_HZ
 

@@ -18,9 +18,9 @@ from rppg_core.quality.probability import (
     heart_rate_features,
     oxygen_features,
     range_unit,
-    sparse_features,
     variability_features,
 )
+from rppg_core.quality.sparse import sparse_features
 from rppg_core.simulation.faces import person_of
 from rppg_core.trace.sampling import MIN_RATE_HZ
 from rppg_core.vital.hrv import stress_index

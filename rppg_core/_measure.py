@@ -20,7 +20,8 @@ from rppg_core.quality.judging import (
     put_sparse_heart_rate,
     put_variability,
 )
-from rppg_core.quality.probability import MIN_CONFIDENCE, confidence, heart_rate_quality, sparse_quality
+from rppg_core.quality.probability import MIN_CONFIDENCE, confidence, heart_rate_quality
+from rppg_core.quality.sparse import sparse_quality
 from rppg_core.results import Vitals, Waveform
 from rppg_core.trace.repeats import distinct
 from rppg_core.trace.sampling import MIN_RATE_HZ, frame_rate_hz

@@ -17,14 +17,8 @@ from rppg_core.pulse.extract import Pulse, find_pulse
 from rppg_core.pulse.sparse import find_sparse_pulse
 from rppg_core.pulse.succession import is_replaced
 from rppg_core.quality.answers import NEEDS_S
-from rppg_core.quality.probability import (
-    MIN_CONFIDENCE,
-    confidence,
-    heart_rate_quality,
-    rate_interval,
-    sparse_interval,
-    sparse_quality,
-)
+from rppg_core.quality.probability import MIN_CONFIDENCE, confidence, heart_rate_quality, rate_interval
+from rppg_core.quality.sparse import sparse_interval, sparse_quality
 from rppg_core.trace.repeats import distinct
 from rppg_core.trace.sampling import MIN_RATE_HZ, frame_rate_hz
 from rppg_core.trace.traces import Trace

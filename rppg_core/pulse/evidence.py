@@ -74,6 +74,9 @@ class SparseEvidence:
     motion: float
     nod: float
     picture: float = 0.0  # log10 of how far the picture's detail stands out at the rate
+    concentration: float = 1.0  # share of what two halves of the regions have in common that the rate explains
+    rest_agreement: float = 0.0  # correlation of the two halves without the rate; -1 to 1
+    span_s: float = 30.0  # of the longest part of the trace that is searched as one
 
 
 @dataclass(frozen=True, slots=True, eq=False)

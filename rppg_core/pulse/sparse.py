@@ -16,18 +16,20 @@ from scipy.linalg import solve_triangular
 from rppg_core.bands import RATE_HZ
 from rppg_core.face.skin import MIN_REGIONS, skin_regions
 from rppg_core.numerics import TINY, peak_frequency, vertex
-from rppg_core.pulse.evidence import SparseEvidence, at_edge
-from rppg_core.pulse.least_squares import explained, fit, noise_root, waves_at, whitened
-from rppg_core.pulse.pulse_colour import BLOOD_HUE, phase_coherence, pulse_colour
+from rppg_core.pulse.least_squares import explained, noise_root, whitened
+from rppg_core.pulse.pulse_colour import BLOOD_HUE
+from rppg_core.pulse.sparse_evidence import Section, gathered, seen_at
 from rppg_core.trace.aliasing import known_margin
 from rppg_core.trace.sampling import seen_colours
-from rppg_core.trace.traces import PLACE, SIZE_PX, YAW, Trace
+from rppg_core.trace.traces import SIZE_PX, YAW, Trace
 from rppg_core.trace.witnesses import DETAILS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+    from rppg_core.pulse.evidence import SparseEvidence
 
 SECTION_S = 60.0
 """A heart doesn't keep one rate for longer; longer windows are searched in parts of at most this length."""
@@ -40,7 +42,7 @@ _CHUNK = 128  # of which so many at a time
 _DRIFT_HZ = 0.1  # slower changes of a region don't count as its noise
 _LOBE = 1.5  # half width of a peak, over the section's length
 _SAME_HZ = 0.05  # sections of one window may differ by this
-_NO_SHARE, _STILL = 1e-9, 1e-12  # a share of power, and the power of a pose, that are nothing
+_NO_SHARE = 1e-9  # a share of power that is nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,20 +53,6 @@ class SparsePulse:
     sigma_bpm: float  # standard error of the rate by the noise alone, aliases apart
     snr_db: float  # power of the rate and its first harmonic over that of the rest of the samples
     evidence: SparseEvidence
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Section:
-    """One part of a trace, and how likely each rate is in it."""
-
-    times_s: NDArray[np.float64]  # (n,)
-    colours: NDArray[np.float64]  # (n, n_regions, 3), logarithms
-    pose: NDArray[np.float64]  # (n, 5)
-    details: NDArray[np.float64]  # (n, k)
-    root: NDArray[np.float64]  # (n, n), lower Cholesky factor of the noise's covariance
-    level: NDArray[np.float64]  # (n, 1), what every series may have: whitened and of unit length
-    pulse: NDArray[np.float64]  # (n,) fused, whitened
-    likelihood: NDArray[np.float64]  # (n_freqs,) logarithm of each rate's likelihood over that of no pulse
 
 
 def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
@@ -159,14 +147,14 @@ def _section(
     pose: NDArray[np.float64],
     details: NDArray[np.float64],
     freqs: NDArray[np.float64],
-) -> _Section:
+) -> Section:
     fused = -(colours @ BLOOD_HUE) @ _region_weights(times, colours)
     root = noise_root(times, fused, pose)
     level = solve_triangular(root, np.ones((len(times), 1)), lower=True)
     level /= np.linalg.norm(level)
     pulse = whitened(fused[:, None], root, level)[:, 0]
     share = np.concatenate([explained(times, pulse[:, None], root, level, part)[:, 0] for part in _chunks(freqs)])
-    return _Section(
+    return Section(
         times_s=times,
         colours=colours,
         pose=pose,
@@ -194,7 +182,7 @@ def _region_weights(times: NDArray[np.float64], colours: NDArray[np.float64]) ->
     return np.asarray(weights / weights.sum())
 
 
-def _judge(sections: list[_Section], freqs: NDArray[np.float64], length_s: float, size_px: float) -> SparsePulse:
+def _judge(sections: list[Section], freqs: NDArray[np.float64], length_s: float, size_px: float) -> SparsePulse:
     """The likeliest rate of all sections together, and what speaks for it."""
     found = _joint_peak(sections, freqs)
     apart_hz = _LOBE / length_s + found.reach_hz
@@ -204,13 +192,13 @@ def _judge(sections: list[_Section], freqs: NDArray[np.float64], length_s: float
     frames = sum(len(section.times_s) for section in sections)
     # Of the samples' power, slow drift apart, what the pulse explains.
     share = 1 - np.exp(-2 * found.likelihood.max() / frames)
-    seen = [_seen_at(section, own_hz, freqs, size_px) for section, own_hz in zip(sections, found.rates_hz, strict=True)]
+    seen = [seen_at(section, own_hz, freqs, size_px) for section, own_hz in zip(sections, found.rates_hz, strict=True)]
     weights = _region_weights(sections[0].times_s, sections[0].colours)
     return SparsePulse(
         rate_bpm=60 * found.rate_hz,
         sigma_bpm=float(60 * np.sqrt(3 * (1 - share) / (share + _NO_SHARE) / frames) / (np.pi * length_s)),
         snr_db=float(10 * np.log10(share / (1 - share) + TINY)),
-        evidence=_gathered(seen, found, lobe, weights, margin),
+        evidence=gathered(seen, found.rate_hz, weights, _log_odds(found.likelihood, lobe), margin),
     )
 
 
@@ -224,7 +212,7 @@ class _Peak:
     likelihood: NDArray[np.float64]
 
 
-def _joint_peak(sections: list[_Section], freqs: NDArray[np.float64]) -> _Peak:
+def _joint_peak(sections: list[Section], freqs: NDArray[np.float64]) -> _Peak:
     step = freqs[1] - freqs[0]
     reach = 0 if len(sections) == 1 else max(1, round(_SAME_HZ / step))
     near = [_highest_near(section.likelihood, reach) for section in sections]
@@ -235,46 +223,6 @@ def _joint_peak(sections: list[_Section], freqs: NDArray[np.float64]) -> _Peak:
         for section, index in zip(sections, near, strict=True)
     ]
     return _Peak(float(np.mean(rates)), rates, reach * step, joint)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """What a section does at a rate and its double: complex amplitudes, of noise that is white.
-
-    `pulse` (2,), `regions` (2, n_regions, 3) of the colours, `halves` (2, 2) of the pulses of every other region, and
-    of those between. `motion`: logarithm (10) of how far the head's stands out. `nod`: its amplitude, as a share of
-    the face's size.
-    """
-
-    pulse: NDArray[np.complex128]
-    regions: NDArray[np.complex128]
-    halves: NDArray[np.complex128]
-    motion: float
-    nod: float
-    picture: float
-
-
-def _gathered(
-    seen: list[_Seen], found: _Peak, lobe: NDArray[np.bool_], weights: NDArray[np.float64], margin: float
-) -> SparseEvidence:
-    """Evidence of all sections together; `lobe` are the frequencies of the peak."""
-    pulse, regions = np.concatenate([one.pulse for one in seen]), np.concatenate([one.regions for one in seen])
-    whole = pulse_colour(regions.mean(axis=1), pulse)
-    chosen = pulse_colour(np.einsum("frc,r->fc", regions, weights), pulse)
-    odd, even = np.concatenate([one.halves for one in seen]).T
-    return SparseEvidence(
-        n_regions=regions.shape[1],
-        at_edge=at_edge(found.rate_hz),
-        log_odds=_log_odds(found.likelihood, lobe),
-        margin=margin,
-        agreement=float(np.sum(odd * even.conj()).real / (np.linalg.norm(odd) * np.linalg.norm(even) + TINY)),
-        hue=min(whole.hue, chosen.hue),
-        pallor=max(whole.pallor, chosen.pallor),
-        phase_coherence=phase_coherence(regions, pulse),
-        motion=max(one.motion for one in seen),
-        nod=max(one.nod for one in seen),
-        picture=max(one.picture for one in seen),
-    )
 
 
 def _highest_near(likelihood: NDArray[np.float64], reach: int) -> NDArray[np.intp]:
@@ -298,52 +246,3 @@ def _log_odds(joint: NDArray[np.float64], lobe: NDArray[np.bool_]) -> float:
     top = joint.max()
     inside, outside = np.exp(joint[lobe] - top).sum(), np.exp(joint[~lobe] - top).sum()
     return float(np.log(inside + TINY) - np.log(outside + TINY))
-
-
-def _seen_at(section: _Section, rate_hz: float, freqs: NDArray[np.float64], size_px: float) -> _Seen:
-    """What the pulse, every region's colours, two halves of the regions, and the head do at a rate."""
-    n = len(section.times_s)
-    chroma = -(section.colours @ BLOOD_HUE)
-    halves = np.stack([chroma[:, ::2].mean(axis=1), chroma[:, 1::2].mean(axis=1)], axis=1)
-    series = np.concatenate([section.colours.reshape(n, -1), halves], axis=1)
-    white = np.concatenate([section.pulse[:, None], whitened(series, section.root, section.level)], axis=1)
-    waves = waves_at(section.times_s, section.root, section.level, np.array([rate_hz]))
-    coefficients = fit(waves, white)[0][0]
-    amplitude = coefficients[[0, 2]] - 1j * coefficients[[1, 3]]
-    motion, nod = _head_at(section, waves, freqs, size_px)
-    return _Seen(
-        amplitude[:, 0],
-        amplitude[:, 1:-2].reshape(2, -1, 3),
-        amplitude[:, -2:],
-        motion,
-        nod,
-        _picture_at(section, waves, freqs),
-    )
-
-
-def _head_at(
-    section: _Section, waves: NDArray[np.float64], freqs: NDArray[np.float64], size_px: float
-) -> tuple[float, float]:
-    """How far the head's motion stands out at the rate of the waves, and its amplitude, as `_Seen` has them."""
-    pose = whitened(section.pose, section.root, section.level)
-    gain = fit(waves, pose)[0]
-    return _stands_out(section, pose, waves, freqs), float(np.linalg.norm(gain[0, :2, PLACE]) / size_px)
-
-
-def _picture_at(section: _Section, waves: NDArray[np.float64], freqs: NDArray[np.float64]) -> float:
-    """Logarithm (10) of how far the picture's detail stands out at the rate of the waves; 0 without any."""
-    if not section.details.shape[1]:
-        return 0.0
-    return _stands_out(section, whitened(section.details, section.root, section.level), waves, freqs)
-
-
-def _stands_out(
-    section: _Section, series: NDArray[np.float64], waves: NDArray[np.float64], freqs: NDArray[np.float64]
-) -> float:
-    """Logarithm (10) of what a rate explains of whitened series (n, k) over what rates usually do: the largest."""
-    power = np.sum(series**2, axis=0)
-    moving = power > _STILL
-    some = freqs[:: max(1, len(freqs) // _CHUNK)]
-    usual = np.median(explained(section.times_s, series, section.root, section.level, some), axis=0)
-    here = fit(waves, series)[1][0] / (power + TINY)
-    return float(np.log10(max(1.0, np.max(here[moving] / (usual[moving] + _NO_SHARE), initial=1.0))))

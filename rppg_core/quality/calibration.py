@@ -43,7 +43,8 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "thinness": -0.364,
             "unevenness": -2.7,
         },
-        # Many regions, frames too far apart for an even grid.
+        # Many regions, frames too far apart for an even grid. By hand: without_rhythm, for hearts without rhythm were
+        # no part of the fit.
         "heart_rate_sparse": {
             "intercept": -5.26,
             "log_odds": 0.376,
@@ -53,6 +54,7 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "phase_coherence": 4.51,
             "log_nod": -0.665,
             "picture": -5.0,
+            "without_rhythm": -5.0,
         },
         # One or few regions, which can't agree with each other. This row was fitted on the fingertips of
         # `benchmarks.real`, by code that was not kept; `benchmarks.calibrate` fits it on `benchmarks.spots`.

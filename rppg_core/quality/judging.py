@@ -18,10 +18,9 @@ from rppg_core.quality.probability import (
     probability,
     rate_interval,
     rmssd_interval,
-    sparse_interval,
-    sparse_quality,
     variability_features,
 )
+from rppg_core.quality.sparse import sparse_interval, sparse_quality
 from rppg_core.vital.details import hrv_details
 from rppg_core.vital.hrv import stress_index
 from rppg_core.vital.variability import variability

@@ -30,7 +30,7 @@ MIN_CONFIDENCE = 0.3
 
 _USUAL_MOTION = 1.2  # log10; what chance does to a still head's pose
 
-_CHANCE_COMB_DB, _USUAL_JUMPS, _USUAL_DETAIL = 5.5, 1.9, 0.9  # what noise and movement do to a clean picture
+_CHANCE_COMB_DB, _USUAL_JUMPS = 5.5, 1.9  # what noise and movement do to a clean picture
 
 _CODEC_DB, _LIKELY_DB, _CODEC_JUMPS = 11.0, 8.0, 2.2  # beyond what clean pictures show, alone or together
 
@@ -60,10 +60,12 @@ _STEADY_JITTER, _COUNT_ERRORS, _COUNT_SURE, _MISCOUNT_BPM = 0.03, 1.3, 0.95, 0.3
 
 _TOLERANCE_BPM, _NINETY = 2.0, 1.645
 
-_RECOIL = 0.006  # of the head with each beat, as a share of its size
+RECOIL = 0.006
+"""Of the head with each beat, as a share of its size."""
 
-_BLOODLESS_HUE, _BLOODLESS_QUALITY = 0.7, 0.25
-"""A change of this colour is no pulse, however clear it is: a nod before a side light, a lamp that changes its tint."""
+BLOODLESS_QUALITY = 0.25
+"""The most that a heart rate is believed whose colour can't be blood's, however clear it is: a nod before a side light,
+a lamp that changes its tint."""
 
 _SHORT_S = 9.5  # the table was fitted on windows from here on
 
@@ -72,18 +74,6 @@ _BREVITY = 3.2
 
 _LIKELY, _NARROW, _TONE_BPM_S = 0.55, 0.8, 90.0
 """A likely rate whose power lies in one tone is within 3/4 of that tone's half width, 2 over the length."""
-
-CLEAR_OF_ALIASES = 0.85
-"""Quality from which a sparse rate's range is that of its peak alone: what is left open below is mostly its aliases.
-
-On tuning windows without a pulse, thinned and slow, this is where no more of them are answered than by ranges that
-follow from the quality throughout (0.82 for noise that happened to look like one).
-"""
-
-_THIRD = 0.7  # of two rates that are as likely each is believed less than half: it may be a third
-
-_LEAST_COHERENCE = 0.5
-"""Nor is one that half the face goes through the other way round."""
 
 _PLAIN_HUE, _STRANGE_HUE, _INCOHERENT = 0.8, 0.5, 0.4
 """Of an even trace, whose regions show the colour of each half by the pulse of the other, so that noise can't lend it
@@ -112,7 +102,7 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features["lead_db"] = float(np.clip(features["lead_db"], 0, 10))
     features["mismatch_bpm"] = float(min(features["mismatch_bpm"], 20.0))
     features["log_jitter"] = float(np.log(np.clip(evidence.jitter, 0.003, 0.2)))
-    features["log_nod"] = float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL))
+    features["log_nod"] = float(np.log10(np.clip(evidence.nod, RECOIL, 0.1) / RECOIL))
     features["motion"] = max(features["motion"] - _USUAL_MOTION, 0.0)
     beyond_noise = evidence.unevenness - _SINUS - 2.0 * evidence.jitter
     spread = np.clip((_CONCENTRATED - evidence.concentration) / _SPREAD, 0.0, 1.0)
@@ -204,7 +194,7 @@ def heart_rate_quality(evidence: Evidence, calibration: Calibration = CALIBRATIO
         quality = min(quality, _COUNT_SURE, _counted_right(evidence.counted_sigma_bpm))
     elif evidence.off_count_bpm > _TOLERANCE_BPM:
         quality = min(quality, _COUNT_SURE)
-    return min(quality, _BLOODLESS_QUALITY) if is_excluded(evidence) else quality
+    return min(quality, BLOODLESS_QUALITY) if is_excluded(evidence) else quality
 
 
 def _counted_right(sigma_bpm: float) -> float:
@@ -214,7 +204,7 @@ def _counted_right(sigma_bpm: float) -> float:
 
 def is_excluded(evidence: Evidence) -> bool:
     """Whether a face's rate is no pulse, however clear it is: by its colour, by the regions' phases, by the picture."""
-    return _bloodless(evidence, _STRANGE_HUE, _INCOHERENT) or _jumps(evidence.picture)
+    return bloodless(evidence, _STRANGE_HUE, _INCOHERENT) or _jumps(evidence.picture)
 
 
 def _for_length(quality: float, span_s: float) -> float:
@@ -235,47 +225,9 @@ def _jumps(picture: PictureEvidence) -> bool:
     return comb_db >= _LIKELY_DB and picture.jumps >= needed
 
 
-def sparse_features(evidence: SparseEvidence) -> dict[str, float]:
-    """Evidence of a sparse trace's heart rate, each held within what was seen when the table was fitted."""
-    return {
-        "log_odds": float(np.clip(evidence.log_odds, -4.0, 8.0)),
-        "margin": min(evidence.margin, 5.0),
-        "agreement": evidence.agreement,
-        "pallor": evidence.pallor,
-        "phase_coherence": evidence.phase_coherence,
-        "log_nod": float(np.log10(np.clip(evidence.nod, _RECOIL, 0.1) / _RECOIL)),
-        "picture": float(np.clip(evidence.picture - _USUAL_DETAIL, 0.0, 1.0)),
-    }
-
-
-def against_next(margin: float) -> float:
-    """Probability of a rate whose likelihood is e to the `margin` times that of the next best."""
-    return float(1 / (1 + np.exp(_THIRD - margin)))
-
-
-def sparse_quality(evidence: SparseEvidence, calibration: Calibration = CALIBRATION) -> float:
-    """Probability that the heart rate of a sparse trace is within 2 bpm.
-
-    However clear a pulse is, its rate is no likelier than its odds against the next best, which may be its alias.
-    """
-    features = sparse_features(evidence)
-    quality = min(probability("heart_rate_sparse", features, calibration), against_next(features["margin"]))
-    return min(quality, _BLOODLESS_QUALITY) if _bloodless(evidence, _BLOODLESS_HUE, _LEAST_COHERENCE) else quality
-
-
-def _bloodless(evidence: Evidence | SparseEvidence, least_hue: float, least_coherence: float) -> bool:
+def bloodless(evidence: Evidence | SparseEvidence, least_hue: float, least_coherence: float) -> bool:
+    """Whether a rate has a hue that is not blood's, regions that go against each other, or lies at the band's end."""
     return evidence.hue < least_hue or evidence.phase_coherence < least_coherence or evidence.at_edge
-
-
-def sparse_interval(
-    rate_bpm: float, sigma_bpm: float, quality: float, calibration: Calibration = CALIBRATION
-) -> tuple[float, float]:
-    """Ninety per cent range of a sparse trace's heart rate: by the noise, and where it is doubtful, by its aliases."""
-    by_noise, added, power = calibration.half_width["heart_rate_sparse"]
-    half = by_noise * sigma_bpm
-    if quality < CLEAR_OF_ALIASES:
-        half += added * (1 - quality) ** power
-    return rate_bpm - half, rate_bpm + half
 
 
 def confidence(quality: float) -> float:

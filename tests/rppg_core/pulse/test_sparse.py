@@ -6,6 +6,7 @@ import pytest
 from rppg_core import Trace, measure
 from rppg_core.pulse.extract import find_pulse
 from rppg_core.pulse.sparse import find_sparse_pulse
+from rppg_core.simulation.physiology import without_rhythm
 from rppg_core.simulation.traces import simulate_trace
 from tests.rppg_core.test_measure import check_complete, person_of
 
@@ -89,6 +90,18 @@ def test_what_has_no_pulse_gets_no_rate(scene):
         check_complete(vitals)
         assert vitals.heart_rate_bpm is None
         assert "NO_PULSE" in vitals.guidance
+
+
+def test_a_heart_without_rhythm_gets_no_sure_rate():
+    answered = 0
+    for seed in range(12):
+        person = without_rhythm(person_of(75.0, seed=seed), 0.22, seed)
+        times = uneven(30, 5.0, seed)
+        vitals = measure(simulate_trace(person, times, seed=seed, light_drift=0.0))
+        answered += vitals.heart_rate_bpm is not None
+        assert vitals.confidence < 0.7
+
+    assert answered <= 4
 
 
 def test_a_few_frames_say_nothing():

@@ -12,7 +12,7 @@ import pytest
 from rppg_core.face.skin import MIN_REGIONS
 from rppg_core.pulse.evidence import Evidence, SparseEvidence
 from rppg_core.pulse.whole_picture import PictureEvidence
-from rppg_core.quality import probability
+from rppg_core.quality import probability, sparse
 from rppg_core.quality.calibration import CALIBRATION
 from rppg_core.quality.table import Calibration
 
@@ -59,7 +59,7 @@ def test_good_evidence_is_believed_and_none_is_not():
 @pytest.mark.parametrize("fault", [{"hue": 0.3}, {"phase_coherence": 0.2}, {"at_edge": True}])
 def test_what_can_be_no_pulse_is_never_believed(fault):
     assert probability.heart_rate_quality(replace(GOOD, **fault)) <= 0.25
-    assert probability.sparse_quality(replace(SPARSE, **fault)) <= 0.25
+    assert sparse.sparse_quality(replace(SPARSE, **fault)) <= 0.25
 
 
 def test_uneven_beats_count_against_a_rate_where_its_power_is_spread():
@@ -115,7 +115,14 @@ def test_features_that_count_stay_within_bounds_whatever_is_seen(extreme):
 def test_a_sparse_rate_is_no_likelier_than_its_odds_against_the_next():
     for margin in np.linspace(-2, 6, 17):
         odds = math.exp(margin - 0.7)  # two rates that are equally likely leave room for a third
-        assert probability.sparse_quality(replace(SPARSE, margin=margin)) <= odds / (1 + odds) + 1e-12
+        assert sparse.sparse_quality(replace(SPARSE, margin=margin)) <= odds / (1 + odds) + 1e-12
+
+
+def test_a_sparse_rate_that_explains_little_of_what_halves_of_the_face_share_is_not_believed():
+    spread = replace(SPARSE, concentration=0.2, rest_agreement=0.9)
+    assert sparse.sparse_quality(spread) < 0.42 < 0.85 < sparse.sparse_quality(SPARSE)
+    noisy = replace(spread, rest_agreement=0.3)  # what is left is the camera's noise
+    assert sparse.sparse_quality(noisy) == sparse.sparse_quality(SPARSE)
 
 
 @pytest.mark.parametrize("vital", ["heart_rate", "respiration_rate"])  # RMSSD's follows from its jitter
@@ -134,15 +141,15 @@ def test_a_rates_range_narrows_with_the_root_of_the_time_seen():
 
 
 def test_a_sparse_range_grows_with_the_noise():
-    narrow, wide = (probability.sparse_interval(70.0, sigma, 0.9) for sigma in (0.5, 2.0))
+    narrow, wide = (sparse.sparse_interval(70.0, sigma, 0.9) for sigma in (0.5, 2.0))
     assert wide[1] - narrow[1] == pytest.approx(1.5 * CALIBRATION.half_width["heart_rate_sparse"][0])
 
 
 def test_a_sparse_range_is_that_of_its_peak_unless_aliases_are_likely():
     def half(quality):
-        return probability.sparse_interval(70.0, 0.5, quality)[1] - 70
+        return sparse.sparse_interval(70.0, 0.5, quality)[1] - 70
 
-    sure, likely, doubtful = (half(quality) for quality in (0.99, probability.CLEAR_OF_ALIASES, 0.84))
+    sure, likely, doubtful = (half(quality) for quality in (0.99, sparse.CLEAR_OF_ALIASES, 0.84))
     assert sure == likely == pytest.approx(0.5 * CALIBRATION.half_width["heart_rate_sparse"][0])
     assert doubtful > 10  # half of the widest range that is answered
 
@@ -151,7 +158,7 @@ def test_the_default_table_has_a_row_for_each_vital_and_no_feature_that_nobody_g
     given = {
         "heart_rate_face": probability.heart_rate_features(GOOD),
         "heart_rate_spot": probability.heart_rate_features(GOOD),
-        "heart_rate_sparse": probability.sparse_features(SPARSE),
+        "heart_rate_sparse": sparse.sparse_features(SPARSE),
     }
     for name, features in given.items():
         assert set(CALIBRATION.logistic[name]) - {"intercept"} <= set(features)
