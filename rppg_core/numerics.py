@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.fft import fft, ifft
+from scipy.fft import ifft, rfft
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -41,6 +41,12 @@ def medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def over_channels(colours: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over red, green and blue, the last axis: to the digit `mean`, which takes eight times as long for three."""
     return np.asarray((colours[..., 0] + colours[..., 1] + colours[..., 2]) / 3)
+
+
+def over_regions(colours: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the regions of (n, n_regions, k): `mean(axis=1)`, in a fifth of its time where k is 3."""
+    n, n_regions, k = colours.shape
+    return np.asarray(colours.reshape(n, -1) @ np.tile(np.eye(k) / n_regions, (n_regions, 1)))
 
 
 def vertex(before: ArrayLike, here: ArrayLike, after: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -92,9 +98,13 @@ def peaks_apart(values: NDArray[np.float64], distance: int) -> NDArray[np.intp]:
     return np.asarray(peaks[stays], dtype=np.intp)
 
 
-def analytic_signal(wave: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Add to a real signal of shape (n,) its Hilbert transform as imaginary part."""
-    spectrum = fft(wave)
-    spectrum[1 : (len(wave) + 1) // 2] *= 2.0
-    spectrum[len(wave) // 2 + 1 :] = 0.0
+def analytic_signal(wave: NDArray[np.float64], gain: ArrayLike = 1.0) -> NDArray[np.complex128]:
+    """Add to a real signal of shape (n,) its Hilbert transform as imaginary part.
+
+    `gain`, of shape (n // 2 + 1,), filters it first: for each frequency of its `rfft` a factor.
+    """
+    n = len(wave)
+    spectrum = np.zeros(n, dtype=np.complex128)
+    spectrum[: n // 2 + 1] = rfft(wave) * gain
+    spectrum[1 : (n + 1) // 2] *= 2.0
     return np.asarray(ifft(spectrum))

@@ -191,9 +191,9 @@ def _choose(
 def _promising(spectra: Spectra, blood: MatchedFilter | None) -> tuple[list[float], list[Candidate | None]]:
     """Rates to look at closely, with what the matched filter shows of each: of a face those that it shows best."""
     rates_hz = candidates(spectra, blood)
-    if blood is None:
+    if blood is None or not rates_hz:
         return rates_hz, [None] * len(rates_hz)
-    best = sorted((blood.at(rate_hz) for rate_hz in rates_hz), key=lambda candidate: -candidate.snr_db)[:_CLOSELY]
+    best = sorted(blood.at(rates_hz), key=lambda candidate: -candidate.snr_db)[:_CLOSELY]
     return [candidate.rate_hz for candidate in best], [*best]
 
 
@@ -222,12 +222,12 @@ def _components(skin: CleanTrace, wave: NDArray[np.float64]) -> NDArray[np.float
 
     Cameras mix colours in ways of their own, so all three are kept; light and shade lie in the first alone. What frees
     a region of motion brings in the error of the landmarks, the same one everywhere: which is the lesser evil depends
-    on the face. Shape (6, n, n_used), rising with blood volume.
+    on the face. Shape (n, 6, n_used), rising with blood volume.
     """
     across = np.cross(_WHITE, BLOOD_HUE)
     across *= np.sign((skin.changes @ across).mean(axis=1) @ -wave) or 1.0
     axes = [axis / np.linalg.norm(axis) for axis in (_WHITE, BLOOD_HUE, across)]
-    return np.stack([rises @ axis for rises in (-skin.changes, -skin.moving) for axis in axes])
+    return np.stack([rises @ axis for rises in (-skin.changes, -skin.moving) for axis in axes], axis=1)
 
 
 def _seen_at(
@@ -269,4 +269,4 @@ def _halves(spectra: Spectra, n_used: int) -> NDArray[np.complex128]:
         return np.zeros((len(spectra.freqs), 0), dtype=complex)
     weights = common_weights(spectra)
     halves = odd_and_even(len(weights), n_used)
-    return np.stack([spectra.values[:, half] @ weights[half] for half in halves], axis=1)
+    return spectra.mixed(np.stack([np.where(half, weights, 0.0) for half in halves], axis=1))
