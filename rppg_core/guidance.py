@@ -65,7 +65,8 @@ def _light(trace: Trace) -> tuple[str, ...]:
     if not seen.any():
         return ()
     count = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen[..., None], trace.colours, 0.0).sum(axis=0) / count[:, None]
+    colours = trace.colours if seen.all() else np.where(seen[..., None], trace.colours, 0.0)
+    mean = colours.sum(axis=0) / count[:, None]
     brightest = mean.max(axis=1)[seen.any(axis=0)]
     codes: tuple[str, ...] = ()
     if np.median(brightest) < _DARK:

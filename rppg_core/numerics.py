@@ -49,6 +49,23 @@ def over_regions(colours: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(colours.reshape(n, -1) @ np.tile(np.eye(k) / n_regions, (n_regions, 1)))
 
 
+def window_sums(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Sums over every run of `width` frames, shape (n_frames - width + 1, ...).
+
+    Sums of 2, 4, 8 ... frames are made from one another, and those that `width` consists of are added.
+    """
+    n = len(values) - width + 1
+    total, taken, runs, length = np.zeros((n, *values.shape[1:])), 0, values, 1
+    while True:
+        if width & length:
+            total += runs[taken : taken + n]
+            taken += length
+        if 2 * length > width:
+            return total
+        runs = runs[:-length] + runs[length:]
+        length *= 2
+
+
 def vertex(before: ArrayLike, here: ArrayLike, after: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fit a parabola to three neighbours on a grid, of which the middle one is the highest.
 

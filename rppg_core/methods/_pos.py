@@ -8,6 +8,7 @@ import numpy as np
 
 from rppg_core.errors import SignalTooShort
 from rppg_core.methods.gate import as_traces
+from rppg_core.numerics import window_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ def pos(traces: ArrayLike, fs: float, *, window_s: float = 1.6) -> NDArray[np.fl
         raise SignalTooShort(seconds=n / fs, needed_s=window_s)
 
     channels = np.ascontiguousarray(np.moveaxis(rgb, 2, 0))
-    summed = [_window_sums(_widened(weights, width - 1), width) for weights in _weights(channels, width)]
+    summed = [window_sums(_widened(weights, width - 1), width) for weights in _weights(channels, width)]
     frame = np.arange(n)
     windows = np.minimum(frame, n - width) + 1 - np.maximum(frame - width + 1, 0)  # that hold each frame
     return np.asarray(sum(c * w for c, w in zip(channels, summed, strict=True)) / windows[:, None])
@@ -65,11 +66,11 @@ def _weights(channels: NDArray[np.float64], width: int) -> list[NDArray[np.float
     """What each channel (n, n_regions) counts for in every window of `width` frames, shape (n_windows, n_regions)."""
     level = channels.mean(axis=1, keepdims=True)
     swings = channels - level  # sums of squares lose no digits on what is left
-    means = [_window_sums(swing, width) / width for swing in swings]
+    means = [window_sums(swing, width) / width for swing in swings]
     centres = [mean + one for mean, one in zip(means, level, strict=True)]
 
     def covariance(i: int, j: int) -> NDArray[np.float64]:
-        product = _window_sums(swings[i] * swings[j], width) / width - means[i] * means[j]
+        product = window_sums(swings[i] * swings[j], width) / width - means[i] * means[j]
         return np.asarray(product / (centres[i] * centres[j]))
 
     balance = _balance(covariance)
@@ -86,23 +87,6 @@ def _balance(covariance: Callable[[int, int], NDArray[np.float64]]) -> NDArray[n
     # Under perfectly still light y has no spread, and there is nothing to balance.
     floor = 1e-24
     return np.sqrt(np.divide(x_power, y_power, out=np.zeros_like(x_power), where=y_power > floor))
-
-
-def _window_sums(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Sums over every run of `width` frames, shape (n_frames - width + 1, ...).
-
-    Sums of 2, 4, 8 ... frames are made from one another, and those that `width` consists of are added.
-    """
-    n = len(values) - width + 1
-    total, taken, runs, length = np.zeros((n, *values.shape[1:])), 0, values, 1
-    while True:
-        if width & length:
-            total += runs[taken : taken + n]
-            taken += length
-        if 2 * length > width:
-            return total
-        runs = runs[:-length] + runs[length:]
-        length *= 2
 
 
 def _widened(values: NDArray[np.float64], edge: int) -> NDArray[np.float64]:

@@ -150,16 +150,17 @@ def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float)
     greater evil: skin that is dark or dimly lit. One or a few spots (a fingertip on a lit lens) have channels that are
     black or saturated, which methods would divide by; there each channel that isn't black counts for itself.
     """
-    bare = -changes
-
+    n, n_used = changes.shape[:2]
+    bare = np.moveaxis(changes, 2, 1)
     if level.shape[0] >= MIN_REGIONS:
         # What all channels share is light and shade; taken out first, a method can't take a flicker for a pulse.
         colours = level * (1 + changes - over_channels(changes)[:, :, None])
-        return np.concatenate(
-            [*(-METHODS[name](colours, fs) for name in FUSED_METHODS), *np.moveaxis(bare, 2, 0)], axis=1
-        )
-    shown = np.where(level > _BLACK, 1.0, 0.0)
-    return np.concatenate(list(np.moveaxis(bare * shown, 2, 0)), axis=1)
+        pulses = np.empty((n, len(FUSED_METHODS) + 3, n_used))
+        for block, name in enumerate(FUSED_METHODS):
+            np.negative(METHODS[name](colours, fs), out=pulses[:, block])
+        np.negative(bare, out=pulses[:, -3:])
+        return pulses.reshape(n, -1)
+    return np.asarray(-bare * np.where(level > _BLACK, 1.0, 0.0).T).reshape(n, -1)
 
 
 def _choose(

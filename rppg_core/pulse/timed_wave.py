@@ -161,6 +161,7 @@ class _Learnt(NamedTuple):
 def _solved(noise: NDArray[np.float64], gain: NDArray[np.float64], shrink: float) -> NDArray[np.float64]:
     """Best weights (m, k) for gains (m, k) against noise (m, k, k) drawn towards independence."""
     own = np.einsum("mkk->mk", noise)
-    floor = 1e-12 * own.sum(axis=1, keepdims=True) + TINY
-    mixed = (1 - shrink) * noise + (shrink * own + floor)[:, :, None] * np.eye(noise.shape[1])
+    mixed = (1 - shrink) * noise
+    diagonal = np.einsum("mkk->mk", mixed)  # a view
+    diagonal += shrink * own + 1e-12 * own.sum(axis=1, keepdims=True) + TINY
     return np.asarray(np.linalg.solve(mixed, gain[:, :, None])[:, :, 0])

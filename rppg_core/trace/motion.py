@@ -62,20 +62,26 @@ def _jitter_share(power: NDArray[np.float64], learnt: NDArray[np.bool_]) -> NDAr
     return np.asarray(np.minimum(_MARGIN * power[learnt].mean(axis=0) / (around + TINY), 1.0))
 
 
-def motion_at(pose: NDArray[np.float64], fs: float, rate_hz: float) -> float:
-    """How far the pose's power at a rate stands out from that around it: largest ratio of the columns, 1 for none."""
+def motion_at(pose: NDArray[np.float64], fs: float, *rates_hz: float) -> float:
+    """How far the pose's power at any of some rates stands out from that around it.
+
+    Largest ratio of the columns and rates; 1 for a pose that stands still, or where nothing is around.
+    """
     spread = pose.std(axis=0)
     moves = pose[:, spread > 1e-9] / spread[spread > 1e-9]
     if not moves.shape[1]:
         return 1.0
     window = np.hanning(len(moves))
     power = np.abs(rfft(moves * window[:, None], 2 * len(moves), axis=0)) ** 2
-    away = np.abs(rfftfreq(2 * len(moves), 1 / fs) - rate_hz)
-    width = max(0.08, 1.5 * fs / len(moves))
-    around = (away > 2 * width) & (away < 2 * width + 0.5)
+    freqs, width = rfftfreq(2 * len(moves), 1 / fs), max(0.08, 1.5 * fs / len(moves))
+    return max(_standing_out(power, np.abs(freqs - rate_hz), width) for rate_hz in rates_hz)
+
+
+def _standing_out(power: NDArray[np.float64], away_hz: NDArray[np.float64], width_hz: float) -> float:
+    around = (away_hz > 2 * width_hz) & (away_hz < 2 * width_hz + 0.5)
     if not around.any():
         return 1.0
-    return float(np.max(power[away <= width].max(axis=0) / (power[around].mean(axis=0) + 1e-12)))
+    return float(np.max(power[away_hz <= width_hz].max(axis=0) / (power[around].mean(axis=0) + 1e-12)))
 
 
 def nod_at(pose: NDArray[np.float64], size_px: float, fs: float, rate_hz: float) -> float:
