@@ -47,10 +47,12 @@ def remove_motion(changes: NDArray[np.float64], pose: NDArray[np.float64], fs: f
     freqs = rfftfreq(n, 1 / fs)
     learnt = (freqs >= min(_LEARNT_FROM_HZ, 0.25 * fs)) & (freqs <= MOST_OF_FS * fs)
     poses = rfft(moves, axis=0)
-    p, c = poses[learnt], rfft(changes, axis=0)[learnt]
+    p = poses[learnt]
     gram = (p.conj().T @ p).real
     ridge = 1e-3 * np.trace(gram) / len(gram) + 1e-12
-    leak = np.linalg.solve(gram + ridge * np.eye(len(gram)), (p.conj().T @ c).real)
+    # By Parseval's theorem, the product of the two spectra there: the colours' own transforms aren't needed.
+    shared = irfft(poses * learnt[:, None], n, axis=0).T @ changes * (n / 2)
+    leak = np.linalg.solve(gram + ridge * np.eye(len(gram)), shared)
     jitter = irfft(poses * _jitter_share(np.abs(poses) ** 2, learnt), n, axis=0)
     return np.asarray(changes - jitter @ leak)
 
