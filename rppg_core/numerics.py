@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.fft import ifft, rfft
+from scipy.linalg.lapack import dposv
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -64,6 +65,13 @@ def window_sums(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
             return total
         runs = runs[:-length] + runs[length:]
         length *= 2
+
+
+def solve_positive(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve for a symmetric, positive definite matrix: `np.linalg.solve`, in half of its time."""
+    _, solution, failed = dposv(matrix.T, right, lower=1)
+    # Rounding may leave a matrix indefinite by a little.
+    return np.asarray(np.linalg.solve(matrix, right) if failed else solution)
 
 
 def vertex(before: ArrayLike, here: ArrayLike, after: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.fft import next_fast_len, rfft, rfftfreq
 
 from rppg_core.bands import PULSE_BAND_HZ, RATE_HZ, within
-from rppg_core.numerics import TINY, medians
+from rppg_core.numerics import TINY, medians, solve_positive
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,9 +101,9 @@ def weighed(spectra: Spectra, rates_hz: list[float]) -> list[Candidate]:
     return _weigh(spectra, _gains(spectra, rates_hz), rates_hz, _SHRINK_SEARCH)
 
 
-def mix_for_wave(spectra: Spectra, rate_hz: float) -> Candidate:
-    """The mix whose wave is timed, for a rate that has been chosen. Of a face its matched filter gives a better one."""
-    return _weigh(spectra, _gains(spectra, [rate_hz]), [rate_hz], _SHRINK_WAVE)[0]
+def weights_for_wave(spectra: Spectra, rate_hz: float) -> NDArray[np.float64]:
+    """Mix (k,) whose wave is timed, for a rate that has been chosen. Of a face a matched filter gives a better one."""
+    return _weights(spectra, _gains(spectra, [rate_hz])[0], rate_hz, _SHRINK_WAVE) / spectra.scale
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,9 +145,9 @@ class MatchedFilter:
         """For each rate the mix that shows most of it."""
         return _weigh(self.spectra, self.gain, rates_hz, _SHRINK_MATCHED)
 
-    def for_wave(self, rate_hz: float) -> Candidate:
-        """The mix whose wave is timed."""
-        return _weigh(self.spectra, self.gain, [rate_hz], _SHRINK_WAVE)[0]
+    def for_wave(self, rate_hz: float) -> NDArray[np.float64]:
+        """Mix (k,) whose wave is timed."""
+        return _weights(self.spectra, self.gain, rate_hz, _SHRINK_WAVE) / self.spectra.scale
 
     def halves(self, rate_hz: float, n_regions: int) -> NDArray[np.complex128]:
         """Two mixes for a rate, each from every other region, shape (n_freqs, 2): they share no camera's noise."""
@@ -214,7 +214,8 @@ def _gains(spectra: Spectra, rates_hz: list[float]) -> NDArray[np.float64]:
 
 def _weigh(spectra: Spectra, gains: NDArray[np.float64], rates_hz: list[float], shrink: float) -> list[Candidate]:
     """Mix the pulses for each of m rates by their gains (m, k) or (k,) there and by their covariance elsewhere."""
-    weights = _against(np.stack([_covariance(spectra, rate_hz) for rate_hz in rates_hz]), gains, shrink)
+    gains = np.broadcast_to(gains, (len(rates_hz), len(spectra.scale)))
+    weights = np.stack([_weights(spectra, *one, shrink) for one in zip(gains, rates_hz, strict=True)])
     fused = np.ascontiguousarray(spectra.mixed(weights.T).T)
     return [
         Candidate(rate_hz=rate_hz, weights=one / spectra.scale, fused=mix, snr_db=_snr_db(spectra, mix, rate_hz))
@@ -222,20 +223,21 @@ def _weigh(spectra: Spectra, gains: NDArray[np.float64], rates_hz: list[float], 
     ]
 
 
-def _covariance(spectra: Spectra, rate_hz: float) -> NDArray[np.float64]:
-    """Covariance (k, k) of the pulses at all frequencies but those of a rate and its first harmonic."""
+def _weights(spectra: Spectra, gain: NDArray[np.float64], rate_hz: float, shrink: float) -> NDArray[np.float64]:
+    """Weights (k,) for the scaled pulses, by their covariance at all frequencies but the rate's and its harmonic's."""
     off = np.minimum(np.abs(spectra.freqs - rate_hz), np.abs(spectra.freqs - 2 * rate_hz))
     signal = off <= max(spectra.width_hz, _GUARD)
     noise = spectra.power - _power(spectra.parts[:, signal])
-    return noise / max(len(off) - int(np.count_nonzero(signal)), 1)
+    noise /= max(len(off) - int(np.count_nonzero(signal)), 1)
+    return _against(noise, gain, shrink)
 
 
 def _against(covariance: NDArray[np.float64], gain: NDArray[np.float64], shrink: float) -> NDArray[np.float64]:
-    """Weights (..., k) that pass `gain` and least of noise of a covariance (..., k, k), drawn to independent noise."""
+    """Weights (k,) that pass `gain` and least of noise of that covariance, which is drawn towards independent noise."""
     mixed = (1 - shrink) * covariance
-    own = np.einsum("...kk->...k", mixed)  # a view of the diagonal
-    own += shrink * np.einsum("...kk->...k", covariance) + 1e-6
-    return np.asarray(np.linalg.solve(mixed, np.broadcast_to(gain, own.shape)[..., None])[..., 0])
+    diagonal = np.einsum("kk->k", mixed)  # a view
+    diagonal += shrink * np.einsum("kk->k", covariance) + 1e-6
+    return solve_positive(mixed, gain)
 
 
 def near(spectra: Spectra, rate_hz: float) -> NDArray[np.bool_]:

@@ -110,12 +110,17 @@ def _faded(folds: NDArray[np.intp], fs: float) -> NDArray[np.float64]:
 
 
 class _Learning:
-    """Components (n, k * n_regions) in the pulse's band, cut in folds; the products of each are made once."""
+    """Components (n, k * n_regions) in the pulse's band, cut in folds.
+
+    What does not depend on the mean beat is made once: for each fold the `others` and their `power`, a covariance.
+    """
 
     def __init__(self, seen: NDArray[np.float64], folds: NDArray[np.intp], k: int) -> None:
         self.folds, self.k = folds, k
         self.seen = [seen[folds == fold] for fold in range(_FOLDS)]
-        self.products = [inside.T @ inside for inside in self.seen]
+        products = [inside.T @ inside for inside in self.seen]
+        self.others = [self._others(fold) for fold in range(_FOLDS)]
+        self.power = [sum(products[other] for other in others) / self._count(others) for others in self.others]
 
     def gains(self, beat: NDArray[np.float64]) -> list[_Gain]:
         """How much of the mean beat (n,) each fold shows."""
@@ -123,13 +128,19 @@ class _Learning:
         return [_Gain(shape @ inside, float(shape @ shape)) for shape, inside in zip(shapes, self.seen, strict=True)]
 
     def without(self, fold: int, gains: list[_Gain]) -> _Learnt:
-        """What all other folds say; this one itself, in a trace so short that there are no others."""
-        others = [other for other in range(_FOLDS) if other != fold and len(self.seen[other])] or [fold]
+        """What all other folds say."""
+        others = self.others[fold]
         power = sum(gains[other].power for other in others)
         gain = np.sum([gains[other].shown for other in others], axis=0) / (power + TINY)
-        products = np.sum([self.products[other] for other in others], axis=0)
-        noise = (products - power * np.outer(gain, gain)) / sum(len(self.seen[other]) for other in others)
+        noise = self.power[fold] - np.outer(power / self._count(others) * gain, gain)
         return _Learnt(gain.reshape(self.k, -1), noise.reshape(self.k, -1, self.k, gain.size // self.k))
+
+    def _others(self, fold: int) -> list[int]:
+        """All other folds; this one itself, in a trace so short that there are no others."""
+        return [other for other in range(_FOLDS) if other != fold and len(self.seen[other])] or [fold]
+
+    def _count(self, folds: list[int]) -> int:
+        return sum(len(self.seen[fold]) for fold in folds)
 
 
 class _Gain(NamedTuple):

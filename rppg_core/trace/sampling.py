@@ -81,7 +81,7 @@ def _interpolated(
     index, weights = _local_cubic(times, grid, left, interval)
     even = np.zeros((len(grid), values.shape[1]))
     for sample, weight in zip(index.T, weights.T, strict=True):
-        even += values[sample] * weight[:, None]
+        even += values.take(sample, axis=0) * weight[:, None]
     return even, times[left + 1] - times[left] <= max(GAP_S, 1.5 * interval)
 
 
