@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.fft import ifft, rfft
+from scipy.fft import ifft, irfft, next_fast_len, rfft
 from scipy.linalg.lapack import dposv
 
 if TYPE_CHECKING:
@@ -72,6 +72,22 @@ def solve_positive(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> N
     _, solution, failed = dposv(matrix.T, right, lower=1)
     # Rounding may leave a matrix indefinite by a little.
     return np.asarray(np.linalg.solve(matrix, right) if failed else solution)
+
+
+def filter_circularly(series: NDArray[np.float64], gain: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Multiply each frequency of `rfft(series, axis=0)` by its gain, shape (n // 2 + 1,), and transform back.
+
+    A length with large prime factors makes such a transform take seven times as long. Then the series are convolved
+    with the gain's impulse response by transforms that are twice as long, with the same result.
+    """
+    n, across = len(series), (slice(None), *[None] * (series.ndim - 1))
+    if next_fast_len(n, real=True) == n:
+        return np.asarray(irfft(rfft(series, axis=0) * gain[across], n, axis=0))
+    longer = next_fast_len(2 * n - 1, real=True)
+    response = np.zeros(longer)
+    response[:n] = irfft(gain, n)
+    response[longer - n + 1 :] = response[1:n]  # of times before 0
+    return np.asarray(irfft(rfft(series, longer, axis=0) * rfft(response)[across], longer, axis=0)[:n])
 
 
 def vertex(before: ArrayLike, here: ArrayLike, after: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

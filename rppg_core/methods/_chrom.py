@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.fft import irfft, rfft, rfftfreq
+from scipy.fft import rfftfreq
 
 from rppg_core.errors import SignalTooShort
 from rppg_core.methods.gate import as_traces, relative
+from rppg_core.numerics import filter_circularly
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -37,7 +38,9 @@ def chrom(
     red, green, blue = np.moveaxis(relative(rgb), 2, 0)
     xy = np.stack([3 * red - 2 * green, 1.5 * red + green - 1.5 * blue], axis=1)
 
-    balance = _balance(_band_pass(xy, fs, band_hz), width)
+    freqs = rfftfreq(n, 1 / fs)
+    inside = (freqs >= band_hz[0]) & (freqs <= band_hz[1])
+    balance = _balance(filter_circularly(xy, inside.astype(np.float64)), width)
     return np.asarray(_between(balance, width, n) * xy[:, 1] - xy[:, 0])
 
 
@@ -64,10 +67,3 @@ def _between(balance: NDArray[np.float64], width: int, n: int) -> NDArray[np.flo
         cover[start : start + width] += hann
     summed[starts[-1] + width :], cover[starts[-1] + width :] = balance[-1], 1.0
     return np.asarray(summed / cover[:, None])
-
-
-def _band_pass(values: NDArray[np.float64], fs: float, band_hz: tuple[float, float]) -> NDArray[np.float64]:
-    spectrum = rfft(values, axis=0)
-    freqs = rfftfreq(len(values), 1 / fs)
-    spectrum[(freqs < band_hz[0]) | (freqs > band_hz[1])] = 0.0
-    return np.asarray(irfft(spectrum, len(values), axis=0))

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.fft import irfft, rfft, rfftfreq
+from scipy.fft import rfftfreq
 
 from rppg_core.bands import PULSE_BAND_HZ, within
-from rppg_core.numerics import TINY, analytic_signal
+from rppg_core.numerics import TINY, analytic_signal, filter_circularly
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,10 +57,9 @@ def timed_waves(
     """
     n, k, n_regions = components.shape
     freqs = rfftfreq(n, 1 / fs)
-    spectra = rfft(components.reshape(n, -1), axis=0)
-    spectra[~within(freqs, PULSE_BAND_HZ, fs)] = 0.0
+    seen = filter_circularly(components.reshape(n, -1), within(freqs, PULSE_BAND_HZ, fs).astype(np.float64))
     blocks = (np.arange(n) / fs / _BLOCK_S).astype(np.intp)
-    learning = _Learning(irfft(spectra, n, axis=0), blocks % _FOLDS, k)
+    learning = _Learning(seen, blocks % _FOLDS, k)
     used = _faded(learning.folds, fs)
     parts = [slice(None)]
     mixed = wave[:, None]

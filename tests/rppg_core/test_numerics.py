@@ -6,6 +6,7 @@ import scipy.signal
 
 from rppg_core.numerics import (
     analytic_signal,
+    filter_circularly,
     medians,
     over_channels,
     over_regions,
@@ -108,3 +109,11 @@ def test_a_positive_definite_system_and_one_that_rounding_has_spoilt():
         before = matrix.copy()
         assert np.allclose(matrix @ solve_positive(matrix, right), right)
         assert np.array_equal(matrix, before)
+
+
+@pytest.mark.parametrize("length", [900, 901, 907, 17])
+def test_a_filter_is_circular_whatever_the_length(length):
+    rng = np.random.default_rng(5)
+    series, gain = rng.standard_normal((length, 2, 3)), rng.uniform(0, 1, length // 2 + 1)
+    filtered = scipy.fft.irfft(scipy.fft.rfft(series, axis=0) * gain[:, None, None], length, axis=0)
+    assert np.allclose(filter_circularly(series, gain), filtered, rtol=0, atol=1e-13)
