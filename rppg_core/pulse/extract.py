@@ -169,8 +169,8 @@ def _choose(
     rates_hz, filtered = _promising(spectra, blood)
     if not rates_hz:  # nothing changes, as in a picture that stands still
         return None
-    scored = []
-    for candidate, matched in zip(weighed(spectra, rates_hz), filtered, strict=True):
+    scored, jumps = [], picture.against_each(rates_hz)
+    for candidate, matched, against in zip(weighed(spectra, rates_hz), filtered, jumps, strict=True):
         seen = _with_colour(candidate, spectra, raw)
         if seen is None:
             continue
@@ -179,7 +179,7 @@ def _choose(
             again = _with_colour(matched, spectra, raw) or seen
             score -= _colour_penalty_db(seen.colour)
             score += _MATCHED_SHARE * (matched.snr_db - _colour_penalty_db(again.colour) - score)
-            score -= _comb_penalty_db(picture.against(candidate.rate_hz))
+            score -= _comb_penalty_db(against)
         scored.append((score, seen))
     if not scored:
         return None

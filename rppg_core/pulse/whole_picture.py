@@ -67,34 +67,33 @@ class WholePicture:
 
     def against(self, rate_hz: float) -> PictureEvidence:
         """The evidence against a rate."""
+        return self.against_each([rate_hz])[0]
+
+    def against_each(self, rates_hz: list[float]) -> list[PictureEvidence]:
+        """The evidence against each of some rates."""
         step = self.freqs[1]
-        rates = np.arange(rate_hz - _REACH_HZ, rate_hz + _REACH_HZ + step / 4, step / 2)
-        comb = _comb(self.beside, rates, step, self.fs)
-        sharp = _comb(self.everywhere, rates, step, self.fs, from_hz=_SHARP_HZ, most=_SHARP_TEETH)
-        return PictureEvidence(comb, sharp, self.jumps)
+        around = [np.arange(rate - _REACH_HZ, rate + _REACH_HZ + step / 4, step / 2) for rate in rates_hz]
+        rates = np.concatenate(around)
+        starts = np.cumsum([0, *(len(one) for one in around[:-1])])
+        comb = self._comb(self.beside, rates, least=_LEAST_TEETH, most=_TEETH)
+        sharp = self._comb(self.everywhere, rates, _SHARP_HZ, least=_LEAST_SHARP_TEETH, most=_SHARP_TEETH)
+        highest = np.maximum.reduceat([comb, sharp], starts, axis=1)
+        found = np.where(np.isneginf(highest), 0.0, highest).T.tolist()
+        return [PictureEvidence(comb_db, sharp_db, self.jumps) for comb_db, sharp_db in found]
 
-
-def _comb(
-    levels: NDArray[np.float64],
-    rates: NDArray[np.float64],
-    step_hz: float,
-    fs: float,
-    *,
-    from_hz: float = 0.0,
-    most: int = _TEETH,
-) -> float:
-    """Highest mean of some levels over the multiples of each rate from a frequency on; 0 with too few of them."""
-    least = _LEAST_SHARP_TEETH if from_hz else _LEAST_TEETH
-    first = np.maximum(1, np.ceil(from_hz / rates))
-    teeth = rates[:, None] * (first[:, None] + np.arange(most))
-    used = teeth < _USED_OF_FS * fs
-    count = used.sum(axis=1)
-    enough = count >= least
-    if not len(levels) or not enough.any():
-        return 0.0
-    level = levels[:, np.where(used, np.rint(teeth / step_hz), 0).astype(np.intp)]
-    mean = np.where(used, level, 0.0).sum(axis=2) / np.maximum(count, 1)
-    return float(mean[:, enough].max())
+    def _comb(
+        self, levels: NDArray[np.float64], rates: NDArray[np.float64], from_hz: float = 0.0, *, least: int, most: int
+    ) -> NDArray[np.float64]:
+        """Highest mean of some levels over the multiples of each rate from a frequency on; -inf of too few."""
+        if not len(levels):
+            return np.full(len(rates), -np.inf)
+        first = np.maximum(1, np.ceil(from_hz / rates))
+        teeth = rates[:, None] * (first[:, None] + np.arange(most))
+        used = teeth < _USED_OF_FS * self.fs
+        count = used.sum(axis=1)
+        level = levels[:, np.where(used, np.rint(teeth / self.freqs[1]), 0).astype(np.intp)]
+        mean = np.where(used, level, 0.0).sum(axis=2) / np.maximum(count, 1)
+        return np.where(count >= least, mean.max(axis=0), -np.inf)
 
 
 def whole_picture(trace: Trace, even: EvenTrace, levels: NDArray[np.float64]) -> WholePicture:
