@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from rppg_core.numerics import TINY
 
@@ -43,8 +43,10 @@ def _likeliest(
     data = np.stack([series, np.ones(len(series))], axis=1)
     best, best_root, best_score = covariances[0], covariances[0], -np.inf
     for covariance in covariances:
-        root = cholesky(covariance, lower=True, check_finite=False)
-        white, one = solve_triangular(root, data, lower=True, check_finite=False).T
+        root, failed = dpotrf(covariance, lower=1, clean=1)
+        if failed:  # of white noise and more
+            raise np.linalg.LinAlgError("a covariance is not positive definite")
+        white, one = dtrtrs(root, data, lower=1)[0].T
         rest = white @ white - (white @ one) ** 2 / (one @ one)
         score = -0.5 * len(series) * np.log(max(rest, TINY)) - np.log(np.diag(root)).sum()
         if score > best_score:
@@ -54,7 +56,7 @@ def _likeliest(
 
 def whitened(series: NDArray[np.float64], root: NDArray[np.float64], level: NDArray[np.float64]) -> NDArray[np.float64]:
     """Series (n, k) in units in which their noise is white, without their mean."""
-    white = solve_triangular(root, series, lower=True, check_finite=False)
+    white = dtrtrs(root, series, lower=1)[0]
     return np.asarray(white - level @ (level.T @ white))
 
 
