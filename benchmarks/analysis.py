@@ -55,6 +55,7 @@ TRACES = {
     "measure: 1799 frames (7 * 257) at 30 fps": lambda: capture_times(1799 / 30, 30),
     "measure: 30 s at uneven 12 fps": lambda: uneven(30, 12),
     "measure: 60 s at uneven 3 fps": lambda: uneven(60, 3),
+    "measure: 10 s at 4 fps": lambda: capture_times(10, 4),
     "partial: 10 s at 30 fps": lambda: capture_times(10, 30),
 }
 
