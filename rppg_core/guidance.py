@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rppg_core.face.regions import CENTRES, N_REGIONS
+from rppg_core.numerics import quantiles
 from rppg_core.trace.aliasing import is_evenly_slow
 from rppg_core.trace.sampling import frame_rate_hz
 from rppg_core.trace.traces import PLACE, SIZE_PX, X_PX, Y_PX, Trace
@@ -65,7 +66,8 @@ def _light(trace: Trace) -> tuple[str, ...]:
     if not seen.any():
         return ()
     count = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen[..., None], trace.colours, 0.0).sum(axis=0) / count[:, None]
+    colours = trace.colours if seen.all() else np.where(seen[..., None], trace.colours, 0.0)
+    mean = colours.sum(axis=0) / count[:, None]
     brightest = mean.max(axis=1)[seen.any(axis=0)]
     codes: tuple[str, ...] = ()
     if np.median(brightest) < _DARK:
@@ -89,7 +91,7 @@ def _motion(trace: Trace) -> tuple[str, ...]:
     if not len(pairs):
         return ()
     moved = np.hypot(*(place[later[pairs]] - place[pairs]).T)
-    return ("MOTION",) if np.quantile(moved, 0.75) > _MOTION else ()
+    return ("MOTION",) if quantiles(moved, 0.75) > _MOTION else ()
 
 
 def _pace(times_s: NDArray[np.float64]) -> tuple[str, ...]:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from scipy.fft import irfft, rfft, rfftfreq
+from scipy.fft import rfftfreq
 
 from rppg_core.errors import SignalTooShort
-from rppg_core.methods.gate import as_traces
+from rppg_core.methods.gate import as_traces, relative
+from rppg_core.numerics import filter_circularly
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-_PROJECTION = np.array([[3.0, -2.0, 0.0], [1.5, 1.0, -1.5]]).T  # columns are X and Y
 
 
 def chrom(
@@ -37,36 +35,32 @@ def chrom(
     n, width = len(rgb), 2 * int(np.ceil(window_s * fs / 2))
     if n < width:
         raise SignalTooShort(seconds=n / fs, needed_s=window_s)
-    x, y = np.moveaxis((rgb / rgb.mean(axis=0) - 1.0) @ _PROJECTION, 2, 0)
+    red, green, blue = np.moveaxis(relative(rgb), 2, 0)
+    xy = np.stack([3 * red - 2 * green, 1.5 * red + green - 1.5 * blue], axis=1)
 
-    starts = np.arange(0, n - width + 1, width // 2)
-    balance = _balance(_band_pass(np.stack([x, y], axis=-1), fs, band_hz), starts, width)
-    return np.asarray(-(x - _between(balance, starts, width, n) * y))
-
-
-def _balance(banded: NDArray[np.float64], starts: NDArray[np.intp], width: int) -> NDArray[np.float64]:
-    """The spread of X over that of Y in the windows that begin at `starts`, shape (n_windows, n_regions)."""
-    spread = sliding_window_view(banded, width, axis=0)[starts].std(axis=-1)  # (n_windows, n_regions, 2)
-    above = spread[..., 1] > 1e-12
-    return np.asarray(np.divide(spread[..., 0], spread[..., 1], out=np.zeros(spread.shape[:2]), where=above))
+    freqs = rfftfreq(n, 1 / fs)
+    inside = (freqs >= band_hz[0]) & (freqs <= band_hz[1])
+    balance = _balance(filter_circularly(xy, inside.astype(np.float64)), width)
+    return np.asarray(_between(balance, width, n) * xy[:, 1] - xy[:, 0])
 
 
-def _between(balance: NDArray[np.float64], starts: NDArray[np.intp], width: int, n: int) -> NDArray[np.float64]:
+def _balance(banded: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """The spread of X over that of Y (n, 2, n_regions) in windows that overlap by half, (n_windows, n_regions)."""
+    half = width // 2
+    halves = banded[: len(banded) // half * half].reshape(-1, half, *banded.shape[1:])
+    sums, squares = halves.sum(axis=1), (halves**2).sum(axis=1)
+    sums, squares = sums[1:] + sums[:-1], squares[1:] + squares[:-1]
+    x, y = np.moveaxis(np.sqrt(np.maximum(squares / width - (sums / width) ** 2, 0.0)), 1, 0)
+    return np.asarray(np.divide(x, y, out=np.zeros_like(x), where=y > 1e-12))
+
+
+def _between(balance: NDArray[np.float64], width: int, n: int) -> NDArray[np.float64]:
     """The balance of every frame, interpolated between window centres, shape (n_frames, n_regions).
 
-    Hann windows that overlap by half add up to one.
+    Hann windows that overlap by half add up to one: each half of a window leads from its balance to the next one's.
     """
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(width) + 0.5) / width)
-    summed, cover = np.zeros((n, balance.shape[1])), np.zeros(n)
-    for start, ratio in zip(starts, balance, strict=True):
-        summed[start : start + width] += hann[:, None] * ratio
-        cover[start : start + width] += hann
-    summed[starts[-1] + width :], cover[starts[-1] + width :] = balance[-1], 1.0
-    return np.asarray(summed / cover[:, None])
-
-
-def _band_pass(values: NDArray[np.float64], fs: float, band_hz: tuple[float, float]) -> NDArray[np.float64]:
-    spectrum = rfft(values, axis=0)
-    freqs = rfftfreq(len(values), 1 / fs)
-    spectrum[(freqs < band_hz[0]) | (freqs > band_hz[1])] = 0.0
-    return np.asarray(irfft(spectrum, len(values), axis=0))
+    half = width // 2
+    rise = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(half) + 0.5) / width)
+    inner = balance[:-1, None] + rise[:, None] * np.diff(balance, axis=0)[:, None]
+    first, last = balance[:1].repeat(half, axis=0), balance[-1:].repeat(n - half * len(balance), axis=0)
+    return np.concatenate([first, inner.reshape(-1, balance.shape[1]), last])

@@ -28,11 +28,12 @@ def pbv(traces: ArrayLike, fs: float) -> NDArray[np.float64]:
     """
     del fs  # the mix is the same at any rate; every method is called alike
     change = relative(as_traces(traces))
-    spread = np.einsum("nri,nrj->rij", change, change, optimize=True)
+    by_region = np.ascontiguousarray(np.moveaxis(change, 0, 2))  # (n_regions, 3, n)
+    spread = by_region @ np.swapaxes(by_region, 1, 2)
     # Channels that move exactly alike leave the matrix singular; a millionth of its trace decides such ties.
     ridge = 1e-6 * np.trace(spread, axis1=1, axis2=2) + TINY
     weights = np.linalg.solve(
         spread + ridge[:, None, None] * np.eye(3), np.broadcast_to(SIGNATURE[:, None], (len(spread), 3, 1))
     )
     weights = weights[..., 0] / (weights[..., 0] @ SIGNATURE)[:, None]
-    return np.asarray(np.einsum("nrc,rc->nr", change, weights))
+    return np.asarray((weights[:, None] @ by_region)[:, 0].T)

@@ -8,6 +8,7 @@ import numpy as np
 
 from rppg_core.errors import SignalTooShort
 from rppg_core.methods.gate import as_traces
+from rppg_core.numerics import window_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 def pos(traces: ArrayLike, fs: float, *, window_s: float = 1.6) -> NDArray[np.float64]:
     """Extract one pulse waveform per region with the POS method [1]_.
 
-    The published loop over windows is done with running sums: in every window the output is a linear mix of the
-    three channels whose weights follow from the window's means and covariances, so that the sum over all windows
-    that hold a frame is the frame times a running sum of weights. It is divided by the number of those windows,
+    The published loop over windows is done with sums over all windows at once: in every window the output is a linear
+    mix of the three channels whose weights follow from the window's means and covariances, so that the sum over all
+    windows that hold a frame is the frame times the sum of their weights. It is divided by the number of those windows,
     so that the first and last beats aren't fainter than the rest.
 
     Parameters
@@ -54,28 +55,26 @@ def pos(traces: ArrayLike, fs: float, *, window_s: float = 1.6) -> NDArray[np.fl
     if n < width:
         raise SignalTooShort(seconds=n / fs, needed_s=window_s)
 
-    weights = _weights(rgb, width)
-    total = _running_sums(weights)
+    channels = np.ascontiguousarray(np.moveaxis(rgb, 2, 0))
+    summed = [window_sums(_widened(weights, width - 1), width) for weights in _weights(channels, width)]
     frame = np.arange(n)
-    last, first = np.minimum(frame, n - width) + 1, np.maximum(frame - width + 1, 0)
-    summed = total[last] - total[first]
-    return np.asarray(np.einsum("nrc,nrc->nr", rgb, summed) / (last - first)[:, None])
+    windows = np.minimum(frame, n - width) + 1 - np.maximum(frame - width + 1, 0)  # that hold each frame
+    return np.asarray(sum(c * w for c, w in zip(channels, summed, strict=True)) / windows[:, None])
 
 
-def _weights(rgb: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """What each channel counts for in every window of `width` frames, shape (n_windows, n_regions, 3)."""
-    level = rgb.mean(axis=0)
-    swing = rgb - level  # sums of squares lose no digits on what is left
-    mean = _window_sums(swing, width) / width
-    centre = mean + level
-    swings, means, centres = (np.ascontiguousarray(np.moveaxis(part, 2, 0)) for part in (swing, mean, centre))
+def _weights(channels: NDArray[np.float64], width: int) -> list[NDArray[np.float64]]:
+    """What each channel (n, n_regions) counts for in every window of `width` frames, shape (n_windows, n_regions)."""
+    level = channels.mean(axis=1, keepdims=True)
+    swings = channels - level  # sums of squares lose no digits on what is left
+    means = [window_sums(swing, width) / width for swing in swings]
+    centres = [mean + one for mean, one in zip(means, level, strict=True)]
 
     def covariance(i: int, j: int) -> NDArray[np.float64]:
-        product = _window_sums(swings[i] * swings[j], width) / width - means[i] * means[j]
+        product = window_sums(swings[i] * swings[j], width) / width - means[i] * means[j]
         return np.asarray(product / (centres[i] * centres[j]))
 
     balance = _balance(covariance)
-    return np.asarray(np.stack([-2 * balance, 1 + balance, balance - 1], axis=-1) / centre)
+    return [-2 * balance / centres[0], (1 + balance) / centres[1], (balance - 1) / centres[2]]
 
 
 def _balance(covariance: Callable[[int, int], NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -90,14 +89,8 @@ def _balance(covariance: Callable[[int, int], NDArray[np.float64]]) -> NDArray[n
     return np.sqrt(np.divide(x_power, y_power, out=np.zeros_like(x_power), where=y_power > floor))
 
 
-def _window_sums(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Sums over every run of `width` frames, shape (n_frames - width + 1, ...)."""
-    total = _running_sums(values)
-    return np.asarray(total[width:] - total[:-width])
-
-
-def _running_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums of the first 0 ... n values."""
-    total = np.zeros((len(values) + 1, *values.shape[1:]))
-    np.cumsum(values, axis=0, out=total[1:])
-    return total
+def _widened(values: NDArray[np.float64], edge: int) -> NDArray[np.float64]:
+    """With `edge` zeros at either end."""
+    wider = np.zeros((len(values) + 2 * edge, *values.shape[1:]))
+    wider[edge : edge + len(values)] = values
+    return wider

@@ -56,7 +56,7 @@ def clean(trace: Trace) -> CleanTrace | None:
     n, n_used = len(even.times_s), len(even.regions)
     if not n_used:
         return None
-    levels = np.log(even.colours).reshape(n, -1)
+    levels = even.levels.reshape(n, -1)
     fast = without_drift(np.concatenate([levels, even.pose], axis=1), even)
     pose = fast[:, -even.pose.shape[1] :]
     moving = fast[:, : 3 * n_used]

@@ -124,7 +124,7 @@ def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: 
         hue=min(colour.hue for colour in seen.colours),
         pallor=max(colour.pallor for colour in seen.colours),
         phase_coherence=phase_coherence(seen.regions, seen.pulse),
-        motion=float(np.log10(max(1.0, *(motion_at(skin.pose, fs, hz) for hz in moves)))),
+        motion=float(np.log10(max(1.0, motion_at(skin.pose, fs, *moves)))),
         nod=max(nod_at(skin.pose, skin.size_px, fs, hz) for hz in moves),
         mismatch_bpm=abs(beats.rate_bpm - rate.rate_bpm),
         kept_share=beats.kept_share,

@@ -11,7 +11,7 @@ import numpy as np
 from rppg_core.face.skin import MIN_REGIONS
 from rppg_core.methods import METHODS
 from rppg_core.methods._pbv import SIGNATURE
-from rppg_core.numerics import over_channels
+from rppg_core.numerics import over_channels, over_regions
 from rppg_core.pulse.clean import CleanTrace, clean
 from rppg_core.pulse.evidence import FAR_WIDTHS, Evidence, SkinAtRate, concentration, gather
 from rppg_core.pulse.fusion import (
@@ -21,11 +21,11 @@ from rppg_core.pulse.fusion import (
     band_spectrum,
     candidates,
     common_weights,
-    mix_for_wave,
     near,
     odd_and_even,
     spectra_of,
     weighed,
+    weights_for_wave,
 )
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, PulseColour, pulse_colour
 from rppg_core.pulse.timed_wave import timed_waves
@@ -140,17 +140,16 @@ def _wave(
     pulses: NDArray[np.float64], spectra: Spectra, blood: MatchedFilter | None, rate_hz: float
 ) -> NDArray[np.float64]:
     """The mix of the pulses (n, k) whose beats are timed."""
-    weights = (blood.for_wave(rate_hz) if blood else mix_for_wave(spectra, rate_hz)).weights
+    weights = blood.for_wave(rate_hz) if blood else weights_for_wave(spectra, rate_hz)
     return np.asarray(pulses[:, -len(weights) :] @ weights)
 
 
 def _colour_spectra(skin: CleanTrace, values: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Spectra (n_freqs, n_used, 3) of the regions' colours. Of a face they are in those of the pulses."""
+    """Spectra (n_freqs, 3, n_used) of the regions' colours. Of a face they are in those of the pulses."""
     if skin.is_face:
-        bare = -values[:, -3 * skin.n_regions :].reshape(len(values), 3, -1)
-        return np.ascontiguousarray(np.moveaxis(bare, 1, 2))
+        return np.asarray(-values[:, -3 * skin.n_regions :]).reshape(len(values), 3, -1)
     _, raw = band_spectrum(skin.changes.reshape(len(skin.changes), -1), skin.even.fs)
-    return raw.reshape(len(raw), -1, 3)
+    return np.moveaxis(raw.reshape(len(raw), -1, 3), 1, 2)
 
 
 def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
@@ -161,27 +160,28 @@ def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float)
     greater evil: skin that is dark or dimly lit. One or a few spots (a fingertip on a lit lens) have channels that are
     black or saturated, which methods would divide by; there each channel that isn't black counts for itself.
     """
-    bare = -changes
-
+    n, n_used = changes.shape[:2]
+    bare = np.moveaxis(changes, 2, 1)
     if level.shape[0] >= MIN_REGIONS:
         # What all channels share is light and shade; taken out first, a method can't take a flicker for a pulse.
         colours = level * (1 + changes - over_channels(changes)[:, :, None])
-        return np.concatenate(
-            [*(-METHODS[name](colours, fs) for name in FUSED_METHODS), *np.moveaxis(bare, 2, 0)], axis=1
-        )
-    shown = np.where(level > _BLACK, 1.0, 0.0)
-    return np.concatenate(list(np.moveaxis(bare * shown, 2, 0)), axis=1)
+        pulses = np.empty((n, len(FUSED_METHODS) + 3, n_used))
+        for block, name in enumerate(FUSED_METHODS):
+            np.negative(METHODS[name](colours, fs), out=pulses[:, block])
+        np.negative(bare, out=pulses[:, -3:])
+        return pulses.reshape(n, -1)
+    return np.asarray(-bare * np.where(level > _BLACK, 1.0, 0.0).T).reshape(n, -1)
 
 
 def _choose(
     spectra: Spectra, blood: MatchedFilter | None, raw: NDArray[np.complex128], picture: WholePicture
 ) -> _Choice | None:
-    """The clearest candidate whose colour is a pulse's. `raw` (n_freqs, n_used, 3): spectra of the regions' colours."""
+    """The clearest candidate whose colour is a pulse's. `raw` (n_freqs, 3, n_used): spectra of the regions' colours."""
     rates_hz, filtered = _promising(spectra, blood)
     if not rates_hz:  # nothing changes, as in a picture that stands still
         return None
-    scored = []
-    for candidate, matched in zip(weighed(spectra, rates_hz), filtered, strict=True):
+    scored, jumps = [], picture.against_each(rates_hz)
+    for candidate, matched, against in zip(weighed(spectra, rates_hz), filtered, jumps, strict=True):
         seen = _with_colour(candidate, spectra, raw)
         if seen is None:
             continue
@@ -190,7 +190,7 @@ def _choose(
             again = _with_colour(matched, spectra, raw) or seen
             score -= _colour_penalty_db(seen.colour)
             score += _MATCHED_SHARE * (matched.snr_db - _colour_penalty_db(again.colour) - score)
-            score -= _comb_penalty_db(picture.against(candidate.rate_hz))
+            score -= _comb_penalty_db(against)
         scored.append((score, seen))
     if not scored:
         return None
@@ -202,20 +202,20 @@ def _choose(
 def _promising(spectra: Spectra, blood: MatchedFilter | None) -> tuple[list[float], list[Candidate | None]]:
     """Rates to look at closely, with what the matched filter shows of each: of a face those that it shows best."""
     rates_hz = candidates(spectra, blood)
-    if blood is None:
+    if blood is None or not rates_hz:
         return rates_hz, [None] * len(rates_hz)
-    best = sorted((blood.at(rate_hz) for rate_hz in rates_hz), key=lambda candidate: -candidate.snr_db)[:_CLOSELY]
+    best = sorted(blood.at(rates_hz), key=lambda candidate: -candidate.snr_db)[:_CLOSELY]
     return [candidate.rate_hz for candidate in best], [*best]
 
 
 def _with_colour(candidate: Candidate, spectra: Spectra, raw: NDArray[np.complex128]) -> _Choice | None:
     """A candidate, its colour and its regions; None if no region is in it."""
-    share = np.maximum(candidate.weights, 0).reshape(-1, raw.shape[1]).sum(axis=0)
+    share = np.maximum(candidate.weights, 0).reshape(-1, raw.shape[2]).sum(axis=0)
     if not share.any():
         return None
     share = share / share.sum()
     at = near(spectra, candidate.rate_hz) | near(spectra, 2 * candidate.rate_hz)
-    return _Choice(candidate, pulse_colour(np.einsum("frc,r->fc", raw[at], share), candidate.fused[at]), share)
+    return _Choice(candidate, pulse_colour(raw[at] @ share, candidate.fused[at]), share)
 
 
 def _comb_penalty_db(against: PictureEvidence) -> float:
@@ -233,12 +233,12 @@ def _components(skin: CleanTrace, wave: NDArray[np.float64]) -> NDArray[np.float
 
     Cameras mix colours in ways of their own, so all three are kept; light and shade lie in the first alone. What frees
     a region of motion brings in the error of the landmarks, the same one everywhere: which is the lesser evil depends
-    on the face. Shape (6, n, n_used), rising with blood volume.
+    on the face. Shape (n, 6, n_used), rising with blood volume.
     """
     across = np.cross(_WHITE, BLOOD_HUE)
-    across *= np.sign((skin.changes @ across).mean(axis=1) @ -wave) or 1.0
-    axes = [axis / np.linalg.norm(axis) for axis in (_WHITE, BLOOD_HUE, across)]
-    return np.stack([rises @ axis for rises in (-skin.changes, -skin.moving) for axis in axes])
+    across *= np.sign(-wave @ over_regions(skin.changes) @ across) or 1.0
+    axes = -np.stack([axis / np.linalg.norm(axis) for axis in (_WHITE, BLOOD_HUE, across)])
+    return np.concatenate([axes @ np.moveaxis(changes, 2, 1) for changes in (skin.changes, skin.moving)], axis=1)
 
 
 def _seen_at(
@@ -248,18 +248,18 @@ def _seen_at(
     best, at = chosen.best, near(spectra, rate_hz)
     whole_at = near(spectra, best.rate_hz)
     if blood:
-        halves = blood.halves(best.rate_hz, raw.shape[1])
+        halves = blood.halves(best.rate_hz, raw.shape[2])
         colours: tuple[PulseColour, ...] = (_colour_across(raw[whole_at], halves[whole_at]),)
     else:
-        halves = _halves(spectra, raw.shape[1])
+        halves = _halves(spectra, raw.shape[2])
         # The regions that were chosen may have been chosen for their noise; all of them must have blood's colour too.
-        colours = (chosen.colour, pulse_colour(raw[whole_at].mean(axis=1), best.fused[whole_at]))
+        colours = (chosen.colour, pulse_colour(raw[whole_at].mean(axis=2), best.fused[whole_at]))
     off_hz = np.abs(spectra.freqs - best.rate_hz)
     around = off_hz <= max(_AROUND_WIDTHS * spectra.width_hz, _AROUND_HZ)
     far = off_hz <= FAR_WIDTHS * spectra.width_hz
     return SkinAtRate(
         colours=colours,
-        regions=raw[at],
+        regions=np.moveaxis(raw[at], 1, 2),
         pulse=best.fused[at],
         halves=halves[around],
         concentration=concentration(off_hz[far], halves[far], spectra.width_hz),
@@ -268,9 +268,9 @@ def _seen_at(
 
 
 def _colour_across(regions: NDArray[np.complex128], halves: NDArray[np.complex128]) -> PulseColour:
-    """The colour of each half of the regions (n_freqs, n_used, 3) by the pulse of the other: they share no noise."""
-    n_regions = regions.shape[1]
-    colours = np.concatenate([regions[:, half].mean(axis=1) for half in odd_and_even(n_regions, n_regions)])
+    """The colour of each half of the regions (n_freqs, 3, n_used) by the pulse of the other: they share no noise."""
+    n_regions = regions.shape[2]
+    colours = np.concatenate([regions[..., half].mean(axis=2) for half in odd_and_even(n_regions, n_regions)])
     return pulse_colour(colours, np.concatenate([halves[:, 1], halves[:, 0]]))
 
 
@@ -280,4 +280,4 @@ def _halves(spectra: Spectra, n_used: int) -> NDArray[np.complex128]:
         return np.zeros((len(spectra.freqs), 0), dtype=complex)
     weights = common_weights(spectra)
     halves = odd_and_even(len(weights), n_used)
-    return np.stack([spectra.values[:, half] @ weights[half] for half in halves], axis=1)
+    return spectra.mixed(np.stack([np.where(half, weights, 0.0) for half in halves], axis=1))

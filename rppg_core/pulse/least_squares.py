@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from rppg_core.numerics import TINY
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HARMONIC_RIDGE = 1.0  # the first harmonic is the weaker part of a pulse, and noise in it counts less
-_DRIFT_S, _DRIFT_POWER = (1.0, 3.0, 10.0), (0.0, 0.3, 1.0, 3.0, 10.0, 30.0)  # of the noise's slow part
+_DRIFT_S, _DRIFT_POWER = (1.0, 3.0, 10.0), (0.3, 1.0, 3.0, 10.0, 30.0)  # of the noise's slow part, unless it has none
 _POSE_POWER = (0.0, 0.1, 0.3, 1.0, 3.0)
 
 
@@ -27,9 +27,9 @@ def noise_root(
     """
     n = len(times)
     apart = np.abs(times[:, None] - times)
-    noises = [power * np.exp(-apart / pace_s) for pace_s in _DRIFT_S for power in _DRIFT_POWER]
     white = np.eye(n)
-    drift, _ = _likeliest([white + noise for noise in noises], series)
+    paces = [np.exp(-apart / pace_s) for pace_s in _DRIFT_S]
+    drift, _ = _likeliest([white, *(white + power * pace for pace in paces for power in _DRIFT_POWER)], series)
     spread = pose.std(axis=0)
     moves = (pose - pose.mean(axis=0))[:, spread > 1e-9] / spread[spread > 1e-9]
     led = moves @ moves.T
@@ -43,8 +43,10 @@ def _likeliest(
     data = np.stack([series, np.ones(len(series))], axis=1)
     best, best_root, best_score = covariances[0], covariances[0], -np.inf
     for covariance in covariances:
-        root = cholesky(covariance, lower=True, check_finite=False)
-        white, one = solve_triangular(root, data, lower=True, check_finite=False).T
+        root, failed = dpotrf(covariance, lower=1, clean=1)
+        if failed:  # of white noise and more
+            raise np.linalg.LinAlgError("a covariance is not positive definite")
+        white, one = dtrtrs(root, data, lower=1)[0].T
         rest = white @ white - (white @ one) ** 2 / (one @ one)
         score = -0.5 * len(series) * np.log(max(rest, TINY)) - np.log(np.diag(root)).sum()
         if score > best_score:
@@ -54,7 +56,7 @@ def _likeliest(
 
 def whitened(series: NDArray[np.float64], root: NDArray[np.float64], level: NDArray[np.float64]) -> NDArray[np.float64]:
     """Series (n, k) in units in which their noise is white, without their mean."""
-    white = solve_triangular(root, series, lower=True)
+    white = dtrtrs(root, series, lower=1)[0]
     return np.asarray(white - level @ (level.T @ white))
 
 
@@ -63,7 +65,8 @@ def waves_at(
 ) -> NDArray[np.float64]:
     """Cosine and sine of each frequency and of its double, whitened, shape (n_freqs, n, 4)."""
     phase = 2 * np.pi * np.outer(times, freqs)
-    waves = np.stack([np.cos(phase), np.sin(phase), np.cos(2 * phase), np.sin(2 * phase)], axis=2)
+    cosine, sine = np.cos(phase), np.sin(phase)
+    waves = np.stack([cosine, sine, 2 * cosine**2 - 1, 2 * sine * cosine], axis=2)
     white = whitened(waves.reshape(len(times), -1), root, level)
     return np.moveaxis(white.reshape(len(times), len(freqs), 4), 1, 0)
 

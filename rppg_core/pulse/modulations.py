@@ -37,7 +37,7 @@ def modulations(pulse: Pulse, rate_hz: float) -> dict[str, NDArray[np.float64]]:
 def _baseline(pulse: Pulse, rate_hz: float) -> NDArray[np.float64]:
     """The slow part of the skin's colour, which falls as blood volume rises."""
     even = pulse.even
-    level = np.einsum("nrc,r->nc", np.log(even.colours), pulse.region_weights)
+    level = np.einsum("nrc,r->nc", even.levels, pulse.region_weights)
     smooth = slow_part(level, even.known, even.fs, min(_MOST_HZ, _BELOW_PULSE * rate_hz))
     # The brightness of a face follows light and posture; its hue follows the blood. A covered lens has no such choice.
     return np.asarray(smooth @ BLOOD_HUE if len(even.regions) >= MIN_REGIONS else smooth[:, 0])

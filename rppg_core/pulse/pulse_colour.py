@@ -67,7 +67,7 @@ def pulse_colour(colours: NDArray[np.complex128], pulse: NDArray[np.complex128])
     pulse : ndarray, shape (n,)
         Spectrum of the pulse, rising with blood volume, at the same frequencies.
     """
-    power = float(np.sum(np.abs(pulse) ** 2)) + TINY
+    power = float(np.vdot(pulse, pulse).real) + TINY
     slope = (colours.T @ pulse.conj()).real / power
     left = colours - np.outer(pulse, slope)
     error = np.sqrt(np.sum(np.abs(left) ** 2, axis=0) / max(2 * len(pulse) - 1, 1) / power)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dtrtrs
 
 from rppg_core.bands import RATE_HZ
 from rppg_core.face.skin import MIN_REGIONS, skin_regions
@@ -150,7 +150,7 @@ def _section(
 ) -> Section:
     fused = -(colours @ BLOOD_HUE) @ _region_weights(times, colours)
     root = noise_root(times, fused, pose)
-    level = solve_triangular(root, np.ones((len(times), 1)), lower=True)
+    level = dtrtrs(root, np.ones((len(times), 1)), lower=1)[0]
     level /= np.linalg.norm(level)
     pulse = whitened(fused[:, None], root, level)[:, 0]
     share = np.concatenate([explained(times, pulse[:, None], root, level, part)[:, 0] for part in _chunks(freqs)])

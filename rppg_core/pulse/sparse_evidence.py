@@ -99,15 +99,12 @@ def seen_at(section: Section, rate_hz: float, freqs: NDArray[np.float64], size_p
     waves = waves_at(section.times_s, section.root, section.level, np.array([rate_hz]))
     coefficients = fit(waves, white)[0][0]
     amplitude = coefficients[[0, 2]] - 1j * coefficients[[1, 3]]
-    motion, nod = _head_at(section, waves, freqs, size_px)
     return Seen(
         amplitude[:, 0],
         amplitude[:, 1:-2].reshape(2, -1, 3),
         amplitude[:, -2:],
         _common(white[:, -2:], waves[0]),
-        motion,
-        nod,
-        _picture_at(section, waves, freqs),
+        *_beside_skin(section, waves, freqs, size_px),
         float(section.times_s[-1] - section.times_s[0]),
     )
 
@@ -120,29 +117,28 @@ def _common(halves: NDArray[np.float64], waves: NDArray[np.float64]) -> _Common:
     return _Common(float(halves[:, 0] @ halves[:, 1]), products[0, 1], products[0, 0], products[1, 1])
 
 
-def _head_at(
+def _beside_skin(
     section: Section, waves: NDArray[np.float64], freqs: NDArray[np.float64], size_px: float
-) -> tuple[float, float]:
-    """How far the head's motion stands out at the rate of the waves, and its amplitude, as `Seen` has them."""
-    pose = whitened(section.pose, section.root, section.level)
-    gain = fit(waves, pose)[0]
-    return _stands_out(section, pose, waves, freqs), float(np.linalg.norm(gain[0, :2, PLACE]) / size_px)
+) -> tuple[float, float, float]:
+    """How far the head's motion stands out at the rate of the waves, its amplitude, and how far the picture's detail.
+
+    As `Seen` has them; the last is 0 for a picture without detail.
+    """
+    pose = section.pose.shape[1]
+    series = whitened(np.concatenate([section.pose, section.details], axis=1), section.root, section.level)
+    gain, explained_here = fit(waves, series)
+    stands_out = _stand_out(section, series, explained_here[0], freqs)
+    nod = float(np.linalg.norm(gain[0, :2, PLACE]) / size_px)
+    motion, detail = (float(np.max(part, initial=0.0)) for part in (stands_out[:pose], stands_out[pose:]))
+    return motion, nod, detail
 
 
-def _picture_at(section: Section, waves: NDArray[np.float64], freqs: NDArray[np.float64]) -> float:
-    """Logarithm (10) of how far the picture's detail stands out at the rate of the waves; 0 without any."""
-    if not section.details.shape[1]:
-        return 0.0
-    return _stands_out(section, whitened(section.details, section.root, section.level), waves, freqs)
-
-
-def _stands_out(
-    section: Section, series: NDArray[np.float64], waves: NDArray[np.float64], freqs: NDArray[np.float64]
-) -> float:
-    """Logarithm (10) of what a rate explains of whitened series (n, k) over what rates usually do: the largest."""
+def _stand_out(
+    section: Section, series: NDArray[np.float64], here: NDArray[np.float64], freqs: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Logarithm (10), from 0, of what a rate explains (k,) of whitened series (n, k) over what rates usually do."""
     power = np.sum(series**2, axis=0)
-    moving = power > _STILL
     some = freqs[:: max(1, len(freqs) // _USUAL_RATES)]
     usual = np.median(explained(section.times_s, series, section.root, section.level, some), axis=0)
-    here = fit(waves, series)[1][0] / (power + TINY)
-    return float(np.log10(max(1.0, np.max(here[moving] / (usual[moving] + _NO_SHARE), initial=1.0))))
+    over = here / (power + TINY) / (usual + _NO_SHARE)
+    return np.log10(np.maximum(np.where(power > _STILL, over, 1.0), 1.0))

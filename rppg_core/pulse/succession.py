@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rppg_core.face.skin import MIN_REGIONS
-from rppg_core.numerics import medians, over_channels
+from rppg_core.numerics import medians, over_channels, over_regions, window_sums
 from rppg_core.trace.sampling import frame_rate_hz, seen_colours
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def change_of_face_s(trace: Trace) -> float | None:
 
 def _steps(levels: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     """How far the pattern of (n, n_regions, 3) differs between `width` frames and those after: (n - 2 width + 1,)."""
-    pattern = levels - levels.mean(axis=1, keepdims=True)
-    sums = np.zeros((len(pattern) + 1, *pattern.shape[1:]))
-    np.cumsum(pattern, axis=0, out=sums[1:])
-    means = (sums[width:] - sums[:-width]) / width
-    return medians(np.sqrt(over_channels((means[width:] - means[:-width]) ** 2)).T)
+    means = window_sums(levels, width) / width
+    steps = means[width:] - means[:-width]
+    steps -= over_regions(steps)[:, None]
+    return medians(np.sqrt(over_channels(steps**2)).T)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.fft import irfft, rfft, rfftfreq
+from scipy.fft import rfftfreq
 
 from rppg_core.bands import PULSE_BAND_HZ, within
-from rppg_core.numerics import TINY, analytic_signal
+from rppg_core.numerics import TINY, analytic_signal, filter_circularly
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +42,7 @@ def timed_waves(
     ----------
     wave : ndarray, shape (n,)
         A pulse, rising with blood volume.
-    components : ndarray, shape (k, n, n_regions)
+    components : ndarray, shape (n, k, n_regions)
         What each region shows in each of k ways, rising with blood volume.
     fs, rate_hz : float
         Sampling rate and the pulse's rate, in Hz.
@@ -55,23 +55,19 @@ def timed_waves(
         Pulses of the same direction and height as `wave`: of all regions, and of two halves of them, whose noise is
         the regions' own.
     """
-    freqs = rfftfreq(len(wave), 1 / fs)
-    spectra = rfft(components, axis=1)
-    spectra[:, ~within(freqs, PULSE_BAND_HZ, fs)] = 0.0
-    blocks = (np.arange(len(wave)) / fs / _BLOCK_S).astype(np.intp)
-    learning = _Learning(irfft(spectra, len(wave), axis=1), blocks % _FOLDS)
+    n, k, n_regions = components.shape
+    freqs = rfftfreq(n, 1 / fs)
+    seen = filter_circularly(components.reshape(n, -1), within(freqs, PULSE_BAND_HZ, fs).astype(np.float64))
+    blocks = (np.arange(n) / fs / _BLOCK_S).astype(np.intp)
+    learning = _Learning(seen, blocks % _FOLDS, k)
     used = _faded(learning.folds, fs)
-    whole = [slice(None)]
+    parts = [slice(None)]
     mixed = wave[:, None]
     for turn in range(_TURNS):
-        beat = _mean_beat(mixed[:, 0], freqs, fs, rate_hz)
-        more = _halves(components.shape[2]) if halves and turn == _TURNS - 1 else []
-        mixed = _mixed(components, learning, used, beat, whole + more)
+        if halves and turn == _TURNS - 1:
+            parts += [slice(0, None, 2), slice(1, None, 2)] if n_regions > 1 else [slice(None)] * 2
+        mixed = _mixed(components, learning, used, _mean_beat(mixed[:, 0], freqs, fs, rate_hz), parts)
     return mixed
-
-
-def _halves(n_regions: int) -> list[slice]:
-    return [slice(0, None, 2), slice(1, None, 2)] if n_regions > 1 else [slice(None)] * 2
 
 
 def _mixed(
@@ -82,21 +78,26 @@ def _mixed(
     parts: list[slice],
 ) -> NDArray[np.float64]:
     """Mix parts of the regions, (n, n_parts), each fold by the weights that the others give."""
-    mixed = np.zeros((len(beat), len(parts)))
+    weights = np.zeros((*components.shape[1:], _FOLDS, len(parts)))
+    gains = learning.gains(beat)
     for fold in np.flatnonzero(used.any(axis=1)):
-        learnt = learning.without(int(fold), beat)
+        learnt = learning.without(int(fold), gains)
         for i, part in enumerate(parts):
-            weights = learnt.weights(part)  # (k, n_regions of the part)
-            mixed[:, i] += used[fold] * np.einsum("knr,kr->n", components[:, :, part], weights)
-    return mixed
+            weights[:, part, fold, i] = learnt.weights(part)
+    shape = len(components), -1
+    by_fold = components.reshape(shape) @ weights.reshape(-1, _FOLDS * len(parts))
+    return np.asarray(np.einsum("fn,nfp->np", used, by_fold.reshape(*shape[:1], *weights.shape[2:])))
 
 
 def _mean_beat(wave: NDArray[np.float64], freqs: NDArray[np.float64], fs: float, rate_hz: float) -> NDArray[np.float64]:
     """What of a wave follows its own phase and its harmonics."""
     around = np.exp(-0.5 * ((freqs - rate_hz) / (_PHASE_WIDTH * rate_hz)) ** 2)
-    turns = np.exp(1j * np.angle(analytic_signal(irfft(rfft(wave) * around, len(wave)))))
-    harmonics = range(1, max(1, min(_HARMONICS, int(0.45 * fs / rate_hz))) + 1)
-    basis = np.concatenate([[(turns**m).real, (turns**m).imag] for m in harmonics]).T
+    analytic = analytic_signal(wave, around)
+    turns = analytic / (np.abs(analytic) + TINY)
+    harmonics = [turns]
+    for _ in range(1, min(_HARMONICS, int(0.45 * fs / rate_hz))):
+        harmonics.append(harmonics[-1] * turns)
+    basis = np.stack([part for one in harmonics for part in (one.real, one.imag)], axis=1)
     return np.asarray(basis @ np.linalg.lstsq(basis, wave, rcond=None)[0])
 
 
@@ -108,67 +109,69 @@ def _faded(folds: NDArray[np.intp], fs: float) -> NDArray[np.float64]:
 
 
 class _Learning:
-    """Components (k, n, n_regions) in the pulse's band, cut in folds; the products of each are made once."""
+    """Components (n, k * n_regions) in the pulse's band, cut in folds.
 
-    def __init__(self, seen: NDArray[np.float64], folds: NDArray[np.intp]) -> None:
-        self.seen, self.folds = seen, folds
-        self.inside = [np.flatnonzero(folds == fold) for fold in range(_FOLDS)]
-        self.products = [np.swapaxes(seen[:, at], 1, 2) @ seen[:, at] for at in self.inside]
-        self._others = [self._of_others(fold) for fold in range(_FOLDS)]
+    What does not depend on the mean beat is made once: for each fold the `others` and their `power`, a covariance.
+    """
 
-    def _of_others(self, fold: int) -> _Others:
-        """The samples of all other folds; of this one, in a trace so short that there are no others."""
-        others = [other for other in range(_FOLDS) if other != fold and len(self.inside[other])] or [fold]
-        at = np.sort(np.concatenate([self.inside[other] for other in others]))
-        return _Others(at, self.seen[:, at], np.sum([self.products[other] for other in others], axis=0))
+    def __init__(self, seen: NDArray[np.float64], folds: NDArray[np.intp], k: int) -> None:
+        self.folds, self.k = folds, k
+        self.seen = [seen[folds == fold] for fold in range(_FOLDS)]
+        products = [inside.T @ inside for inside in self.seen]
+        self.others = [self._others(fold) for fold in range(_FOLDS)]
+        self.power = [sum(products[other] for other in others) / self._count(others) for others in self.others]
 
-    def without(self, fold: int, beat: NDArray[np.float64]) -> _Learnt:
-        """What the other folds say."""
-        others = self._others[fold]
-        seen, shape = others.seen, beat[others.at]
-        gain = np.einsum("knr,n->kr", seen, shape) / (shape @ shape + TINY)
-        signal = gain[:, :, None] * gain[:, None, :] * (shape @ shape)
-        noise = (others.products - signal) / len(others.at)
-        return _Learnt(seen, shape, gain, noise)
+    def gains(self, beat: NDArray[np.float64]) -> list[_Gain]:
+        """How much of the mean beat (n,) each fold shows."""
+        shapes = [beat[self.folds == fold] for fold in range(_FOLDS)]
+        return [_Gain(shape @ inside, float(shape @ shape)) for shape, inside in zip(shapes, self.seen, strict=True)]
+
+    def without(self, fold: int, gains: list[_Gain]) -> _Learnt:
+        """What all other folds say."""
+        others = self.others[fold]
+        power = sum(gains[other].power for other in others)
+        gain = np.sum([gains[other].shown for other in others], axis=0) / (power + TINY)
+        noise = self.power[fold] - np.outer(power / self._count(others) * gain, gain)
+        return _Learnt(gain.reshape(self.k, -1), noise.reshape(self.k, -1, self.k, gain.size // self.k))
+
+    def _others(self, fold: int) -> list[int]:
+        """All other folds; this one itself, in a trace so short that there are no others."""
+        return [other for other in range(_FOLDS) if other != fold and len(self.seen[other])] or [fold]
+
+    def _count(self, folds: list[int]) -> int:
+        return sum(len(self.seen[fold]) for fold in folds)
 
 
-class _Others(NamedTuple):
-    """Some samples: their indices, what was seen in them (k, n, n_regions), and its products."""
+class _Gain(NamedTuple):
+    """Products of components (k * n_regions,) with the mean beat, and its own power."""
 
-    at: NDArray[np.intp]
-    seen: NDArray[np.float64]
-    products: NDArray[np.float64]
+    shown: NDArray[np.float64]
+    power: float
 
 
-class _Learnt:
-    """The pulse's gain (k, n_regions) and the noise (k, n_regions, n_regions) of some samples."""
+class _Learnt(NamedTuple):
+    """The pulse's gain (k, n_regions) and the noise (k, n_regions, k, n_regions) of some samples."""
 
-    def __init__(
-        self,
-        seen: NDArray[np.float64],
-        shape: NDArray[np.float64],
-        gain: NDArray[np.float64],
-        noise: NDArray[np.float64],
-    ) -> None:
-        self.seen, self.shape, self.gain, self.noise = seen, shape, gain, noise
+    gain: NDArray[np.float64]
+    noise: NDArray[np.float64]
 
     def weights(self, part: slice) -> NDArray[np.float64]:
         """Weights (k, n_regions) for a part of the regions: what follows the mean beat keeps its height."""
-        gain, noise = self.gain[:, part], self.noise[:, part, part]
+        gain, noise = self.gain[:, part], self.noise[:, part, :, part]
         # What beats against the rest is no pulse.
-        regions = _solved(noise, np.maximum(gain, 0.0), _SHRINK_REGIONS)
-        power = np.einsum("kr,krs,ks->k", regions, noise, regions)
-        regions /= np.sqrt(np.maximum(power, 0.0) + TINY)[:, None]
-        shown = np.einsum("knr,kr->kn", self.seen[:, :, part], regions)
+        regions = _solved(np.einsum("krks->krs", noise), np.maximum(gain, 0.0), _SHRINK_REGIONS)
+        left = np.einsum("krl,kr->kl", noise.reshape(*gain.shape, -1), regions).reshape(-1, *gain.shape)
+        rest = np.einsum("kls,ls->kl", left, regions)  # covariance of the components
+        regions /= (scale := np.sqrt(np.maximum(np.diag(rest), 0.0) + TINY))[:, None]
         heights = np.einsum("kr,kr->k", gain, regions)
-        rest = shown - heights[:, None] * self.shape
-        components = _solved((rest @ rest.T / rest.shape[1])[None], heights[None], _SHRINK_COMPONENTS)[0]
+        components = _solved((rest / np.outer(scale, scale))[None], heights[None], _SHRINK_COMPONENTS)[0]
         return np.asarray(components[:, None] * regions / (components @ heights + TINY))
 
 
 def _solved(noise: NDArray[np.float64], gain: NDArray[np.float64], shrink: float) -> NDArray[np.float64]:
     """Best weights (m, k) for gains (m, k) against noise (m, k, k) drawn towards independence."""
     own = np.einsum("mkk->mk", noise)
-    floor = 1e-12 * own.sum(axis=1, keepdims=True) + TINY
-    mixed = (1 - shrink) * noise + (shrink * own + floor)[:, :, None] * np.eye(noise.shape[1])
+    mixed = (1 - shrink) * noise
+    diagonal = np.einsum("mkk->mk", mixed)  # a view
+    diagonal += shrink * own + 1e-12 * own.sum(axis=1, keepdims=True) + TINY
     return np.asarray(np.linalg.solve(mixed, gain[:, :, None])[:, :, 0])

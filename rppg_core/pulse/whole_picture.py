@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.fft import next_fast_len, rfft, rfftfreq
 
-from rppg_core.numerics import medians
+from rppg_core.numerics import medians, quantiles
 from rppg_core.trace.witnesses import CENTRE, DETAILS
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _FLOOR, _OF_MEAN = (
     0.05,
 )  # the usual change is at least this, and this share of the mean: in still pictures it is 0
 _OVERSAMPLED = 8
+_LEAST_POWER = 1e-2  # over the median: what is fainter is no fainter
 _LEAST_HZ = 0.6
 _REACH_HZ = 0.06  # a pulse's peak lies up to this far from the comb that draws it
 _TEETH, _SHARP_TEETH = 8, 10
@@ -56,42 +57,43 @@ class PictureEvidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WholePicture:
-    """Spectra of the jumps in a trace, over their median."""
+    """Levels of the jumps in a trace over their median, in dB, by frequency."""
 
     freqs: NDArray[np.float64]
     fs: float
-    beside: tuple[NDArray[np.float64], ...]  # of what is not skin: sizes of all jumps together, and the detail's own
-    everywhere: NDArray[np.float64]  # of skin and the rest
+    beside: NDArray[np.float64]  # (2 or 0, n_freqs) of what is not skin: sizes of all jumps together; the detail's own
+    everywhere: NDArray[np.float64]  # (1, n_freqs) of skin and the rest
     jumps: float
 
     def against(self, rate_hz: float) -> PictureEvidence:
         """The evidence against a rate."""
+        return self.against_each([rate_hz])[0]
+
+    def against_each(self, rates_hz: list[float]) -> list[PictureEvidence]:
+        """The evidence against each of some rates."""
         step = self.freqs[1]
-        rates = np.arange(rate_hz - _REACH_HZ, rate_hz + _REACH_HZ + step / 4, step / 2)
-        comb = max((_comb(power, rates, self.freqs[1], self.fs) for power in self.beside), default=0.0)
-        sharp = _comb(self.everywhere, rates, self.freqs[1], self.fs, from_hz=_SHARP_HZ, most=_SHARP_TEETH)
-        return PictureEvidence(comb, sharp, self.jumps)
+        around = [np.arange(rate - _REACH_HZ, rate + _REACH_HZ + step / 4, step / 2) for rate in rates_hz]
+        rates = np.concatenate(around)
+        starts = np.cumsum([0, *(len(one) for one in around[:-1])])
+        comb = self._comb(self.beside, rates, least=_LEAST_TEETH, most=_TEETH)
+        sharp = self._comb(self.everywhere, rates, _SHARP_HZ, least=_LEAST_SHARP_TEETH, most=_SHARP_TEETH)
+        highest = np.maximum.reduceat([comb, sharp], starts, axis=1)
+        found = np.where(np.isneginf(highest), 0.0, highest).T.tolist()
+        return [PictureEvidence(comb_db, sharp_db, self.jumps) for comb_db, sharp_db in found]
 
-
-def _comb(
-    power: NDArray[np.float64],
-    rates: NDArray[np.float64],
-    step_hz: float,
-    fs: float,
-    *,
-    from_hz: float = 0.0,
-    most: int = _TEETH,
-) -> float:
-    """Highest mean level in dB over the multiples of each rate from a frequency on; 0 with too few of them."""
-    least = _LEAST_SHARP_TEETH if from_hz else _LEAST_TEETH
-    first = np.maximum(1, np.ceil(from_hz / rates))
-    teeth = rates[:, None] * (first[:, None] + np.arange(most))
-    used = teeth < _USED_OF_FS * fs
-    if not (used.sum(axis=1) >= least).any():
-        return 0.0
-    level = 10 * np.log10(power[np.where(used, np.rint(teeth / step_hz), 0).astype(np.intp)] + 1e-2)
-    mean = np.where(used, level, 0.0).sum(axis=1) / np.maximum(used.sum(axis=1), 1)
-    return float(mean[used.sum(axis=1) >= least].max())
+    def _comb(
+        self, levels: NDArray[np.float64], rates: NDArray[np.float64], from_hz: float = 0.0, *, least: int, most: int
+    ) -> NDArray[np.float64]:
+        """Highest mean of some levels over the multiples of each rate from a frequency on; -inf of too few."""
+        if not len(levels):
+            return np.full(len(rates), -np.inf)
+        first = np.maximum(1, np.ceil(from_hz / rates))
+        teeth = rates[:, None] * (first[:, None] + np.arange(most))
+        used = teeth < _USED_OF_FS * self.fs
+        count = used.sum(axis=1)
+        level = levels[:, np.where(used, np.rint(teeth / self.freqs[1]), 0).astype(np.intp)]
+        mean = np.where(used, level, 0.0).sum(axis=2) / np.maximum(count, 1)
+        return np.where(count >= least, mean.max(axis=0), -np.inf)
 
 
 def whole_picture(trace: Trace, even: EvenTrace, levels: NDArray[np.float64]) -> WholePicture:
@@ -110,19 +112,19 @@ def whole_picture(trace: Trace, even: EvenTrace, levels: NDArray[np.float64]) ->
     size = np.abs(skin).mean(axis=1)
     changes = _witnesses(trace, even)
     freqs = rfftfreq(_length(len(skin)), 1 / even.fs)
-    beside: tuple[NDArray[np.float64], ...] = ()
+    beside = np.zeros((0, len(freqs)))
     jumps = 0.0
     if changes is not None:
         witnesses = _jumps(changes)
         sizes = np.abs(witnesses).mean(axis=1)
         details = [i for i in range(DETAILS.stop) if changes[:, i].any()]
-        beside = (_power(sizes[:, None], freqs), _power(witnesses[:, details], freqs))
+        beside = np.stack([_level_db(sizes[:, None], freqs), _level_db(witnesses[:, details], freqs)])
         size = size + sizes
         steps = np.abs(np.diff(changes, axis=0))
         moving = steps.any(axis=0)
-        greatest, usual = np.quantile(steps[:, moving], 0.99, axis=0), medians(steps[:, moving])
+        greatest, usual = quantiles(steps[:, moving], 0.99), medians(steps[:, moving])
         jumps = float(np.mean(np.log(greatest / (usual + 1e-4)))) if moving.any() else 0.0
-    return WholePicture(freqs, even.fs, beside, _power(size[:, None], freqs), jumps)
+    return WholePicture(freqs, even.fs, beside, _level_db(size[:, None], freqs)[None], jumps)
 
 
 def _witnesses(trace: Trace, even: EvenTrace) -> NDArray[np.float64] | None:
@@ -130,14 +132,14 @@ def _witnesses(trace: Trace, even: EvenTrace) -> NDArray[np.float64] | None:
     if trace.witness is None:
         return None
     finite = np.isfinite(trace.witness)
-    seen = finite.mean(axis=0) >= _MIN_SEEN
+    seen, complete = finite.mean(axis=0) >= _MIN_SEEN, np.asarray(finite.all(axis=0))
     seen[CENTRE.stop - 1] = False  # the brightness of what mostly is face
     if not seen.any():
         return None
     times = trace.times_s - trace.times_s[0]
     grid = np.zeros((len(even.times_s), len(seen)))
     for column in np.flatnonzero(seen):
-        there = finite[:, column]
+        there = slice(None) if complete[column] else finite[:, column]
         values = trace.witness[there, column]
         grid[:, column] = np.interp(
             even.times_s, times[there], values if column < DETAILS.stop else np.log(values + 1.0)
@@ -157,12 +159,12 @@ def _length(n: int) -> int:
     return int(next_fast_len(_OVERSAMPLED * n, real=True))
 
 
-def _power(series: NDArray[np.float64], freqs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the series (n, k) of their power spectra, each over its median."""
-    n = len(series)
-    if not series.shape[1]:
-        return np.ones(len(freqs))
+def _level_db(series: NDArray[np.float64], freqs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the series (n, k) of their power spectra, each over its median, in dB."""
+    n, k = series.shape
+    if not k:
+        return np.full(len(freqs), 10 * np.log10(1 + _LEAST_POWER))
     window = np.hanning(n)[:, None]
     power = np.abs(rfft((series - series.mean(axis=0)) * window, _length(n), axis=0)) ** 2
     usual = medians(power[freqs > _LEAST_HZ])
-    return np.asarray((power / (usual + 1e-12)).mean(axis=1))
+    return np.asarray(10 * np.log10(power @ (1 / (usual + 1e-12)) / k + _LEAST_POWER))

@@ -142,8 +142,8 @@ def _refined(times: NDArray[np.float64], distances: NDArray[np.float64], power: 
     tops = distances[np.argsort(power, kind="stable")[-_REFINED:]]
     points = (tops[:, None] + step * np.linspace(-0.5, 0.5, _FINER)).ravel()
     points = np.clip(np.concatenate([points, [LOW_HZ, 2 * HIGH_HZ]]), LOW_HZ, 2 * HIGH_HZ)
-    exact = [np.abs(np.exp(-2j * np.pi * point * (times - times[0])).mean()) ** 2 for point in points]
-    return float(max(exact))
+    turns = np.exp((-2j * np.pi * points)[:, None] * (times - times[0]))
+    return float(np.max(np.abs(turns.mean(axis=1)) ** 2))
 
 
 def _bounded(times: NDArray[np.float64]) -> NDArray[np.float64]:

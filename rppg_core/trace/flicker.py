@@ -8,7 +8,7 @@ import numpy as np
 from scipy.fft import next_fast_len, rfft, rfftfreq
 
 from rppg_core.bands import FLICKER_HZ, within
-from rppg_core.numerics import TINY
+from rppg_core.numerics import TINY, over_regions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +38,7 @@ def remove_flicker(changes: NDArray[np.float64], fs: float) -> NDArray[np.float6
     """
     left = changes
     for _ in range(_MOST_TONES):
-        tone_hz = _white_tone(left.mean(axis=1), fs)
+        tone_hz = _white_tone(over_regions(left), fs)
         if tone_hz is None:
             break
         left = _without(left, tone_hz, fs)

@@ -47,10 +47,12 @@ def remove_motion(changes: NDArray[np.float64], pose: NDArray[np.float64], fs: f
     freqs = rfftfreq(n, 1 / fs)
     learnt = (freqs >= min(_LEARNT_FROM_HZ, 0.25 * fs)) & (freqs <= MOST_OF_FS * fs)
     poses = rfft(moves, axis=0)
-    p, c = poses[learnt], rfft(changes, axis=0)[learnt]
+    p = poses[learnt]
     gram = (p.conj().T @ p).real
     ridge = 1e-3 * np.trace(gram) / len(gram) + 1e-12
-    leak = np.linalg.solve(gram + ridge * np.eye(len(gram)), (p.conj().T @ c).real)
+    # By Parseval's theorem, the product of the two spectra there: the colours' own transforms aren't needed.
+    shared = irfft(poses * learnt[:, None], n, axis=0).T @ changes * (n / 2)
+    leak = np.linalg.solve(gram + ridge * np.eye(len(gram)), shared)
     jitter = irfft(poses * _jitter_share(np.abs(poses) ** 2, learnt), n, axis=0)
     return np.asarray(changes - jitter @ leak)
 
@@ -62,20 +64,26 @@ def _jitter_share(power: NDArray[np.float64], learnt: NDArray[np.bool_]) -> NDAr
     return np.asarray(np.minimum(_MARGIN * power[learnt].mean(axis=0) / (around + TINY), 1.0))
 
 
-def motion_at(pose: NDArray[np.float64], fs: float, rate_hz: float) -> float:
-    """How far the pose's power at a rate stands out from that around it: largest ratio of the columns, 1 for none."""
+def motion_at(pose: NDArray[np.float64], fs: float, *rates_hz: float) -> float:
+    """How far the pose's power at any of some rates stands out from that around it.
+
+    Largest ratio of the columns and rates; 1 for a pose that stands still, or where nothing is around.
+    """
     spread = pose.std(axis=0)
     moves = pose[:, spread > 1e-9] / spread[spread > 1e-9]
     if not moves.shape[1]:
         return 1.0
     window = np.hanning(len(moves))
     power = np.abs(rfft(moves * window[:, None], 2 * len(moves), axis=0)) ** 2
-    away = np.abs(rfftfreq(2 * len(moves), 1 / fs) - rate_hz)
-    width = max(0.08, 1.5 * fs / len(moves))
-    around = (away > 2 * width) & (away < 2 * width + 0.5)
+    freqs, width = rfftfreq(2 * len(moves), 1 / fs), max(0.08, 1.5 * fs / len(moves))
+    return max(_standing_out(power, np.abs(freqs - rate_hz), width) for rate_hz in rates_hz)
+
+
+def _standing_out(power: NDArray[np.float64], away_hz: NDArray[np.float64], width_hz: float) -> float:
+    around = (away_hz > 2 * width_hz) & (away_hz < 2 * width_hz + 0.5)
     if not around.any():
         return 1.0
-    return float(np.max(power[away <= width].max(axis=0) / (power[around].mean(axis=0) + 1e-12)))
+    return float(np.max(power[away_hz <= width_hz].max(axis=0) / (power[around].mean(axis=0) + 1e-12)))
 
 
 def nod_at(pose: NDArray[np.float64], size_px: float, fs: float, rate_hz: float) -> float:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rppg_core.numerics import quantiles
 from rppg_core.trace.witnesses import CENTRE
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def repeated(trace: Trace) -> NDArray[np.bool_]:
     seen = np.isfinite(change).all(axis=1)
     if np.count_nonzero(seen) < len(change) / 2:
         return again
-    usual = np.quantile(change[seen], _NEW_QUANTILE, axis=0)
+    usual = quantiles(change[seen], _NEW_QUANTILE)
     if not (usual > 0).all():
         return again
     size = np.hypot(*(change / usual).T)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ _MOST_FINER = 4  # how many times as dense as its frames on average a grid may b
 _MIN_SEEN = 0.6  # share of the frames in which a region must be seen
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class EvenTrace:
     """A trace on an even grid. `times_s` (n,) count from the first frame; where `known` is False there were no data."""
 
@@ -33,6 +34,11 @@ class EvenTrace:
     colours: NDArray[np.float64]  # (n, n_used, 3), finite and positive
     pose: NDArray[np.float64]  # (n, 5)
     regions: NDArray[np.intp]  # (n_used,) which regions of the trace these are
+
+    @cached_property
+    def levels(self) -> NDArray[np.float64]:
+        """Logarithms of the colours."""
+        return np.asarray(np.log(self.colours))
 
 
 def frame_rate_hz(times_s: NDArray[np.float64]) -> float:
@@ -73,8 +79,10 @@ def _interpolated(
     """Values (n, k) on a grid, and where that isn't in a gap."""
     left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, len(times) - 2)
     index, weights = _local_cubic(times, grid, left, interval)
-    even = sum(values[index[:, k]] * weights[:, k, None] for k in range(index.shape[1]))
-    return np.asarray(even), times[left + 1] - times[left] <= max(GAP_S, 1.5 * interval)
+    even = np.zeros((len(grid), values.shape[1]))
+    for sample, weight in zip(index.T, weights.T, strict=True):
+        even += values.take(sample, axis=0) * weight[:, None]
+    return even, times[left + 1] - times[left] <= max(GAP_S, 1.5 * interval)
 
 
 def seen_colours(
@@ -84,12 +92,13 @@ def seen_colours(
     sound = np.isfinite(colours) & (colours > 0)
     good = sound[..., 0] & sound[..., 1] & sound[..., 2]  # (n, n_regions)
     regions = np.flatnonzero(good.mean(axis=0) >= _MIN_SEEN)
+    if good.all():
+        return colours, regions
     kept = colours[:, regions]
-    for column, region in enumerate(regions):
-        seen = good[:, region]
-        if not seen.all():
-            for channel in range(3):
-                kept[~seen, column, channel] = np.interp(times[~seen], times[seen], kept[seen, column, channel])
+    for column in np.flatnonzero(~good[:, regions].all(axis=0)):
+        seen = good[:, regions[column]]
+        for channel in range(3):
+            kept[~seen, column, channel] = np.interp(times[~seen], times[seen], kept[seen, column, channel])
     return kept, regions
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
-from rppg_core.numerics import TINY, vertex
+from rppg_core.numerics import TINY, medians, vertex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +99,7 @@ def segments_at(
 
 def _trimmed_mean(segments: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean of the segments nearest to their median: a quarter may be anything."""
-    distance = np.sum((segments - np.median(segments, axis=0)) ** 2, axis=1)
+    distance = np.sum((segments - medians(segments)) ** 2, axis=1)
     nearest = np.argsort(distance)[: (3 * len(distance) + 1) // 4]
     return np.asarray(segments[nearest].mean(axis=0))
 

@@ -91,14 +91,13 @@ def _residual(
 ) -> NDArray[np.float64]:
     """The signal around the beats, less the typical one at each beat's height; where they overlap, their mean."""
     reach = (len(typical) - 1) // 2
-    residual, weight = np.zeros(len(signal)), np.zeros(len(signal))
     window = np.hanning(2 * reach + 3)[1:-1] + 1e-3
-    for time, segment in zip(np.rint(times).astype(np.intp), segments, strict=True):
-        start, end = max(time - reach, 0), min(time + reach + 1, len(signal))
-        part = slice(start - time + reach, end - time + reach)
-        scale = float(segment @ typical / (typical @ typical + TINY))
-        residual[start:end] += window[part] * (segment - scale * typical)[part]
-        weight[start:end] += window[part]
+    scales = segments @ typical / (typical @ typical + TINY)
+    at = np.rint(times).astype(np.intp)[:, None] + np.arange(-reach, reach + 1)
+    inside = (at >= 0) & (at < len(signal))
+    added = window * (segments - scales[:, None] * typical)
+    residual = np.bincount(at[inside], added[inside], len(signal))
+    weight = np.bincount(at[inside], np.broadcast_to(window, at.shape)[inside], len(signal))
     return np.divide(residual, weight, out=np.zeros_like(residual), where=weight > 0)
 
 

@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from rppg_core.numerics import analytic_signal, medians, over_channels, peak_frequency, peaks_apart, vertex
+from rppg_core.numerics import (
+    analytic_signal,
+    filter_circularly,
+    medians,
+    over_channels,
+    over_regions,
+    peak_frequency,
+    peaks_apart,
+    quantiles,
+    solve_positive,
+    vertex,
+    window_sums,
+)
 
 
 @pytest.mark.parametrize("at", [9.6, 10.0, 10.3])
@@ -69,3 +81,49 @@ def test_medians_are_those_of_numpy_to_the_digit_and_leave_the_values_alone(shap
 def test_the_mean_over_channels_is_that_of_numpy_to_the_digit():
     colours = np.random.default_rng(5).uniform(0, 255, (200, 30, 3))
     assert np.array_equal(over_channels(colours), colours.mean(axis=2))
+
+
+@pytest.mark.parametrize("length", [64, 65])
+def test_the_analytic_signal_is_of_the_filtered_one(length):
+    wave = np.random.default_rng(1).standard_normal(length)
+    gain = np.linspace(1.0, 0.0, length // 2 + 1)
+    filtered = scipy.fft.irfft(scipy.fft.rfft(wave) * gain, length)
+    assert np.allclose(analytic_signal(wave, gain), scipy.signal.hilbert(filtered), atol=1e-12)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7, 8, 48])
+def test_sums_over_every_run_of_frames(width):
+    values = np.random.default_rng(2).standard_normal((48, 2, 3))
+    runs = [values[start : start + width].sum(axis=0) for start in range(48 - width + 1)]
+    assert np.allclose(window_sums(values, width), runs, rtol=0, atol=1e-12)
+
+
+def test_the_mean_over_regions():
+    colours = np.random.default_rng(3).standard_normal((5, 7, 3))
+    assert np.allclose(over_regions(colours), colours.mean(axis=1), rtol=0, atol=1e-14)
+
+
+def test_a_positive_definite_system_and_one_that_rounding_has_spoilt():
+    rows = np.random.default_rng(4).standard_normal((50, 6))
+    right = np.arange(6.0)
+    for matrix in (rows.T @ rows, np.diag([1.0, 2.0, 3.0, 4.0, 5.0, -1e-9])):
+        before = matrix.copy()
+        assert np.allclose(matrix @ solve_positive(matrix, right), right)
+        assert np.array_equal(matrix, before)
+
+
+@pytest.mark.parametrize("length", [900, 901, 907, 17])
+def test_a_filter_is_circular_whatever_the_length(length):
+    rng = np.random.default_rng(5)
+    series, gain = rng.standard_normal((length, 2, 3)), rng.uniform(0, 1, length // 2 + 1)
+    filtered = scipy.fft.irfft(scipy.fft.rfft(series, axis=0) * gain[:, None, None], length, axis=0)
+    assert np.allclose(filter_circularly(series, gain), filtered, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(1,), (2, 3), (7,), (500, 4), (501, 2, 2)])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.75, 0.95, 0.99, 1.0])
+def test_quantiles_are_those_of_numpy(shape, share):
+    values = np.random.default_rng(6).standard_normal(shape)
+    before = values.copy()
+    assert np.array_equal(quantiles(values, share), np.quantile(values, share, axis=0))
+    assert np.array_equal(values, before)
