@@ -11,6 +11,7 @@ from rppg_core._measure import measure
 from rppg_core.course.long_video import DECODERS, HEAVY_S
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
+from rppg_core.media.memory import PictureMemory
 from rppg_core.media.video import probe, read_video
 from rppg_core.media.video_cost import LONGEST_SIDE, MAX_FPS, predicted_s
 from rppg_core.quality.extractors import DEFAULT, calibration_of, extraction
@@ -84,17 +85,20 @@ def trace_of_video(
     file = Path(video) if isinstance(video, str | PathLike) else video
     info = probe(file)
     wanted_s = info.duration_s if seconds is None else min(seconds, info.duration_s)
+    memory = PictureMemory()
     frames = read_video(
         file,
         max_fps=MAX_FPS,
         longest_side=LONGEST_SIDE,
         container=info.container,
         threads=DECODERS if predicted_s(info) > HEAVY_S else 1,
+        memory=memory,
     )
     trace = trace_of(
         frames if seconds is None else _first(frames, seconds),
         reader or FaceReader(),
         on_time=lambda time_s: on_progress(min(time_s / max(wanted_s, 1e-6), 1.0)),
+        memory=memory,
     )
     return replace(trace, bits_a_pixel=info.bits_a_pixel(trace.frame_size))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from rppg_core.face.footage import Seen, follow
 from rppg_core.face.reader import FaceReader
+from rppg_core.media.memory import PictureMemory
 from rppg_core.media.video import probe, read_video
 from rppg_core.media.video_cost import APART_S, LONGEST_SIDE, MAX_FPS, WINDOW_S, predicted_s
 
@@ -88,16 +89,26 @@ def windows_of_video(
     file = Path(video) if isinstance(video, str | PathLike) else video
     info = probe(file)
     threads = DECODERS if predicted_s(info) > HEAVY_S else 1
-    frames = read_video(file, max_fps=MAX_FPS, longest_side=LONGEST_SIDE, container=info.container, threads=threads)
+    memory = PictureMemory()
+    frames = read_video(
+        file,
+        max_fps=MAX_FPS,
+        longest_side=LONGEST_SIDE,
+        container=info.container,
+        threads=threads,
+        memory=memory,
+    )
     cut = _Cut(
         starts_s(info.duration_s, length_s, apart_s, most=info.frames), length_s, look_s, info.duration_s - _WORTH_S
     )
-    for batch in follow(frames, reader or FaceReader()):
+    for batch in follow(frames, reader or FaceReader(), memory):
         cut.seen.add(batch)
         on_progress(min(batch.end_s / max(info.duration_s, 1e-6), 1.0))
         for window in cut.ready(batch.end_s):
+            memory.clear()  # a window's analysis takes as much again
             bits = info.bits_a_pixel(window.trace.frame_size)
             yield replace(window, trace=replace(window.trace, bits_a_pixel=bits))
+    memory.clear()
     for window in cut.rest():
         bits = info.bits_a_pixel(window.trace.frame_size)
         yield replace(window, trace=replace(window.trace, bits_a_pixel=bits))

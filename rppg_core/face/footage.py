@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rppg_core.media.memory import PictureMemory
+
 _BATCH, _BATCH_BYTES = 30, 64_000_000
 """Frames read together, fewer of them when they are large: the first and last of each batch are verified."""
 
@@ -31,6 +33,7 @@ def trace_of(
     reader: FaceReader,
     *,
     on_time: Callable[[float], None] = lambda _time_s: None,
+    memory: PictureMemory | None = None,
 ) -> Trace:
     """Follow the face through frames and reduce each to its skin colours.
 
@@ -42,6 +45,8 @@ def trace_of(
         The reader by which the measure API reads frames too.
     on_time : callable
         Called after each batch with the time of its last frame, in seconds from the first frame of all.
+    memory : PictureMemory, optional
+        Where the pictures were taken from: they are given back when they have been read.
 
     Raises
     ------
@@ -51,7 +56,7 @@ def trace_of(
         If faces are seen, but all of them without colour.
     """
     seen = Seen()
-    for batch in follow(frames, reader):
+    for batch in follow(frames, reader, memory):
         seen.add(batch)
         on_time(batch.end_s)
     return seen.trace()
@@ -67,7 +72,9 @@ class Batch:
     face: FaceState | None  # as last seen
 
 
-def follow(frames: Iterable[tuple[float, NDArray[np.uint8]]], reader: FaceReader) -> Iterator[Batch]:
+def follow(
+    frames: Iterable[tuple[float, NDArray[np.uint8]]], reader: FaceReader, memory: PictureMemory | None = None
+) -> Iterator[Batch]:
     """As `trace_of`, batch by batch."""
     state: FaceState | None = None
     failure: Exception | None = None
@@ -83,6 +90,8 @@ def follow(frames: Iterable[tuple[float, NDArray[np.uint8]]], reader: FaceReader
             batch.samples.append(reading.sample)
             state = reading.face
             searched.seen_s = batch.times_s[-1]
+        if memory is not None:
+            memory.give_back(frame.data for frame in images if not isinstance(frame.data, bytes))
         images.clear()  # `_batches` holds them too, and what follows may take a while
         yield replace(batch, face=state)
     if state is None:

@@ -41,13 +41,15 @@ class Orientation:
 
     def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Turn an image (height, width, 3)."""
+        return np.ascontiguousarray(self.view(image))
+
+    def view(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The same pixels as `apply`, where they are."""
         if self.transposed:
             image = image.transpose(1, 0, 2)
         if self.mirrored:
             image = image[:, ::-1]
-        if self.upside_down:
-            image = image[::-1]
-        return np.ascontiguousarray(image)
+        return image[::-1] if self.upside_down else image
 
 
 def square_size(

@@ -1,8 +1,7 @@
-"""A video file to upright RGB frames with their presentation times. The only module that imports PyAV."""
+"""A video file to upright RGB frames with their presentation times. Only this module and `pictures` import PyAV."""
 
 from __future__ import annotations
 
-import re
 from array import array
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,19 +10,16 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import av
-import cv2
-import numpy as np
-from av.sidedata.sidedata import SideDataContainer
-from av.sidedata.sidedata import Type as SideDataType
-from av.video.reformatter import VideoReformatter
 
 from rppg_core.errors import InvalidVideo, UnusableVideo
 from rppg_core.media.containers import sniff
-from rppg_core.media.orientation import Orientation, square_size
+from rppg_core.media.memory import PictureMemory
+from rppg_core.media.pictures import Pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
 CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mjpeg", "mpeg4", "rawvideo")
@@ -32,12 +28,10 @@ CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mjpeg", "mpeg4", "rawvideo")
 SMALLEST_SIDE, MOST_PIXELS = 64, 25_000_000
 """Pictures with a shorter side hold no face that can be measured; larger ones cost more memory than they are worth."""
 
-_QUICK_FORMATS = frozenset({"yuv420p", "yuvj420p"})  # that FFmpeg converts by instructions of the processor
 _AHEAD = 0.2  # of a frame's interval: how much too early a frame may be and still count as on time
 _DISTINCT_S = 0.0005
 _MOST_BAD_PACKETS = 500
 _AVI_INTERVALS = 100  # of which the typical one is taken
-_DEGREES = re.compile(r"-?\d{1,3}(\.\d{1,6})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +103,7 @@ def read_video(
     longest_side: int | None = None,
     container: str | None = None,
     threads: int = 1,
+    memory: PictureMemory | None = None,
 ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Yield frames, upright and of square pixels, with strictly increasing presentation times in seconds.
 
@@ -124,6 +119,8 @@ def read_video(
         What `sniff` or `probe` found, so that no other demuxer is tried.
     threads : int
         With more than one, later frames are decoded while the caller works on one.
+    memory : PictureMemory, optional
+        Where pictures are written to; who gives them back to it saves much of what reading costs.
 
     Yields
     ------
@@ -139,10 +136,12 @@ def read_video(
     unwanted = _unwanted(file, max_fps, container) if max_fps else frozenset()
     seen = False
     with _open(file, container) as source:
-        picture = _Picture(_pictures(source), longest_side)
+        pictures = Pictures(
+            _pictures(source), longest_side=longest_side, most_pixels=MOST_PIXELS, memory=memory or PictureMemory()
+        )
         for time_s, frame in _paced(_timed(source, _decode(source, unwanted, threads)), _Pace(max_fps)):
             seen = True
-            yield time_s, picture.of(frame)
+            yield time_s, pictures.of(frame)
     if not seen:
         raise InvalidVideo("The video can't be decoded.")
 
@@ -247,55 +246,6 @@ def _timed(
             intervals.append(time_s - last_s)
         last_s = time_s
         yield time_s, frame
-
-
-class _Picture:
-    """Turns the frames of a stream into upright pictures of square pixels."""
-
-    def __init__(self, stream: av.VideoStream, longest_side: int | None) -> None:
-        self._longest_side = longest_side
-        self._aspect = float(stream.sample_aspect_ratio or 1)
-        self._tagged = _tagged_orientation(stream.metadata)
-        self._reformatter = VideoReformatter()  # one for all: its tables cost more than a picture
-
-    def of(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        width, height = square_size(
-            frame.width, frame.height, self._aspect, longest_side=self._longest_side, most_pixels=MOST_PIXELS
-        )
-        resized = (width, height) != (frame.width, frame.height)
-        if resized and frame.format.name in _QUICK_FORMATS and 2 * max(width, height) > max(frame.width, frame.height):
-            # FFmpeg converts such pictures many times as fast as it scales them. Interpolation between less than two
-            # pixels weighs all of them nearly alike.
-            picture = cv2.resize(self._rgb(frame, frame.width, frame.height), (width, height))
-        else:
-            picture = self._rgb(frame, width, height)
-        return self._orientation(frame).apply(np.asarray(picture, dtype=np.uint8))
-
-    def _rgb(self, frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
-        reduced = width < frame.width or height < frame.height
-        rgb = self._reformatter.reformat(
-            frame,
-            width=width,
-            height=height,
-            format="rgb24",
-            interpolation="AREA" if reduced else "BILINEAR",
-            threads=1,
-        )
-        return cast("NDArray[np.uint8]", rgb.to_ndarray())
-
-    def _orientation(self, frame: av.VideoFrame) -> Orientation:
-        # PyAV's own `rotation` knows no mirroring.
-        # `frame.side_data` would make a cycle, which keeps some hundred pictures in memory until it is collected.
-        for data in cast("Any", SideDataContainer)(frame):  # declared as a mapping, and to take nothing
-            if data.type == SideDataType.DISPLAYMATRIX:
-                return Orientation.of_matrix(np.frombuffer(data, np.int32).tolist())
-        return self._tagged
-
-
-def _tagged_orientation(tags: dict[str, str]) -> Orientation:
-    """What the tag `rotate` says, in degrees clockwise; some recorders write it in place of a display matrix."""
-    value = next((value for name, value in tags.items() if name.lower() == "rotate"), "0").strip()
-    return Orientation.of_rotation(float(value) if _DEGREES.fullmatch(value) else 0.0)
 
 
 def _shown(container: av.container.InputContainer) -> Iterator[tuple[float, int]]:

@@ -8,7 +8,7 @@ import dlib
 import numpy as np
 import pytest
 
-from benchmarks.front_detector import first_filter
+from benchmarks.front_detector import front_detector
 from benchmarks.prune_landmarks import LEAF_BITS, pruned, rounded, shipped
 from rppg_core.errors import ModelUnavailable
 from rppg_core.face.detector import FRONT, WHOLE
@@ -43,9 +43,9 @@ def test_the_shipped_detector_is_dlibs_own(tmp_path):
     assert (tmp_path / "own.svm").read_bytes() == shipped.read_bytes()
 
 
-def test_the_front_detector_is_the_first_filter_of_the_whole_one():
+def test_the_front_detector_is_the_first_filter_of_the_whole_one_at_one_size():
     whole, front = (files("rppg_core") / "models" / name for name in (WHOLE, FRONT))
-    assert first_filter(whole.read_bytes()) == front.read_bytes()
+    assert front_detector(whole.read_bytes()) == front.read_bytes()
 
 
 def original() -> Path:

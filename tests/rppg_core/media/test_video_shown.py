@@ -3,7 +3,7 @@
 import io
 from dataclasses import replace
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
 import av
 import numpy as np
@@ -34,7 +34,9 @@ _MATRICES = {
 }
 
 
-def _film(image, *, count=8, fps=15, container="mp4", matrix=None, tag=None, aspect=None, options=None) -> bytes:
+def _film(
+    image, *, count=8, fps=15, container="mp4", matrix=None, tag=None, aspect=None, options=None, tags=()
+) -> bytes:
     out = io.BytesIO()
     with av.open(out, "w", format=container) as file:
         stream = file.add_stream("libx264", rate=Fraction(fps), options={"preset": "ultrafast", **(options or {})})
@@ -47,6 +49,8 @@ def _film(image, *, count=8, fps=15, container="mp4", matrix=None, tag=None, asp
             stream.metadata["rotate"] = tag
         if aspect:
             stream.codec_context.sample_aspect_ratio = aspect
+        if tags:
+            stream.pix_fmt, stream.codec_context.colorspace, stream.codec_context.color_range = tags
         for _ in range(count):
             file.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")))
         file.mux(stream.encode(None))
@@ -82,6 +86,28 @@ def test_pixels_are_made_square(aspect):
     _, image = next(read_video(io.BytesIO(_film(_CORNERS, aspect=aspect))))
     assert image.shape[1] / image.shape[0] == pytest.approx(float(aspect) * 128 / 96, rel=0.01)
     assert min(image.shape[:2]) >= 96  # no detail is lost
+
+
+@pytest.mark.parametrize("tags", [("yuv420p", 1, 1), ("yuv420p", 5, 1), ("yuvj420p", 1, 2), ("yuvj420p", 5, 2)])
+@pytest.mark.parametrize("aspect", [Fraction(3, 4), Fraction(4, 3), Fraction(41, 31)])
+def test_pictures_whose_pixels_are_made_square_keep_the_colours_that_others_have(tags, aspect):
+    """Whatever the stream says of its colours."""
+    scene = np.full((96, 128, 3), (200, 150, 120), np.uint8)
+    scene[:, 64:] = 60, 90, 140
+    square, other = (
+        [image for _, image in read_video(io.BytesIO(_film(scene, tags=tags, aspect=shown)))]
+        for shown in (None, aspect)
+    )
+    assert len(square) == len(other) == 8
+    middle = other[0].shape[1] // 2
+    for a, b in zip(square, other, strict=True):
+        assert np.abs(a[:, :60].mean(axis=(0, 1)) - b[:, : middle - 8].mean(axis=(0, 1))).max() < 0.75
+        assert np.abs(a[:, 68:].mean(axis=(0, 1)) - b[:, middle + 8 :].mean(axis=(0, 1))).max() < 0.75
+
+
+def test_each_picture_has_memory_of_its_own():
+    kept = [image for _, image in read_video(io.BytesIO(_film(_CORNERS, aspect=Fraction(4, 3))))]
+    assert not any(np.shares_memory(a, b) for a, b in pairwise(kept))
 
 
 def test_a_senseless_pixel_aspect_is_ignored_and_sizes_stay_bounded():
