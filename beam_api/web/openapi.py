@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from functools import cache
+from threading import Lock
 from typing import Any
 
 from flask import Flask, Response, jsonify
-from flask_smorest import Api
+from flask_smorest import Api, Blueprint
 
 from beam_api.web.auth import public
 from beam_api.web.error_responses import DETAIL_PATHS
@@ -27,12 +27,36 @@ _RETRY_AFTER = {"description": "Seconds to wait before sending it again.", "sche
 
 
 class BeamApi(Api):  # type: ignore[misc]
-    """flask-smorest's document without its error handlers: `beam_api.web.error_responses` has the only ones."""
+    """flask-smorest's document without its error handlers: `beam_api.web.error_responses` has the only ones.
+
+    It is made when it is first asked for: to describe all routes costs more than the rest of the app.
+    """
 
     ERROR_SCHEMA = ErrorEnvelopeSchema
 
+    def __init__(self, app: Flask) -> None:
+        self._blueprints: list[Blueprint] = []
+        self._document: dict[str, Any] = {}
+        self._making = Lock()
+        super().__init__(app)
+
     def _register_error_handlers(self) -> None:
         pass
+
+    def register_blueprint(self, blueprint: Blueprint, **options: Any) -> None:
+        """Register the routes with the app, and keep them for the document."""
+        self._app.register_blueprint(blueprint, **options)
+        self._blueprints.append(blueprint)
+
+    def document(self) -> dict[str, Any]:
+        """The document, the same at every call."""
+        with self._making:
+            if not self._document:
+                for blueprint in self._blueprints:
+                    blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
+                    self.spec.tag({"name": blueprint.name, "description": blueprint.description})
+                self._document = _finished(self.spec.to_dict())
+        return self._document
 
 
 def init_app(app: Flask) -> BeamApi:
@@ -42,25 +66,25 @@ def init_app(app: Flask) -> BeamApi:
     api.spec.components.security_scheme("ApiKeyHeader", {"type": "apiKey", "in": "header", "name": "X-API-Key"})
     api.spec.components.security_scheme("BearerToken", {"type": "http", "scheme": "bearer"})
 
-    @cache
-    def document() -> dict[str, Any]:
-        """The document, made when it is first asked for: every blueprint is registered then."""
-        made: dict[str, Any] = deepcopy(api.spec.to_dict())
-        fold_aliases(made)
-        name_operations(made)
-        _complete(made)
-        drop_unused(made)
-        narrow(made)
-        open_answers(made)
-        add_examples(made)
-        return made
-
     @app.get("/openapi.json")
     @public
     def openapi() -> Response:
-        return jsonify(document())
+        return jsonify(api.document())
 
     return api
+
+
+def _finished(described: dict[str, Any]) -> dict[str, Any]:
+    """What flask-smorest has described, with what it doesn't know."""
+    made = deepcopy(described)
+    fold_aliases(made)
+    name_operations(made)
+    _complete(made)
+    drop_unused(made)
+    narrow(made)
+    open_answers(made)
+    add_examples(made)
+    return made
 
 
 def _complete(document: dict[str, Any]) -> None:
