@@ -15,6 +15,9 @@ INSTALLED := $(TEST_VENV)/.installed-$(CHECKOUT)-$(INPUTS)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
+# A test run starts hundreds of processes: each would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What mypy has found out stays with the environment: a fresh checkout would take a minute to find it out again.
 export MYPY_CACHE_DIR ?= $(abspath $(TEST_VENV))/.mypy_cache
 
