@@ -95,7 +95,7 @@ faketime:
 # them: so they have a run of their own, with a limit from outside, and a second try. (5: TESTS names none of them.)
 LIMIT := $(if $(shell command -v timeout),timeout --kill-after=10 600)
 OR_NONE := status=$$?; [ $$status = 0 ] || [ $$status = 5 ]
-BROWSER = $(LIMIT) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m browser $(or $(TESTS),tests/browser); $(OR_NONE)
+BROWSER = $(LIMIT) $(BIN)/python -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m browser $(or $(TESTS),tests/browser); $(OR_NONE)
 
 # Test files run side by side, one more than there are cores, since some wait; what loads the machine, or depends on its
 # speed, comes last and alone. Those last runs name their files: to collect all tests again would take ten seconds each.
