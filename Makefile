@@ -101,7 +101,9 @@ BROWSER = $(LIMIT) $(BIN)/python -m pytest -n $(WORKERS) --dist load --maxschedc
 # speed, comes last and alone. Those last runs name their files: to collect all tests again would take ten seconds each.
 WORKERS ?= 3
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-test: lint chromium servers faketime promtool
+# Types are checked beside a collection of all tests, which leaves their bytecode for the workers.
+test: install chromium servers faketime promtool
+	@{ $(BIN)/python -m pytest --collect-only -q $(TESTS) >/dev/null 2>&1 & }; $(MAKE) --no-print-directory lint && wait
 	$(BIN)/python -m pytest $(PARALLEL) -m "not browser and not serial" $(TESTS); $(OR_NONE)
 	$(BIN)/python -m pytest -m "serial and not browser" $(or $(TESTS),$$($(BIN)/python -m tests.order)); $(OR_NONE)
 	@{ $(BROWSER); } || { echo "The browser's tests once more:"; $(BROWSER); }
