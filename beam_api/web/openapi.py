@@ -22,6 +22,7 @@ _OF_EVERY_KEY = {
     "429": "Too many requests.",
     "503": "The store is unavailable.",
 }
+_KEY = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
 _FOR_EVERY_TOKEN = {"checkPicture"}  # it is of no session
 _RETRY_AFTER = {"description": "Seconds to wait before sending it again.", "schema": {"type": "integer", "minimum": 0}}
 
@@ -38,7 +39,8 @@ class BeamApi(Api):  # type: ignore[misc]
         self._blueprints: list[Blueprint] = []
         self._document: dict[str, Any] = {}
         self._making = Lock()
-        super().__init__(app)
+        super().__init__()
+        self._app = app
 
     def _register_error_handlers(self) -> None:
         pass
@@ -52,6 +54,9 @@ class BeamApi(Api):  # type: ignore[misc]
         """The document, the same at every call."""
         with self._making:
             if not self._document:
+                self.init_app(self._app)
+                self.spec.components.security_scheme("ApiKeyHeader", _KEY)
+                self.spec.components.security_scheme("BearerToken", {"type": "http", "scheme": "bearer"})
                 for blueprint in self._blueprints:
                     blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
                     self.spec.tag({"name": blueprint.name, "description": blueprint.description})
@@ -63,8 +68,6 @@ def init_app(app: Flask) -> BeamApi:
     """Prepare the document and serve it; the caller registers its blueprints on what is returned."""
     app.config.update(API_TITLE="Beam rPPG", API_VERSION="1.0", OPENAPI_VERSION="3.1.0", API_SPEC_OPTIONS=_options())
     api = BeamApi(app)
-    api.spec.components.security_scheme("ApiKeyHeader", {"type": "apiKey", "in": "header", "name": "X-API-Key"})
-    api.spec.components.security_scheme("BearerToken", {"type": "http", "scheme": "bearer"})
 
     @app.get("/openapi.json")
     @public
