@@ -15,6 +15,9 @@ INSTALLED := $(TEST_VENV)/.installed-$(CHECKOUT)-$(INPUTS)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
+# A test run starts hundreds of processes: each would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What mypy has found out stays with the environment: a fresh checkout would take a minute to find it out again.
 export MYPY_CACHE_DIR ?= $(abspath $(TEST_VENV))/.mypy_cache
 
@@ -92,13 +95,15 @@ faketime:
 # them: so they have a run of their own, with a limit from outside, and a second try. (5: TESTS names none of them.)
 LIMIT := $(if $(shell command -v timeout),timeout --kill-after=10 600)
 OR_NONE := status=$$?; [ $$status = 0 ] || [ $$status = 5 ]
-BROWSER = $(LIMIT) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m browser $(or $(TESTS),tests/browser); $(OR_NONE)
+BROWSER = $(LIMIT) $(BIN)/python -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m browser $(or $(TESTS),tests/browser); $(OR_NONE)
 
 # Test files run side by side, one more than there are cores, since some wait; what loads the machine, or depends on its
 # speed, comes last and alone. Those last runs name their files: to collect all tests again would take ten seconds each.
 WORKERS ?= 3
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-test: lint chromium servers faketime promtool
+# Types are checked beside a collection of all tests, which leaves their bytecode for the workers.
+test: install chromium servers faketime promtool
+	@{ $(BIN)/python -m pytest --collect-only -q $(TESTS) >/dev/null 2>&1 & }; $(MAKE) --no-print-directory lint && wait
 	$(BIN)/python -m pytest $(PARALLEL) -m "not browser and not serial" $(TESTS); $(OR_NONE)
 	$(BIN)/python -m pytest -m "serial and not browser" $(or $(TESTS),$$($(BIN)/python -m tests.order)); $(OR_NONE)
 	@{ $(BROWSER); } || { echo "The browser's tests once more:"; $(BROWSER); }

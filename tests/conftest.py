@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import ExitStack
 from functools import cache
@@ -75,6 +76,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if file(item) in SERIAL:
             item.add_marker("serial")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector of garbage from going through all that was imported and collected, again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,11 @@ Seconds were measured by `pytest --durations=0`. A file that isn't here counts a
 """
 
 SECONDS = {
+    "browser/test_playground_colours.py": 90,
+    "browser/test_playground_result.py": 85,
+    "browser/test_playground.py": 80,
+    "browser/test_package.py": 75,
+    "browser/test_home.py": 50,
     "privacy/test_no_image_at_rest.py": 45,
     "beam_api/video_worker/test_worker.py": 40,
     "packaging/test_wheel.py": 40,

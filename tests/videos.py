@@ -112,20 +112,24 @@ def a_while() -> bytes:
 
 def looped(seconds: float) -> bytes:
     """The face again and again: 14 beats are as long as the film, so that the pulse goes on evenly."""
+    return repeated(encoded(), round(seconds * 15), 15)
+
+
+def repeated(video: bytes, count: int, fps: int) -> bytes:
+    """An MP4 of so many frames: those of a shorter one again and again, without another encoding."""
     out = io.BytesIO()
-    length = len(face())
-    with av.open(io.BytesIO(encoded()), "r") as source, av.open(out, "w", format="mp4") as file:
+    with av.open(io.BytesIO(video), "r") as source, av.open(out, "w", format="mp4") as file:
         pictured = source.streams.video[0]
         stream = file.add_stream_from_template(pictured)
         packets = [packet for packet in source.demux(pictured) if packet.size]
         base = pictured.time_base or Fraction(1, 90_000)
-        step = round(1 / 15 / base)
+        step = round(1 / fps / base)
         kept = [(bytes(packet), packet.pts or 0, packet.dts or 0, packet.is_keyframe) for packet in packets]
-        for number in range(round(seconds * 15)):
-            data, pts, dts, is_key = kept[number % length]
+        for number in range(count):
+            data, pts, dts, is_key = kept[number % len(kept)]
             packet = av.Packet(data)
-            packet.stream, packet.time_base, packet.is_keyframe = stream, base, is_key
-            packet.pts, packet.dts = (stamp + number // length * length * step for stamp in (pts, dts))
+            packet.stream, packet.time_base, packet.is_keyframe, packet.duration = stream, base, is_key, step
+            packet.pts, packet.dts = (stamp + number // len(kept) * len(kept) * step for stamp in (pts, dts))
             file.mux(packet)
     return out.getvalue()
 
@@ -134,6 +138,8 @@ def blank(seconds: float, *, size=(160, 120), fps=15, container="mp4", codec="li
     """A grey room without anybody in it."""
     count = max(1, round(seconds * fps))
     shades = [np.full((size[1], size[0], 3), 100 + i % 3, np.uint8) for i in range(3)]
+    if container == "mp4" and count > 300:
+        return repeated(blank(20, size=size, fps=fps, codec=codec), count, fps)
     images = [shades[i % 3] for i in range(count)]
     return encode(images, [i / fps for i in range(count)], container=container, codec=codec, fps=fps)
 

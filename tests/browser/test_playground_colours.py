@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_pages import DARK, DESKTOP, PHONE, findings
+from tests.thorough import thorough
 
 pytestmark = pytest.mark.browser
 
@@ -84,8 +85,15 @@ def test_a_browser_that_cannot_read_faces_says_so_and_sends_frames(filming_brows
     assert {path for path, _ in bodies} == {"api/rppg/measure"}
 
 
-@pytest.mark.parametrize("options", [DESKTOP, DARK | PHONE], ids=["desktop", "dark phone"])
-@pytest.mark.parametrize("frames", [False, True], ids=["colours", "frames"])
+@pytest.mark.parametrize(
+    ("frames", "options"),
+    [
+        pytest.param(False, DARK | PHONE, id="colours-dark phone"),
+        pytest.param(True, DESKTOP, id="frames-desktop"),
+        pytest.param(False, DESKTOP, id="colours-desktop", marks=thorough),
+        pytest.param(True, DARK | PHONE, id="frames-dark phone", marks=thorough),
+    ],
+)
 def test_it_keeps_going_with_a_trend_until_it_is_stopped(filming_browser, open_page, tmp_path, options, frames):
     page = open_page(filming_browser, "/playground", **CAMERA, **options)
     choose(page, seconds=10)

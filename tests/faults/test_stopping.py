@@ -27,6 +27,7 @@ from beam_api.store.usage import UsageStore
 from tests.faults.conftest import children_of, in_the_long_run, make_key, web_workers
 from tests.faults.traffic import film
 from tests.processes import running, wait_until
+from tests.thorough import THOROUGH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 CLIENTS = 12
+PAUSE_S = 0.0 if THOROUGH else 0.05
+"""Between the requests of a client while a service starts beside it: without one, all that costs is to wait for it."""
 _BOUNDARY = "beam-faults"
 
 
@@ -61,6 +64,7 @@ class Sender:
     closed_politely: int = 0
     frames: int = 0
     until_refused: bool = True
+    pause_s: float = 0.0
     ended: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -98,6 +102,7 @@ class Sender:
                 self.closed_politely += 1
             if not self.keeps_connection:
                 connection.close()
+            time.sleep(self.pause_s)
         connection.close()
 
 
@@ -177,7 +182,7 @@ def own(start_service, tmp_path_factory):
 
 def test_on_sighup_the_service_hands_over_and_no_request_is_lost(own) -> None:
     service, key = own
-    busy = senders(service.url, key, until_refused=False)
+    busy = senders(service.url, key, until_refused=False, pause_s=PAUSE_S)
     before = set(web_workers(service))
     service.process.send_signal(signal.SIGHUP)
     assert wait_until(lambda: handed_over(service, before), 60)

@@ -80,13 +80,20 @@ def test_several_videos_are_scanned_and_those_that_cannot_be_are_named(
     assert json.loads(failed.stdout)["status"] == "failed"
 
 
-@pytest.mark.parametrize("part", ["comes late", "leaves early", "is hidden by an edit list"])
-def test_less_face_than_file_shortens_the_window_of_a_service(service: Service, tmp_path: Path, part: str) -> None:
+@pytest.fixture(scope="module")
+def seventeen_seconds() -> list[np.ndarray]:
+    """A face at 80 bpm, small, at 15 frames a second."""
     face = simulate_face(Scene(heart_rate_bpm=80, duration_s=17.0, fps=15.0, seed=3, frame_size=(320, 300)))
-    images = [face.image(i) for i in range(len(face))]
-    empty = [np.full_like(images[0], 90)] * 22
-    kept = images[:166]
-    images = {"comes late": empty + kept, "leaves early": kept + empty}.get(part, images[:240])
+    return [face.image(i) for i in range(len(face))]
+
+
+@pytest.mark.parametrize("part", ["comes late", "leaves early", "is hidden by an edit list"])
+def test_less_face_than_file_shortens_the_window_of_a_service(
+    service: Service, seventeen_seconds: list[np.ndarray], tmp_path: Path, part: str
+) -> None:
+    empty = [np.full_like(seventeen_seconds[0], 90)] * 22
+    kept = seventeen_seconds[:166]
+    images = {"comes late": empty + kept, "leaves early": kept + empty}.get(part, seventeen_seconds[:240])
     clip = tmp_path / "whole.mp4"
     clip.write_bytes(videos.encode(images, [i / 15 for i in range(len(images))]))
     if part == "is hidden by an edit list":

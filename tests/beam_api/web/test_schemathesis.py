@@ -13,10 +13,15 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.beam_api.web.documented import closed
+from tests.thorough import examples
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 HURRIED = settings(
-    max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(10, 25),
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
 )
 
 

@@ -80,7 +80,7 @@ def peak(seconds, reader):
 
 def test_memory_does_not_grow_with_the_length(reader):
     peak(12, reader)
-    (short, few), (long, many) = peak(20, reader), peak(100, reader)
+    (short, few), (long, many) = peak(20, reader), peak(48, reader)
     assert long - short < 0.2 * (many - few)
 
 
