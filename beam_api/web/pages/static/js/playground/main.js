@@ -60,7 +60,7 @@ function onAnswer(run, data) {
     if (ppg && ppg !== run.ppg) wave.show(data.partial.ppg, data.partial.sampling_rate);
     run.ppg = ppg;
   }
-  byId("wave-caption").textContent = Number.isFinite(run.rate) ? "Pulse, the newest seconds" : "Pulse: none seen yet";
+  byId("wave-caption").textContent = Number.isFinite(run.rate) ? "Pulse, live" : "Pulse: none seen yet";
   showProgress(data.progress, run.rate);
   const anew = data.restarted ? "Begun anew after the pause. " : "";
   const detail = run.last ? `${clock(performance.now() - run.begunMs)}, ${data.frames} frames in the window` : `${anew}${(data.duration_ms / 1000).toFixed(0)} of ${run.seconds} s, ${data.frames} frames`;
