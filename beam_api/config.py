@@ -83,6 +83,9 @@ VARIABLES = (
     ),
     Variable("BEAM_ADDRESS_KEYS", "100", "Live keys that one address may make without an operator; 0 for no limit."),
     Variable("BEAM_PLAYGROUND", "on", "on or off: the page that measures its visitor; no key needed."),
+    Variable(
+        "BEAM_SOURCE_URL", "unset", "Where the source of what runs here is published: a link at the foot of each page."
+    ),
     Variable("BEAM_METRICS_TOKEN", "unset", "Who sends it as a bearer token may read /metrics from elsewhere."),
     Variable("BEAM_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
     Variable("WEB_CONCURRENCY", "cores and memory allowed", "Worker processes."),
@@ -128,6 +131,7 @@ class Settings:
     address_limit: int = 600
     address_keys: int = 100
     traces_dir: Path | None = None
+    source_url: str | None = None
 
     def __post_init__(self) -> None:
         """Raise SettingsError for settings that don't go together."""
@@ -173,6 +177,7 @@ class Settings:
                 scan_limit_s=env.int("BEAM_SCAN_LIMIT_S", default=1200, validate=validate.Range(0, 24 * 3600)),
                 scan_budget_s=env.int("BEAM_SCAN_BUDGET_S", default=7200, validate=validate.Range(0, 1_000_000)),
                 video_mb=env.int("BEAM_VIDEO_MB", default=100, validate=validate.Range(1, 4096)),
+                source_url=env.str("BEAM_SOURCE_URL", default="", validate=_web_address) or None,
                 secret_key=env.str("BEAM_SECRET_KEY", default="") or None,
                 metrics_token=env.str("BEAM_METRICS_TOKEN", default="").strip() or None,
                 cors_origins=_origins(env.str("BEAM_CORS_ORIGINS", default="", validate=_origins)),
@@ -189,6 +194,11 @@ def _folder(value: str) -> Path | None:
     if not path.is_dir() or not os.access(path, os.W_OK):
         raise ValidationError("must be a folder that is there and can be written to")
     return path
+
+
+def _web_address(value: str) -> None:
+    if value and not re.fullmatch(r"https?://[^\s\"'<>]+", value):
+        raise ValidationError("must be an address that begins with https:// or http://")
 
 
 def _redis_url(value: str) -> None:

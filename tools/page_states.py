@@ -32,6 +32,12 @@ SCREENS: dict[str, dict[str, Any]] = {
 }
 PAGES = ("/", "/accuracy", "/privacy", "/status", "/docs", "/docs/reference", "/docs/architecture")
 MEASURED_MS = 120_000
+LOADED = """async () => {
+  const pictures = [...document.querySelectorAll("img[loading=lazy]")];
+  for (const picture of pictures) picture.loading = "eager";
+  await Promise.all(pictures.map((picture) => picture.decode().catch(() => {})));
+}"""
+"""Load the pictures that wait until they are scrolled to."""
 
 
 def pages(page: Page) -> Iterator[str]:
@@ -117,6 +123,7 @@ def main() -> None:
                 page = context.new_page()
                 page.on("dialog", lambda dialog: dialog.accept())
                 for name in state(page):
+                    page.evaluate(LOADED)
                     page.screenshot(path=FOLDER / f"{name}-{screen}.png", full_page=True)
                     wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
                     print(f"{name}-{screen}" + (" is wider than its screen" if wide else ""), flush=True)

@@ -46,6 +46,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_table():
         ("BEAM_SESSION_TTL_S", "0"),
         ("BEAM_TRACES_DIR", "/no/such/hunter2"),
         ("BEAM_WEBHOOK_ALLOW", "10.0.0.0/99"),
+        ("BEAM_SOURCE_URL", "javascript:alert('hunter2')"),
     ],
 )
 def test_a_malformed_variable_stops_the_start_and_is_named(monkeypatch, name, value):
@@ -81,6 +82,7 @@ def test_variables_are_read(monkeypatch, tmp_path):
         "BEAM_ADDRESS_LIMIT": "50",
         "BEAM_ADDRESS_KEYS": "0",
         "BEAM_TRACES_DIR": str(tmp_path),
+        "BEAM_SOURCE_URL": "https://git.example.com/beam",
     }
     assert set(values) == {v.name for v in VARIABLES}
     for name, value in values.items():
@@ -102,6 +104,7 @@ def test_variables_are_read(monkeypatch, tmp_path):
         address_limit=50,
         address_keys=0,
         traces_dir=tmp_path,
+        source_url="https://git.example.com/beam",
     )
     for secret in ("secret", "redis.example", "queue.example", "bucket"):  # these URLs may hold passwords
         assert secret not in repr(settings)

@@ -47,7 +47,7 @@ def test_a_secret_stays_until_its_holder_has_it(browser, open_page):
 def test_the_shown_command_works_as_it_is(browser, open_page):
     page = open_page(browser, "/keys")
     key = new_key(page, "curl")
-    command = shlex.split(page.locator("#fresh .try").inner_text())
+    command = shlex.split(page.locator("#fresh .try").inner_text().replace("\\\n", " "))
     answer = subprocess.run([*command, "--silent"], capture_output=True, check=True, text=True, timeout=60).stdout
     assert json.loads(answer)["data"]["name"] == "curl"
     assert key in page.locator("#fresh .measure").inner_text()

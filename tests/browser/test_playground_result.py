@@ -52,6 +52,7 @@ def test_picture_rate_pulse_and_state_fit_a_phone_while_it_measures(browser, ope
     expect(page.locator("#ring-number")).to_contain_text("7", timeout=LONG_MS)
     assert page.evaluate("scrollY") == 0
     assert findings(page) == []
+    expect(page.locator("#privacy")).to_have_text("A simulated face is measured: no camera is used.")
     page.screenshot(path=tmp_path / "running.png")
     height = page.viewport_size["height"]
     for name in ("#frame", "#ring", "#wave", "#state"):

@@ -22,7 +22,7 @@ def test_a_frame_can_be_measured_with_what_its_readers_fill_in(browser, open_pag
     page.keyboard.type(page.request.post("/api/keys").json()["data"]["key"])
     operation.get_by_role("button", name="Send").click()
     expect(operation.locator("form pre")).to_contain_text('"buffering"')
-    operation.get_by_text("Fields of the answer 202").click()
+    operation.get_by_text("Fields of the 202 response").click()
     assert findings(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 

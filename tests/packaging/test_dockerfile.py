@@ -3,12 +3,17 @@
 import ast
 import fnmatch
 import json
+import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tools.install import for_uv, pip_options
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,3 +105,84 @@ def test_the_command_is_what_make_run_starts():
         cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
+
+
+def commands(stage):
+    """The commands of a stage's RUN lines, as words."""
+    lines = [command.split() for name, text in stage if name == "RUN" for command in text.split("&&")]
+    return [shlex.split(" ".join(line)) for line in lines]
+
+
+def done(*command, cwd, **environment):
+    words = [str(part) for part in command]
+    ended = subprocess.run(
+        words, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def test_nothing_is_run_that_no_test_here_knows():
+    """Each command is run below as far as that needs neither root nor the image's Python: a new one wants a test."""
+    known = {
+        ("python", "-m", "venv"), ("/opt/beam/bin/pip", "install", "--require-hashes"),
+        ("/opt/beam/bin/pip", "install", "--no-deps"), ("/opt/beam/bin/pip", "check"),
+        ("/opt/beam/bin/pip", "uninstall", "--yes"), ("useradd", "--system", "--uid"),
+        ("install", "--directory", "--owner=beam"),
+    }  # fmt: skip
+    assert {tuple(command[:3]) for stage in STAGES for command in commands(stage)} == known
+
+
+@pytest.mark.integration
+def test_the_lock_can_be_installed_for_the_images_python(tmp_path):
+    """Without downloading it: for each requirement there is a wheel whose hash is in the lock."""
+    ((_, *options),) = [command for command in commands(BUILD) if "--require-hashes" in command]
+    (version,) = re.findall(r"^FROM python:([\d.]+)-slim$", (ROOT / "Dockerfile").read_text(), re.M)
+    configured, arguments = for_uv(pip_options(done(sys.executable, "-m", "pip", "config", "list", cwd=tmp_path)))
+    configured.pop("UV_CONSTRAINT", None)  # this machine's constraints have no hashes, and are not the image's
+    shutil.copy(ROOT / "requirements.lock", tmp_path)
+    done(
+        *(
+            Path(sys.executable).with_name("uv"),
+            "pip",
+            *options,
+            *arguments,
+            "--dry-run",
+            "--target",
+            tmp_path / "none",
+        ),
+        *("--python", sys.executable, "--python-version", version, "--python-platform", "x86_64-manylinux_2_28"),
+        cwd=tmp_path,
+        **configured,
+    )
+
+
+@pytest.mark.integration
+def test_the_package_can_be_built_from_what_is_copied(tmp_path):
+    (command,) = [command for command in commands(BUILD) if "--no-index" in command]
+    context, installed = tmp_path / "context", tmp_path / "installed"
+    for name in COPIED:
+        target = context / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            leave_out = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(ROOT / name, target, symlinks=True, ignore=leave_out)
+        else:
+            shutil.copy(ROOT / name, target)
+    done(sys.executable, "-m", "pip", *command[1:], "--target", installed, cwd=context, PYTHONPATH="")
+    assert (installed / "beam_api" / "web" / "pages" / "docs" / "quickstart.md").is_file()
+    assert {"beam_api", "beam_client", "rppg_core"} <= {path.name for path in installed.iterdir()}
+
+
+def test_the_folder_for_data_is_made_as_it_is_written(tmp_path):
+    (command,) = [command for command in commands(FINAL) if command[0] == "install"]
+    mine = [part for part in command if not part.startswith(("--owner", "--group"))]
+    done(*mine[:-1], tmp_path / "data", cwd=tmp_path)
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(not shutil.which("useradd"), reason="needs Debian's useradd")
+def test_the_options_of_useradd_exist(tmp_path):
+    (command,) = [command for command in commands(FINAL) if command[0] == "useradd"]
+    known = done("useradd", "--help", cwd=tmp_path)
+    assert all(option in known for option in command if option.startswith("--"))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.install import for_uv, pip_options
+
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
@@ -24,19 +26,33 @@ def run(*command, cwd, timeout_s=240, **variables):
     return done.stdout
 
 
-def test_the_wheel_measures_in_an_empty_environment(tmp_path):
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Made from the sdist, outside the checkout."""
     # What the Dockerfile copies, without what lies in the checkout by chance.
+    folder = tmp_path_factory.mktemp("wheel")
+    source, dist, unpacked = folder / "source", folder / "dist", folder / "unpacked"
+    source.mkdir()
+    unpacked.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tmp_path)
+        shutil.copy(ROOT / name, source)
     for name in PACKAGES:
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    build = "import sys, setuptools.build_meta; setuptools.build_meta.build_sdist(sys.argv[1])"
-    run(sys.executable, "-c", build, tmp_path / "dist", cwd=tmp_path)
-    (sdist,) = (tmp_path / "dist").glob("*.tar.gz")
-    for name in PACKAGES:  # nothing is to be found beside the environment
-        shutil.rmtree(tmp_path / name)
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    build = "import sys, setuptools.build_meta as b; getattr(b, 'build_' + sys.argv[1])(sys.argv[2])"
+    run(sys.executable, "-c", build, "sdist", dist, cwd=source)
+    (sdist,) = dist.glob("*.tar.gz")
+    run("tar", "-xzf", sdist, "-C", unpacked, cwd=folder)
+    (inside,) = unpacked.iterdir()
+    run(sys.executable, "-c", build, "wheel", dist, cwd=inside)
+    (built,) = dist.glob("*.whl")
+    shutil.rmtree(source)  # nothing is to be found beside the environment
+    shutil.rmtree(unpacked)
+    return built
+
+
+def test_the_wheel_measures_in_an_empty_environment(wheel, tmp_path):
     environment = tmp_path / "environment"
-    run(sys.executable, ROOT / "tools" / "install.py", environment, "--no-compile", sdist, cwd=tmp_path)
+    run(sys.executable, ROOT / "tools" / "install.py", environment, "--no-compile", wheel, cwd=tmp_path)
 
     where = run(environment / "bin" / "python", "-c", "import beam_api; print(beam_api.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(environment)
@@ -48,6 +64,17 @@ def test_the_wheel_measures_in_an_empty_environment(tmp_path):
     data = json.loads(run(*command, cwd=tmp_path, TMPDIR=str(temporary)))
     assert abs(data["measured"]["heart_rate"] - data["simulated"]["heart_rate"]) <= 2
     assert list(temporary.iterdir()) == []
+
+
+def test_the_wheel_runs_without_being_installed(wheel, tmp_path):
+    """`uvx --from WHEEL beam`, which makes an environment of its own and throws it away, as `pipx run` does."""
+    listed = run(sys.executable, "-m", "pip", "config", "list", cwd=tmp_path)
+    configured, arguments = for_uv(pip_options(listed))
+    uv = Path(sys.executable).with_name("uv")
+    command = [uv, "tool", "run", "--quiet", *arguments, "--python", sys.executable, "--from", wheel, "beam"]
+    found = json.loads(run(*command, "doctor", "--json", cwd=tmp_path, BEAM_DATA_DIR=str(tmp_path), **configured))
+    well = {finding["what"] for finding in found["findings"] if finding["well"]}
+    assert {"Redis", "model", "decoders", "videos"} <= well
 
 
 def test_no_two_packages_of_the_environment_bring_the_same_module():

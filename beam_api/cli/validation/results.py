@@ -102,7 +102,7 @@ def require_parquet() -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
-        raise click.ClickException("A .parquet file needs the extra: pip install 'beam-rppg[validation]'.") from error
+        raise click.ClickException("A .parquet file needs the extra: pip install 'beam-rppg[parquet]'.") from error
 
 
 def _typed(row: Mapping[str, str]) -> dict[str, Any]:

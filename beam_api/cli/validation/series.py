@@ -1,7 +1,7 @@
-"""References over time: rates, or a PPG or ECG whose beats NeuroKit2 finds, from CSV, EDF, BDF and WFDB files.
+"""References over time: rates, or a PPG or ECG whose beats are found, from CSV, EDF, BDF and WFDB files.
 
-A series begins with its recording, and counts for as long as that is measured. NeuroKit2, wfdb and pyEDFlib are the
-extra `validation`, and are imported where they are used.
+A series begins with its recording, and counts for as long as that is measured. edfio and wfdb are the extras `edf` and
+`wfdb`, and are imported where they are used.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+
+from rppg_core.validation.contact_beats import LEAST_FS, contact_beats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +36,6 @@ _DERIVED = {"hr", "hrv", "rate", "sdnn", "rmssd", "rr", "peaks", "quality"}  # w
 _TIMES = {"time_s": 1.0, "time": 1.0, "t": 1.0, "timestamp_s": 1.0, "time_ms": 1e-3, "timestamp_ms": 1e-3}
 _RATES = {HEART_RATE: (20.0, 300.0), RESPIRATION_RATE: (1.0, 100.0)}
 _LEAST_BEATS = 6
-_LEAST_FS = 60.0  # of an even wave: the filters of NeuroKit2 reach up to 8 Hz, and its steps are samples
 _RMSSD_FS = 200.0  # of a slower wave, the grid moves each beat by as much as healthy hearts vary
 _MOST_ODD = 0.1  # share of intervals a third off their neighbours', above which beats were missed or made up
 _ODD = 1 / 3
@@ -98,7 +99,7 @@ def read_series(path: Path) -> list[Series]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of libraries about their own libraries
             return read(path)
-    except (OSError, ValueError, csv.Error, KeyError, IndexError) as error:
+    except (OSError, ValueError, NotImplementedError, csv.Error, KeyError, IndexError) as error:
         raise UnusableSeries(f"it can't be read: {error}") from error
 
 
@@ -131,21 +132,18 @@ def _read_csv(path: Path) -> list[Series]:
 
 
 def _read_edf(path: Path) -> list[Series]:
-    reader = _library("pyedflib").EdfReader(str(path))
-    try:
-        found = []
-        for channel in range(reader.signals_in_file):
-            kind = kind_of(reader.getLabel(channel))
-            if kind:
-                values = reader.readSignal(channel)
-                found.append(Series.of(kind, np.arange(len(values)) / reader.getSampleFrequency(channel), values))
-    finally:
-        reader.close()
+    edfio = _library("edfio", "edf")
+    read = edfio.read_bdf if path.suffix.lower() == ".bdf" else edfio.read_edf
+    found = []
+    for channel in read(path, header_encoding="latin-1").signals:  # the standard is ASCII; devices write °, µ and names
+        kind = kind_of(channel.label)
+        if kind:
+            found.append(Series.of(kind, np.arange(len(channel.data)) / channel.sampling_frequency, channel.data))
     return found
 
 
 def _read_wfdb(path: Path) -> list[Series]:
-    record = _library("wfdb").rdrecord(str(path.with_suffix("")))
+    record = _library("wfdb", "wfdb").rdrecord(str(path.with_suffix("")))
     times_s = np.arange(record.sig_len) / record.fs
     found = [(kind_of(name), record.p_signal[:, i]) for i, name in enumerate(record.sig_name)]
     if not any(kind for kind, _ in found) and record.n_sig:  # leads of an ECG are called I, II, MLII, V5 …
@@ -168,12 +166,12 @@ def _beats(part: Series, seconds: float) -> dict[str, float]:
     if span_s < _LEAST_COVERED * seconds:
         raise UnusableSeries(f"its {part.kind} lasts {span_s:.1f} s of {seconds:.1f} s that are measured")
     fs = (len(part.times_s) - 1) / span_s
-    even_fs = max(fs, _LEAST_FS)
+    even_fs = max(fs, LEAST_FS)
     even_s = part.times_s[0] + np.arange(int(span_s * even_fs) + 1) / even_fs
     wave = np.interp(even_s, part.times_s, part.values)
     if not np.ptp(wave):
         raise UnusableSeries(f"its {part.kind} is constant")
-    beats_s = np.asarray(_peaks(wave, even_fs, part.kind), float) / even_fs
+    beats_s = contact_beats(wave, even_fs, "ecg" if part.kind == ECG else "ppg")
     intervals_s = np.diff(beats_s)
     if len(beats_s) < _LEAST_BEATS:
         raise UnusableSeries(f"{len(beats_s)} beats are found in its {part.kind}")
@@ -188,25 +186,10 @@ def _beats(part: Series, seconds: float) -> dict[str, float]:
     return values
 
 
-def _peaks(wave: NDArray[np.float64], fs: float, kind: str) -> NDArray[np.int_]:
-    """Samples of the beats, by the methods that NeuroKit2 takes by default."""
-    nk = _library("neurokit2")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about waves that are hard to clean, of which the intervals are judged
-        try:
-            if kind == ECG:
-                cleaned = nk.ecg_clean(wave, sampling_rate=fs)
-                return np.asarray(nk.ecg_findpeaks(cleaned, sampling_rate=fs)["ECG_R_Peaks"])
-            cleaned = nk.ppg_clean(wave, sampling_rate=fs)
-            return np.asarray(nk.ppg_findpeaks(cleaned, sampling_rate=fs)["PPG_Peaks"])
-        except (ValueError, IndexError, ZeroDivisionError, TypeError) as error:
-            raise UnusableSeries(f"no beats are found in its {kind}") from error
-
-
-def _library(name: str) -> Any:
+def _library(name: str, extra: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
         raise click.ClickException(
-            f"{name} reads this reference: pip install 'beam-rppg[validation]' brings it."
+            f"{name} reads this reference: pip install 'beam-rppg[{extra}]' brings it."
         ) from error

@@ -46,7 +46,7 @@ def answer(text: str) -> tuple[str, str] | None:
     if not found:
         return None
     operation, status = found.groups()
-    return f"{status}, as it was answered", json_of(recorded()[operation][status])
+    return f"{status} response", json_of(recorded()[operation][status])
 
 
 def json_of(value: Any, indent: str = "") -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from markupsafe import Markup
 
 from beam_api.web.documents import code, directives, requests
-from beam_api.web.documents.schemas import Field, Schemas, text
+from beam_api.web.documents.schemas import Field, Schemas, phrase, text
 from beam_api.web.reference.operations import operations
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Answer(NamedTuple):
     """A response: its status, what it means, its fields, and one that was recorded."""
 
     status: str
-    meaning: str
+    meaning: Markup
     media: str
     fields: tuple[Field, ...]
     example: Markup
@@ -40,7 +40,7 @@ class Operation(NamedTuple):
     name: str
     method: str
     path: str
-    summary: str
+    summary: Markup
     description: Markup
     needs_key: bool
     parameters: tuple[Field, ...]
@@ -62,6 +62,10 @@ class Operation(NamedTuple):
     def can_be_tried(self) -> bool:
         """Whether the page sends it."""
         return not self.is_stream and self.name not in _ENDS_THE_KEY
+
+    def media_of(self, status: str) -> int:
+        """In how many forms a response is described."""
+        return sum(answer.status == status and bool(answer.fields) for answer in self.answers)
 
     def samples(self, number: int) -> Markup:
         """The request in each language, with `code.ADDRESS` for the address."""
@@ -115,7 +119,7 @@ def _operation(
         described["operationId"],
         method.upper(),
         path,
-        described.get("summary", ""),
+        phrase(described.get("summary", "")),
         text(described.get("description", "")),
         described.get("security") != [],
         parameters,
@@ -126,7 +130,7 @@ def _operation(
 
 
 def _answers(schemas: Schemas, status: str, response: Mapping[str, Any]) -> list[Answer]:
-    meaning = response.get("description", "")
+    meaning = phrase(response.get("description", ""))
     if not response.get("content"):
         return [Answer(status, meaning, "", (), Markup(""))]
     return [

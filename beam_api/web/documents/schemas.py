@@ -99,6 +99,11 @@ def text(markdown: str) -> Markup:
     return Markup(_MARKDOWN.render(markdown))  # noqa: S704 - made by the reader of Markdown, which escapes HTML
 
 
+def phrase(markdown: str) -> Markup:
+    """A description in one line as HTML, without a paragraph around it."""
+    return Markup(_MARKDOWN.renderInline(markdown))  # noqa: S704 - as above
+
+
 def _notes(schema: Mapping[str, Any]) -> tuple[str, ...]:
     """Bounds, choices and the default."""
     notes = []

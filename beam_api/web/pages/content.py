@@ -20,7 +20,7 @@ PRIVACY = (
     ),
     ("No image has to leave the device.", "An app may send the same numbers instead of frames"),
     (
-        "Who is measured is your name for it.",
+        "You choose how a person is named.",
         "The service knows an API key and the session_id that its holder chose. Make it a random number that only you "
         "can tie to a person: never a name, an e-mail address or a patient's number.",
     ),
@@ -35,6 +35,8 @@ PRIVACY = (
     ),
 )
 """Word for word from docs/privacy.md."""
+
+_CODE = re.compile(r"session_id\b|DELETE /\S+|/metrics\b")
 
 
 class Vital(NamedTuple):
@@ -63,6 +65,11 @@ def recording() -> dict[str, Any]:
     file = resources.files("beam_api.web") / "pages" / "static" / "sample" / "recording.json"
     loaded: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return loaded
+
+
+def privacy_points() -> tuple[tuple[str, Markup], ...]:
+    """`PRIVACY` as the page has it: names of the API are code."""
+    return tuple((title, Markup(_CODE.sub(r"<code>\g<0></code>", text))) for title, text in PRIVACY)  # noqa: S704 - ours
 
 
 def sample_answer() -> Markup:

@@ -51,7 +51,7 @@ LIMITS = Limits(file_bytes=8 * _MIB, files_bytes=32 * _MIB, body_bytes=33 * _MIB
 @bp.doc(requestBody={"required": True, "content": {"multipart/form-data": {"schema": UploadSchema}}})
 @bp.alt_response(200, schema=MeasurementAnswerSchema, description="This request filled the window.")
 @bp.alt_response(202, schema=BufferingAnswerSchema, description="The window is filling.")
-@bp.alt_response(400, schema=ErrorEnvelopeSchema, description="A field or every frame is of no use.")
+@bp.alt_response(400, schema=ErrorEnvelopeSchema, description="Invalid field, or no usable frame.")
 @bp.alt_response(401, schema=ErrorEnvelopeSchema, description="No valid key.")
 @bp.alt_response(404, schema=ErrorEnvelopeSchema, description="`final`, and nothing is buffered.")
 @bp.alt_response(413, schema=ErrorEnvelopeSchema, description="The body or a frame is too large.")

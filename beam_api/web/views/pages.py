@@ -17,7 +17,7 @@ from beam_api.services.access.signup import SIGNUPS_AN_HOUR
 from beam_api.web.auth import public
 from beam_api.web.context import parts
 from beam_api.web.pages import accuracy as figures
-from beam_api.web.pages.content import PRIVACY, VITALS, recording, sample_answer
+from beam_api.web.pages.content import VITALS, privacy_points, recording, sample_answer
 from beam_api.web.security_headers import PAGE_POLICY, WORKER_POLICY
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def accuracy() -> Response:
 @public
 def privacy() -> Response:
     """What is kept, and how long."""
-    return page("privacy.html", points=PRIVACY)
+    return page("privacy.html", points=privacy_points())
 
 
 @files.get("/static/<path:name>")
@@ -82,8 +82,9 @@ def static(name: str) -> Response:
 
 def page(template: str, *, policy: str = PAGE_POLICY, **values: object) -> Response:
     """A page made from its template, with the policy that it must keep to."""
-    has_playground = parts().settings.playground == "on"
-    response = make_response(render_template(template, has_playground=has_playground, **values))
+    settings = parts().settings
+    known = {"has_playground": settings.playground == "on", "source_url": settings.source_url}
+    response = make_response(render_template(template, **known, **values))
     response.headers["Content-Security-Policy"] = policy
     response.headers["Cache-Control"] = "no-cache"
     return packed(response)

@@ -143,7 +143,7 @@ def test_a_table_that_is_none_is_refused(clips: Path, tmp_path: Path) -> None:
     assert "no table of results" in result.stderr
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="needs the extra `validation`: pyarrow")
+@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="needs the extra `parquet`")
 def test_a_parquet_file_holds_the_same_and_is_continued(clips: Path, tmp_path: Path) -> None:
     from pyarrow import parquet
 

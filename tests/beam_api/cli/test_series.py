@@ -1,11 +1,10 @@
-"""References over time: beats that NeuroKit2 finds, files of four formats, and the layouts of data sets.
+"""References over time: rates and beats, files of four formats, and the layouts of data sets.
 
-What reads and analyses them is the extra `validation`; the tests that need it are skipped without it.
+WFDB is read by the extra `wfdb`, which is large: its test is skipped without it.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 
@@ -21,13 +20,6 @@ from beam_api.cli.validation.series import ECG, PPG, Series, UnusableSeries, kin
 from tests import videos
 
 FACE_1 = Path(__file__).parents[4] / "shared" / "data" / "face-1"
-
-
-def needs(*names: str) -> pytest.MarkDecorator:
-    def found(name: str) -> bool:
-        return importlib.util.find_spec(name) is not None
-
-    return pytest.mark.skipif(not all(map(found, names)), reason=f"needs the extra `validation`: {', '.join(names)}")
 
 
 def beats(rate_bpm: float, seconds: float, rmssd_ms: float = 0.0) -> np.ndarray:
@@ -66,7 +58,6 @@ def test_columns_are_known_by_their_names(name, kind):
     assert kind_of(name) == kind
 
 
-@needs("neurokit2")
 @pytest.mark.parametrize(("kind", "fs"), [(ECG, 250.0), (PPG, 250.0), (PPG, 60.0), (PPG, 30.0)])
 @pytest.mark.parametrize("rate_bpm", [55.0, 75.0, 120.0])
 def test_rate_and_variability_are_those_of_the_beats(kind, fs, rate_bpm):
@@ -79,7 +70,6 @@ def test_rate_and_variability_are_those_of_the_beats(kind, fs, rate_bpm):
         assert values["rmssd_ms"] == pytest.approx(40, abs=5)
 
 
-@needs("neurokit2")
 def test_a_wave_counts_before_what_a_device_shows_and_only_while_it_is_measured():
     times_s = times(100.0, 60)
     at_s = np.concatenate([beats(60.0, 29), 30 + beats(120.0, 30)])
@@ -87,7 +77,6 @@ def test_a_wave_counts_before_what_a_device_shows_and_only_while_it_is_measured(
     assert values_of(series, 28)["heart_rate_bpm"] == pytest.approx(60, abs=0.5)
 
 
-@needs("neurokit2")
 @pytest.mark.parametrize(
     ("values", "said"),
     [
@@ -101,9 +90,8 @@ def test_a_wave_without_clear_beats_is_no_reference(values, said):
         values_of([Series.of(PPG, np.arange(len(values)) / 100, values)], 30)
 
 
-@needs("neurokit2", "pyedflib", "wfdb")
 @pytest.mark.filterwarnings("ignore:The inplace keyword")  # of wfdb about pandas
-@pytest.mark.parametrize("suffix", ["csv", "edf", "hea"])
+@pytest.mark.parametrize("suffix", ["csv", "edf", "bdf", "hea"])
 def test_every_format_gives_the_same_beats(tmp_path, suffix):
     at_s, times_s = beats(72.0, 30), times(250.0, 30)
     signal = wave(ECG, at_s, times_s)
@@ -113,17 +101,13 @@ def test_every_format_gives_the_same_beats(tmp_path, suffix):
             "timestamp_ms,ecg,hr_ecg\n"
             + "".join(f"{1e6 + 1000 * t},{v:.6f},1\n" for t, v in zip(times_s, signal, strict=True))
         )
-    elif suffix == "edf":
-        import pyedflib
-
-        with pyedflib.EdfWriter(str(path), 1) as file:
-            file.setSignalHeader(0, {"label": "ECG", "dimension": "mV", "sample_frequency": 250, "physical_max": 2.0,
-                                     "physical_min": -2.0, "digital_max": 32767, "digital_min": -32768})  # fmt: skip
-            file.writeSamples([signal])
-    else:
-        import wfdb
-
+    elif suffix == "hea":
+        wfdb = pytest.importorskip("wfdb", reason="needs the extra `wfdb`")
         wfdb.wrsamp("ann", 250, ["mV"], ["MLII"], signal[:, None], fmt=["16"], write_dir=str(tmp_path))
+    else:
+        edfio = pytest.importorskip("edfio", reason="needs the extra `edf`")
+        whole, channel = (edfio.Edf, edfio.EdfSignal) if suffix == "edf" else (edfio.Bdf, edfio.BdfSignal)
+        whole([channel(signal, 250, label="ECG", physical_range=(-2, 2))]).write(path)
     assert values_of(read_series(path), 30)["heart_rate_bpm"] == pytest.approx(72, abs=0.5)
     found = references_of(tmp_path, ["clips/ann.mp4", "clips/bob.mp4"], 30)
     assert set(found.by_file) == {"clips/ann.mp4"}
@@ -181,7 +165,6 @@ def lay_out(layout: str, root: Path) -> None:
         (root / "1.csv").write_text("ppg,ecg,hr_ppg\n" + "".join(f"{v:.6f},0,60\n" for v in ppg[keep]))
 
 
-@needs("neurokit2")
 @pytest.mark.parametrize(
     ("layout", "person", "groups"),
     [
@@ -235,7 +218,6 @@ def test_a_folder_without_the_layout_is_refused(tmp_path):
         assert "layout pure" in " ".join(result.stderr.split())
 
 
-@needs("neurokit2")
 @pytest.mark.skipif(not FACE_1.is_dir(), reason="needs the real clip")
 def test_the_contact_wave_of_the_real_clip_has_its_rate():
     _, found = recordings_of("vitallens", [str(FACE_1)], 11.8)

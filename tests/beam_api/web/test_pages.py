@@ -2,12 +2,14 @@
 
 import gzip
 import re
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from beam_api import create_app
 from beam_api.web.documents import source
 from beam_api.web.pages import accuracy
 from beam_api.web.pages.content import PRIVACY, recording
@@ -169,7 +171,8 @@ def test_the_figures_of_the_first_page_follow_the_report():
 
 
 def test_the_page_about_privacy_states_what_the_docs_state(client):
-    document, page = words((ROOT / "docs" / "privacy.md").read_text()), unescape(client.get("/privacy").text)
+    document = words((ROOT / "docs" / "privacy.md").read_text())
+    page = re.sub("</?code>", "", unescape(client.get("/privacy").text))
     for title, text in PRIVACY:
         assert f"{title} {text}".replace(" :", ":") in document
         assert title in page
@@ -207,3 +210,9 @@ def test_the_simulated_face_is_reported_by_the_second(client):
     assert data["first_timestamp_ms"] == 31_000
     assert "max-age" in answer.headers["Cache-Control"]
     assert client.get("/playground/face/32").status_code == 404
+
+
+def test_the_source_is_linked_where_the_operator_names_it(settings, redis, reader):
+    for url, linked in ((None, False), ("https://git.example.com/beam", True)):
+        page = create_app(replace(settings, source_url=url), redis=redis, reader=reader).test_client().get("/").text
+        assert ('<a href="https://git.example.com/beam">Source</a>' in page) == linked

@@ -23,17 +23,20 @@ export function drawRest(canvas, colour) {
 
 /**
  * Draw `values` at `fs` Hz, `span` seconds of them from `from` on across the canvas, none after `until`.
- * `beats` are marked at their seconds; `pen` marks the end.
+ * `beats` are marked at their seconds; `pen` marks the end. Before any is known, a line in `colours.rest`, if given.
  */
 export function drawPulse(canvas, { values, fs, from = 0, span, until = Infinity, beats = [], pen = false, colours }) {
   const { context, width, height, ratio } = fitted(canvas);
   const first = Math.max(0, Math.floor(from * fs) - 1);
   const last = Math.min(values.length - 1, Math.ceil((from + span) * fs) + 1, Math.floor(until * fs));
-  if (last - first < 2) return;
-  let top = 0;
-  for (let i = first; i <= last; i += 1) top = Math.max(top, Math.abs(values[i]));
+  if (last - first < 2) {
+    if (colours.rest) drawRest(canvas, colours.rest);
+    return;
+  }
+  let [low, high] = [Infinity, -Infinity];
+  for (let i = first; i <= last; i += 1) [low, high] = [Math.min(low, values[i]), Math.max(high, values[i])];
   const x = (index) => ((index / fs - from) / span) * width;
-  const y = (index) => height / 2 - (values[index] / (top || 1)) * height * 0.4;
+  const y = (index) => height * (0.1 + (0.8 * (high - values[index])) / (high - low || 1));
   Object.assign(context, { strokeStyle: colours.pulse, lineWidth: 2 * ratio, lineJoin: "round", lineCap: "round" });
   context.beginPath();
   context.moveTo(x(first), y(first));

@@ -7,7 +7,7 @@ const SPEED = 3;
 const SHOWN_S = 9; // of the wave, while it comes
 const LEAST_MS = 28; // between two pictures: more than the eye needs costs a phone its battery
 const HELD_MS = 6000; // the result, before it plays again
-const COLOURS = { pulse: "#ff7d85", beat: "#e4eeeb" };
+const COLOURS = { pulse: "#ff7d85", beat: "#e4eeeb", rest: "#3d4d48" };
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 

@@ -34,8 +34,8 @@ export function showSecret({ key, name, expiry }, { say, changed, instead = null
   field.setAttribute("aria-label", `The key${number}`);
   find(".expiry").textContent = expiry;
   const url = location.origin;
-  find(".try").textContent = `curl ${url}/api/keys/me -H "X-API-Key: ${key}"`;
-  find(".measure").textContent = `curl ${url}/api/rppg/measure -H "X-API-Key: ${key}" -F "frame=@face.jpg"`;
+  find(".try").textContent = `curl ${url}/api/keys/me \\\n  -H "X-API-Key: ${key}"`;
+  find(".measure").textContent = `curl ${url}/api/rppg/measure \\\n  -H "X-API-Key: ${key}" \\\n  -F "frame=@face.jpg"`;
   find(".copy").addEventListener("click", async () => {
     if (await copy(key, field, say)) entry.safe = true;
   });

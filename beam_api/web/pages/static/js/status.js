@@ -3,7 +3,7 @@
 import { byId } from "./api.js";
 
 const EVERY_MS = 10_000;
-const HEADINGS = { ok: "All is well", degraded: "Something needs a look", unavailable: "Requests can't be served" };
+const HEADINGS = { ok: "All systems operational", degraded: "Needs attention", unavailable: "Requests can't be served" };
 
 let token = "";
 let timer = 0;
@@ -20,8 +20,10 @@ const bytes = (count) => {
 };
 const number = (count) => (count === null || count === undefined ? "–" : count.toLocaleString("en"));
 const yes = (value) => (value ? "yes" : "no");
+const isCode = (name) => name === name.toUpperCase();
 const counts = (values, none) => {
-  const rows = Object.entries(values).map(([name, count]) => [name.replaceAll("_", " "), number(count)]);
+  const named = Object.entries(values).sort(([a], [b]) => isCode(a) - isCode(b)); // codes of errors come last
+  const rows = named.map(([name, count]) => [name.replaceAll("_", " ").toLowerCase(), number(count)]);
   return rows.length ? rows : [[none, "–"]];
 };
 
@@ -29,19 +31,19 @@ const counts = (values, none) => {
 function cards({ versions, redis, queue, processes, requests, frames, windows, analyses, scans, webhooks, spool_free_bytes: free }) {
   const running = Object.entries(processes).map(([role, { count, memory_bytes: memory }]) => [role, `${count} · ${bytes(memory)}`]);
   return [
-    ["Queue of videos", queue.up
-      ? [["waiting", number(queue.jobs)], ["the oldest waits", `${queue.oldest_s} s`], ["video workers", number(queue.workers)], ["scans open", number(queue.scans_open)], ["webhooks overdue", number(queue.webhooks_overdue)], ["room for uploads", bytes(free)]]
+    ["Video queue", queue.up
+      ? [["waiting", number(queue.jobs)], ["oldest waits for", `${queue.oldest_s} s`], ["video workers", number(queue.workers)], ["scans open", number(queue.scans_open)], ["webhooks overdue", number(queue.webhooks_overdue)], ["room for uploads", bytes(free)]]
       : [["answers", "no"], ["room for uploads", bytes(free)]]],
     ["Redis", redis.up
-      ? [["round trip", `${redis.ping_ms} ms`], ["memory", `${bytes(redis.memory_bytes)} of ${redis.memory_limit_bytes ? bytes(redis.memory_limit_bytes) : "no limit"}`], ["connections", number(redis.clients)], ["writes to its disk", yes(redis.persisting)], ["evicted keys", number(redis.evicted_keys)]]
+      ? [["round trip", `${redis.ping_ms} ms`], ["memory", `${bytes(redis.memory_bytes)} of ${redis.memory_limit_bytes ? bytes(redis.memory_limit_bytes) : "no limit"}`], ["connections", number(redis.clients)], ["persisted to disk", yes(redis.persisting)], ["evicted keys", number(redis.evicted_keys)]]
       : [["answers", "no"]]],
-    ["Processes of this machine", running.length ? running : [["counted", "this one alone"]]],
+    ["Processes on this machine", running.length ? running : [["counted", "only this one"]]],
     ["Windows", [...counts(windows, "none yet"), ["analyses", number(analyses.count)], ["mean time", analyses.mean_s === null ? "–" : `${analyses.mean_s} s`], ["failed", number(analyses.failed)]]],
     ["Requests", [["answered", number(requests.answered)], ["failed (5xx)", number(requests.failed)], ["unavailable (503)", number(requests.unavailable)]]],
     ["Frames", counts(frames, "none yet")],
     ["Videos", counts(scans, "none yet")],
     ["Webhooks", counts(webhooks, "none yet")],
-    ["Versions", Object.entries(versions)],
+    ["Versions", Object.entries(versions).map(([name, version]) => [name === "version" ? "Beam" : name, version])],
   ];
 }
 
@@ -51,7 +53,7 @@ function show(data) {
   byId("problems").replaceChildren(
     ...data.problems.map((problem) => Object.assign(document.createElement("li"), { textContent: problem })),
   );
-  byId("at").textContent = `At ${new Date().toLocaleTimeString()}, counts since the start of the service`;
+  byId("at").textContent = `Updated at ${new Date().toLocaleTimeString()}. Counts start with the service`;
   byId("cards").replaceChildren(
     ...cards(data).map(([heading, rows]) => {
       const card = byId("card-template").content.firstElementChild.cloneNode(true);

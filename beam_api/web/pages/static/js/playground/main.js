@@ -60,7 +60,7 @@ function onAnswer(run, data) {
     if (ppg && ppg !== run.ppg) wave.show(data.partial.ppg, data.partial.sampling_rate);
     run.ppg = ppg;
   }
-  byId("wave-caption").textContent = Number.isFinite(run.rate) ? "Pulse, the newest seconds" : "Pulse: none seen yet";
+  byId("wave-caption").textContent = Number.isFinite(run.rate) ? "Pulse, live" : "Pulse: none seen yet";
   showProgress(data.progress, run.rate);
   const anew = data.restarted ? "Begun anew after the pause. " : "";
   const detail = run.last ? `${clock(performance.now() - run.begunMs)}, ${data.frames} frames in the window` : `${anew}${(data.duration_ms / 1000).toFixed(0)} of ${run.seconds} s, ${data.frames} frames`;
@@ -156,7 +156,7 @@ async function begin(simulated) {
   current = run;
   sample?.pause();
   showMode("running");
-  showPrivacy(simulated);
+  showPrivacy();
   scrollTo(0, 0);
   clearResults();
   trend.clear();
@@ -189,10 +189,13 @@ function stop() {
   byId("start").focus();
 }
 
-function showPrivacy(simulated = false) {
+/** What leaves the device. A browser that can't read faces may be found out while it runs: the run decides then. */
+function showPrivacy() {
+  const simulated = current?.simulated ?? false;
   const kind = simulated ? "simulated" : byId("frames").checked ? "frames" : "colours";
   setText("privacy", `${lacking && kind === "frames" ? `This browser has no ${lacking}. ` : ""}${PRIVACY[kind]}`);
-  byId("single").disabled = !byId("frames").checked;
+  byId("frames").disabled = Boolean(current || lacking);
+  byId("single").disabled = Boolean(current) || !byId("frames").checked;
 }
 
 byId("again").addEventListener("click", () => begin(lastSimulated));
@@ -214,7 +217,7 @@ addEventListener("pagehide", () => {
 missing().then(
   (feature) => {
     lacking = feature;
-    if (lacking) byId("frames").checked = byId("frames").disabled = true;
+    if (lacking) byId("frames").checked = true;
     showPrivacy();
   },
   () => {},

@@ -31,7 +31,7 @@ export function showResults(data, { truth, colours }) {
   byId("results").hidden = false;
   const { ppg = [], sampling_rate: fs = 1, beats_ms: beats = [] } = data.raw ?? {};
   const seen = data.heart_rate !== null;
-  setText("result-wave-caption", seen ? `Pulse over the whole window, ${beats.length} beats` : "Pulse: none that could be believed");
+  setText("result-wave-caption", seen ? `Pulse over the whole window, ${beats.length} beats` : "No believable pulse");
   if (seen) wave.finish(ppg, fs, beats.map((ms) => ms / 1000));
   else wave.clear();
 }

@@ -3,10 +3,12 @@
 import { byId } from "../api.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const HEIGHT = 150; // of a panel
+const HEIGHT = 158; // of a panel
+const EMPTY = 48; // of one without values
+const GAP = 16; // below a panel
 const LEFT = 44;
 const RIGHT = 12;
-const TOP = 26;
+const TOP = 34;
 const BOTTOM = 24;
 const MOST_POINTS = 720; // an hour of them
 const SHORTEST_S = 30; // of the time axis
@@ -51,11 +53,19 @@ export class Trend {
     const svg = byId("trend-chart");
     const width = svg.clientWidth;
     if (!width || !this.points.length) return;
-    svg.setAttribute("viewBox", `0 0 ${width} ${PANELS.length * HEIGHT}`);
     const first = this.points[0].seconds;
     const end = Math.max(this.points.at(-1).seconds, first + SHORTEST_S);
     const x = (seconds) => LEFT + ((width - LEFT - RIGHT) * (seconds - first)) / (end - first);
-    svg.replaceChildren(...PANELS.flatMap((about, index) => panel(about, this.points, { x, end, width, top: index * HEIGHT })));
+    const nodes = [];
+    let top = 0;
+    for (const about of PANELS) {
+      const ends = scale(this.points, about);
+      nodes.push(...panel(about, this.points, { x, end, ends, width, top }));
+      top += (ends ? HEIGHT : EMPTY) + GAP;
+    }
+    svg.setAttribute("viewBox", `0 0 ${width} ${top - GAP}`);
+    svg.style.height = `${top - GAP}px`;
+    svg.replaceChildren(...nodes);
     svg.setAttribute("aria-label", summary(this.points));
   }
 }
@@ -78,12 +88,11 @@ function scale(points, { name, least }) {
   return [Math.max(0, Math.floor((low - room) / 5) * 5), Math.ceil((high + room) / 5) * 5];
 }
 
-function panel(about, points, { x, end, width, top }) {
+function panel(about, points, { x, end, ends, width, top }) {
   const { name, label } = about;
   const base = top + HEIGHT - BOTTOM;
   const parts = [element("text", { x: 0, y: top + 14, class: "name" }, label)];
-  const ends = scale(points, about);
-  if (!ends) return [...parts, element("text", { x: LEFT, y: top + HEIGHT / 2, class: "label" }, "withheld so far")];
+  if (!ends) return [...parts, element("text", { x: 0, y: top + 36, class: "label" }, "Withheld so far")];
   const y = (value) => base - ((base - top - TOP) * (value - ends[0])) / (ends[1] - ends[0]);
   for (const value of [ends[0], (ends[0] + ends[1]) / 2, ends[1]]) {
     parts.push(
