@@ -20,13 +20,13 @@ _THIRD = 0.7  # of two rates that are as likely each is believed less than half:
 _BLOODLESS_HUE, _LEAST_COHERENCE = 0.7, 0.5
 """A change of less of blood's hue is no pulse, nor one that half the face goes through the other way round."""
 
-_ONE_RATE, _ONE_RATE_FADE, _NOISE_AGREES, _NOISE_FADE = 0.45, 0.15, 0.7, 0.15
+_ONE_RATE, _ONE_RATE_FADE, _NOISE_AGREES, _NOISE_FADE = 0.45, 0.15, 0.75, 0.1
 _VARIES, _SHORT_S = 0.45, 12.0
 """A rhythm's rate explains nearly half of what two halves of the face have in common over 12 s, or they agree no more
 than noise lets them on the rest. Rates vary, so that a longer window's rate explains less, as this power of the length.
 
-Chosen on tuning windows, thinned: for hearts without rhythm 34 wrong answers of 135 are left, 4 of 13 at 0.7 and more;
-of 1298 right answers for other hearts 1260 are left, and of 114 wrong ones 90.
+Chosen on tuning windows, thinned: for hearts without rhythm 36 wrong answers of 135 are left, 3 of 13 at 0.7 and more;
+of 1298 right answers for other hearts 1261 are left, and of 114 wrong ones 88.
 """
 
 CLEAR_OF_ALIASES = 0.85
