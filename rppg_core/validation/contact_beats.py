@@ -17,7 +17,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from scipy import ndimage, signal
+
+from rppg_core.numerics import peaks_apart, vertex
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -40,7 +41,7 @@ _METHODS = {
     "ecg": _Events((8.0, 20.0), 3, 0.097, 0.611, 0.08),
     "ppg": _Events((0.5, 8.0), 2, 0.111, 0.667, 0.02),
 }
-_LEAST_INTERVAL_S = 0.27  # 220 bpm, the fastest rate there is; of two events that are closer, the larger is the beat
+_LEAST_INTERVAL_S = 60 / 220  # of the fastest rate there is; of two events that are closer, the larger is the beat
 
 
 def contact_beats(wave: ArrayLike, fs: float, kind: Literal["ecg", "ppg"]) -> NDArray[np.float64]:
@@ -62,6 +63,8 @@ def contact_beats(wave: ArrayLike, fs: float, kind: Literal["ecg", "ppg"]) -> ND
         of the filtered wave, whose delay is the same for each beat. What either end cuts off is no beat. Empty if the
         wave is shorter than two beats.
     """
+    from scipy import ndimage, signal  # nearly a second, of each command that can read references
+
     if fs < LEAST_FS:
         raise ValueError(f"{fs:g} Hz, at least {LEAST_FS:g} Hz are needed")
     events = _METHODS[kind]
@@ -80,30 +83,12 @@ def contact_beats(wave: ArrayLike, fs: float, kind: Literal["ecg", "ppg"]) -> ND
         for (block,) in blocks
         if block.stop - block.start >= least and block.start >= least and block.stop <= len(power) - least
     ]
-    return np.array([_between(height, peak) for peak in _apart(peaks, height, fs)]) / fs
+    tops = np.zeros(len(height))
+    tops[peaks] = height[peaks]
+    beats = peaks_apart(tops, int(np.ceil(_LEAST_INTERVAL_S * fs)))
+    return np.asarray((beats + vertex(height[beats - 1], height[beats], height[beats + 1])[0]) / fs)
 
 
 def _odd(samples: float) -> int:
     """The nearest odd number: an average around its middle."""
     return 2 * int(samples / 2) + 1
-
-
-def _apart(peaks: list[int], height: NDArray[np.float64], fs: float) -> list[int]:
-    """Peaks without the lower one of any two that no heart beats so closely."""
-    kept: list[int] = []
-    for peak in peaks:
-        if kept and peak - kept[-1] < _LEAST_INTERVAL_S * fs:
-            if height[peak] > height[kept[-1]]:
-                kept[-1] = peak
-        else:
-            kept.append(peak)
-    return kept
-
-
-def _between(height: NDArray[np.float64], peak: int) -> float:
-    """The top of the parabola through a sample and its neighbours."""
-    if not 0 < peak < len(height) - 1:
-        return float(peak)
-    before, top, after = height[peak - 1 : peak + 2]
-    curve = before - 2 * top + after
-    return peak + float(np.clip(0.5 * (before - after) / curve, -0.5, 0.5)) if curve < 0 else float(peak)

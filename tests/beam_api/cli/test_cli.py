@@ -155,6 +155,16 @@ def test_help_is_everywhere(beam, command):
     assert "Usage:" in result.stdout
 
 
+def test_no_command_loads_what_one_kind_of_reference_needs():
+    """SciPy's signals take most of a second."""
+    script = (
+        "import sys; from beam_api.cli import main; main(['--help'], standalone_mode=False); "
+        "print('scipy.signal' in sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert loaded.stdout.splitlines()[-1] == "False"
+
+
 def test_the_parent_of_the_service_loads_no_science():
     script = "import sys, beam_api.cli.serve; print([m for m in ('cv2', 'dlib', 'scipy', 'numpy') if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
