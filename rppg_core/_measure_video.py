@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from rppg_core._measure import measure
-from rppg_core.course.long_video import DECODERS, HEAVY_S
+from rppg_core.course.long_video import frames_to_measure
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
 from rppg_core.media.memory import PictureMemory
-from rppg_core.media.video import probe, read_video
-from rppg_core.media.video_cost import LONGEST_SIDE, MAX_FPS, predicted_s
+from rppg_core.media.video import probe
 from rppg_core.quality.extractors import DEFAULT, calibration_of, extraction
 
 if TYPE_CHECKING:
@@ -86,14 +85,7 @@ def trace_of_video(
     info = probe(file)
     wanted_s = info.duration_s if seconds is None else min(seconds, info.duration_s)
     memory = PictureMemory()
-    frames = read_video(
-        file,
-        max_fps=MAX_FPS,
-        longest_side=LONGEST_SIDE,
-        container=info.container,
-        threads=DECODERS if predicted_s(info) > HEAVY_S else 1,
-        memory=memory,
-    )
+    frames = frames_to_measure(file, info, memory)
     trace = trace_of(
         frames if seconds is None else _first(frames, seconds),
         reader or FaceReader(),

@@ -17,6 +17,10 @@ from rppg_core.media.video_cost import APART_S, LONGEST_SIDE, MAX_FPS, WINDOW_S,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rppg_core.media.video import VideoInfo
     from rppg_core.trace.traces import Trace
 
 LOOK_S = 60.0
@@ -25,12 +29,8 @@ LOOK_S = 60.0
 SLACK_S = 0.5
 """How much longer than a window a video may be and still be one; that exactly do recorders stop."""
 
-HEAVY_S = 30.0
-"""Predicted; lighter videos leave the other cores to other work."""
-
-DECODERS = 2
-"""Threads of a heavy video: pictures are decoded while the face is followed in those before."""
-
+_HEAVY_S = 30.0  # predicted; lighter videos leave the other cores to other work
+_DECODERS = 2  # threads of a heavy video: pictures are decoded while the face is followed in those before
 _WORTH_S = 10.0  # with less of the video left, a look would only delay its end
 
 
@@ -88,16 +88,8 @@ def windows_of_video(
     """
     file = Path(video) if isinstance(video, str | PathLike) else video
     info = probe(file)
-    threads = DECODERS if predicted_s(info) > HEAVY_S else 1
     memory = PictureMemory()
-    frames = read_video(
-        file,
-        max_fps=MAX_FPS,
-        longest_side=LONGEST_SIDE,
-        container=info.container,
-        threads=threads,
-        memory=memory,
-    )
+    frames = frames_to_measure(file, info, memory)
     cut = _Cut(
         starts_s(info.duration_s, length_s, apart_s, most=info.frames), length_s, look_s, info.duration_s - _WORTH_S
     )
@@ -112,6 +104,20 @@ def windows_of_video(
     for window in cut.rest():
         bits = info.bits_a_pixel(window.trace.frame_size)
         yield replace(window, trace=replace(window.trace, bits_a_pixel=bits))
+
+
+def frames_to_measure(
+    file: Path | BinaryIO, info: VideoInfo, memory: PictureMemory
+) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Read a video's frames as they are measured: no more a second and no larger than that takes."""
+    return read_video(
+        file,
+        max_fps=MAX_FPS,
+        longest_side=LONGEST_SIDE,
+        container=info.container,
+        threads=_DECODERS if predicted_s(info) > _HEAVY_S else 1,
+        memory=memory,
+    )
 
 
 class _Cut:
