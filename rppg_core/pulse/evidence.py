@@ -56,7 +56,7 @@ class Evidence:
     picture: PictureEvidence  # what the whole picture does at the rate
     lead_db: float = 0.0  # of the rate over the next candidate, by all that chose it; 0 where it has no candidates
     counted_sigma_bpm: float | None = None  # error of the rate, where the beats of a heart without rhythm are counted
-    off_count_bpm: float = 0.0  # of the rate from clear beats that were counted, for any other heart; 0 without them
+    off_count_bpm: float = 0.0  # of the spectrum's rate from clear counted beats, for any other heart; 0 without them
 
 
 @dataclass(frozen=True, slots=True)

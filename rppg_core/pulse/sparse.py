@@ -18,7 +18,7 @@ from rppg_core.face.skin import MIN_REGIONS, skin_regions
 from rppg_core.numerics import TINY, peak_frequency, vertex
 from rppg_core.pulse.least_squares import explained, noise_root, whitened
 from rppg_core.pulse.pulse_colour import BLOOD_HUE
-from rppg_core.pulse.sparse_evidence import Section, gathered, seen_at
+from rppg_core.pulse.sparse_evidence import NO_SHARE, Section, gathered, seen_at
 from rppg_core.trace.aliasing import known_margin
 from rppg_core.trace.sampling import seen_colours
 from rppg_core.trace.traces import SIZE_PX, YAW, Trace
@@ -42,7 +42,6 @@ _CHUNK = 128  # of which so many at a time
 _DRIFT_HZ = 0.1  # slower changes of a region don't count as its noise
 _LOBE = 1.5  # half width of a peak, over the section's length
 _SAME_HZ = 0.05  # sections of one window may differ by this
-_NO_SHARE = 1e-9  # a share of power that is nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,7 +195,7 @@ def _judge(sections: list[Section], freqs: NDArray[np.float64], length_s: float,
     weights = _region_weights(sections[0].times_s, sections[0].colours)
     return SparsePulse(
         rate_bpm=60 * found.rate_hz,
-        sigma_bpm=float(60 * np.sqrt(3 * (1 - share) / (share + _NO_SHARE) / frames) / (np.pi * length_s)),
+        sigma_bpm=float(60 * np.sqrt(3 * (1 - share) / (share + NO_SHARE) / frames) / (np.pi * length_s)),
         snr_db=float(10 * np.log10(share / (1 - share) + TINY)),
         evidence=gathered(seen, found.rate_hz, weights, _log_odds(found.likelihood, lobe), margin),
     )

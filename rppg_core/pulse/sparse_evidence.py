@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _USUAL_RATES = 128  # that what is usual is learnt from, at least
-_NO_SHARE, _STILL = 1e-9, 1e-12  # a share of power, and the power of a pose, that are nothing
+_STILL = 1e-12  # the power of a pose that stands still
+NO_SHARE = 1e-9
+"""A share of power that is nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,5 +142,5 @@ def _stand_out(
     power = np.sum(series**2, axis=0)
     some = freqs[:: max(1, len(freqs) // _USUAL_RATES)]
     usual = np.median(explained(section.times_s, series, section.root, section.level, some), axis=0)
-    over = here / (power + TINY) / (usual + _NO_SHARE)
+    over = here / (power + TINY) / (usual + NO_SHARE)
     return np.log10(np.maximum(np.where(power > _STILL, over, 1.0), 1.0))
