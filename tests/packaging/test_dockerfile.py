@@ -139,22 +139,11 @@ def test_the_lock_can_be_installed_for_the_images_python(tmp_path):
     ((_, *options),) = [command for command in commands(BUILD) if "--require-hashes" in command]
     (version,) = re.findall(r"^FROM python:([\d.]+)-slim$", (ROOT / "Dockerfile").read_text(), re.M)
     configured, arguments = for_uv(pip_options(done(sys.executable, "-m", "pip", "config", "list", cwd=tmp_path)))
-    configured.pop("UV_CONSTRAINT", None)  # this machine's constraints have no hashes, and are not the image's
+    configured.pop("UV_CONSTRAINT", None)  # where somebody has constraints for pip, they aren't the image's
     shutil.copy(ROOT / "requirements.lock", tmp_path)
-    done(
-        *(
-            Path(sys.executable).with_name("uv"),
-            "pip",
-            *options,
-            *arguments,
-            "--dry-run",
-            "--target",
-            tmp_path / "none",
-        ),
-        *("--python", sys.executable, "--python-version", version, "--python-platform", "x86_64-manylinux_2_28"),
-        cwd=tmp_path,
-        **configured,
-    )
+    uv, target = Path(sys.executable).with_name("uv"), tmp_path / "none"
+    image = ("--python", sys.executable, "--python-version", version, "--python-platform", "x86_64-manylinux_2_28")
+    done(uv, "pip", *options, *arguments, "--dry-run", "--target", target, *image, cwd=tmp_path, **configured)
 
 
 @pytest.mark.integration
