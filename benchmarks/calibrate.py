@@ -36,7 +36,6 @@ from rppg_core.quality.probability import (
     SURE,
     confidence,
     heart_rate_features,
-    heart_rate_quality,
     is_excluded,
 )
 from rppg_core.quality.sparse import against_next
@@ -57,7 +56,7 @@ SIGNS = {
     },
     "heart_rate_sparse": {
         "log_odds": 1, "margin": 1, "agreement": 1, "pallor": -1, "phase_coherence": 1, "log_nod": -1, "picture": -1,
-        "without_rhythm": -1,
+        "without_rhythm": -1, "pale": -1,
     },
     "heart_rate_spot": {"snr_db": 1, "prominence_db": 1, "stability": 1, "motion": -1, "mismatch_bpm": -1},
     "hrv": {"log_range": -1, "kept_share": 1},
@@ -68,7 +67,7 @@ SIGNS = {
 _THROUGH_CODECS = (60, 75, 4)  # faces, photographs, and the streams that each is sent through
 _LATER = {
     "heart_rate_face": ("comb_db", "sharp_comb_db", "jumps", "thinness", "unevenness"),
-    "heart_rate_sparse": ("picture",),
+    "heart_rate_sparse": ("picture", "without_rhythm", "pale"),
 }
 """What is fitted second, on all recordings, beside what the plain ones gave: streams and hearts without rhythm are so
 many here that they would otherwise make every plain recording doubtful."""
@@ -144,14 +143,15 @@ def main() -> None:
 def judge(cache: Path) -> None:
     """Print how the heart rates of all windows are answered, group by group."""
     with single_threaded_pool() as pool:
-        work = pool.imap(partial(judged, method=DEFAULT, only=["heart_rate_face"]), recordings(cache), chunksize=4)
-        found = [one for part in work for one in part if one.row == "heart_rate_face" and one.evidence]
-    print("| windows of 10 to 30 s | count | rate found | answered right | wrong | at 0.7 and more | of these wrong |")
+        rows_ = ["heart_rate_face", "heart_rate_sparse"]
+        work = pool.imap(partial(judged, method=DEFAULT, only=rows_), recordings(cache), chunksize=4)
+        found = [one for part in work for one in part if one.row in rows_]
+    print("| windows of 10 to 60 s | count | rate found | answered right | wrong | at 0.7 and more | of these wrong |")
     print("|---|---|---|---|---|---|---|")
     for name in sorted({one.shown for one in found}):
         group = [one for one in found if one.shown == name]
-        right = np.array([abs(one.error) <= TOLERANCE["heart_rate_face"] for one in group])
-        said = np.array([confidence(heart_rate_quality(one.evidence)) for one in group if one.evidence])
+        right = np.array([abs(one.error) <= TOLERANCE[one.row] for one in group])
+        said = np.array([confidence(one.quality) for one in group])
         answered, sure = said >= MIN_CONFIDENCE, said >= confidence(SURE)
         counts = (
             len(group),

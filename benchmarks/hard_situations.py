@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rppg_core.simulation.physiology import Physiology, simulate_person
+from rppg_core.simulation.physiology import Physiology, simulate_person, without_rhythm
 from rppg_core.simulation.traces import capture_times, simulate_trace
 
 if TYPE_CHECKING:
@@ -157,6 +157,15 @@ def ordinary(low_bpm: float, high_bpm: float, seed: int) -> Case:
     return _of(_person(rng, rng.uniform(low_bpm, high_bpm), 30.0), capture_times(30.0, 30.0), _scene(rng))
 
 
+def without_a_rhythm(seconds: float, seed: int, *, fps: float | None = None) -> Case:
+    """A heart in atrial fibrillation: right is the mean rate of its beats. With `fps`, in uneven and slow frames."""
+    rng = np.random.default_rng([12, seed])
+    person = without_rhythm(_person(rng, rng.uniform(55, 130), seconds), rng.uniform(0.12, 0.28), seed)
+    slots = np.arange(int(seconds * (fps or 30.0)))
+    times = capture_times(seconds, 30.0) if fps is None else (slots + 0.5 + rng.uniform(-0.4, 0.4, len(slots))) / fps
+    return _of(person, times, _scene(rng))
+
+
 def light_step(seed: int) -> Case:
     """The light or the white balance steps once or twice."""
     rng = np.random.default_rng([8, seed])
@@ -227,6 +236,9 @@ SITUATIONS: Mapping[str, Callable[[int], Case]] = MappingProxyType(
         "recovery by 30 bpm": recovering,
         "after exercise, 150 to 200 bpm": partial(ordinary, 150.0, 200.0),
         "athletes, 40 to 45 bpm": partial(ordinary, 40.0, 45.0),
+        "no rhythm, 30 s": partial(without_a_rhythm, 30.0),
+        "no rhythm, 10 s": partial(without_a_rhythm, 10.0),
+        "no rhythm, 30 s of 5 uneven frames a second": partial(without_a_rhythm, 30.0, fps=5.0),
         "light or white balance steps": light_step,
         "exposure hunts by 4 %": exposure_hunting,
         "frozen pictures": frozen,

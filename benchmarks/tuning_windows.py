@@ -16,11 +16,12 @@ from rppg_core.quality.extractors import DEFAULT, extraction
 from rppg_core.quality.probability import (
     breath_features,
     heart_rate_features,
+    heart_rate_quality,
     oxygen_features,
     range_unit,
     variability_features,
 )
-from rppg_core.quality.sparse import sparse_features
+from rppg_core.quality.sparse import sparse_features, sparse_quality
 from rppg_core.simulation.faces import person_of
 from rppg_core.trace.sampling import MIN_RATE_HZ
 from rppg_core.vital.hrv import stress_index
@@ -113,8 +114,9 @@ def _judge(job: Job, trace: Trace, extract: Extractor) -> Iterator[Finding]:
     bled = job.scene.pulse > 0
 
     def found(row: str, features: dict[str, float], error: float) -> Finding:
-        unit = range_unit(end - start)
-        return Finding(row, features, error, job.scene.seed % FOLDS, pulse.evidence, unit, _kind(job), _shown(job))
+        unit, quality = range_unit(end - start), heart_rate_quality(pulse.evidence)
+        fold, shown = job.scene.seed % FOLDS, _shown(job)
+        return Finding(row, features, error, fold, pulse.evidence, unit, _kind(job), shown, quality)
 
     error = pulse.rate_bpm - truth.heart_rate_bpm if bled else float("inf")
     yield found("heart_rate_face", heart_rate_features(pulse.evidence), error)
@@ -146,7 +148,16 @@ def _judge_sparse(job: Job, trace: Trace) -> Iterator[Finding]:
     truth = person_of(job.scene).truth(float(trace.times_s[0]), float(trace.times_s[-1]))
     error = pulse.rate_bpm - truth.heart_rate_bpm if job.scene.pulse > 0 else float("inf")
     features, fold = sparse_features(pulse.evidence), job.scene.seed % FOLDS
-    yield Finding("heart_rate_sparse", features, error, fold, sigma=pulse.sigma_bpm, kind=_kind(job))
+    yield Finding(
+        "heart_rate_sparse",
+        features,
+        error,
+        fold,
+        sigma=pulse.sigma_bpm,
+        kind=_kind(job),
+        shown=f"slow frames: {_shown(job)}",
+        quality=sparse_quality(pulse.evidence),
+    )
 
 
 def _kind(job: Job) -> str:
