@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _USUAL_DETAIL = 0.9  # what noise and movement do to the detail of a clean picture
 
+_PALE = 1.2
+"""Pallor from which a rate is doubted twice over: so pale are changes of brightness that a codec makes."""
+
 _THIRD = 0.7  # of two rates that are as likely each is believed less than half: it may be a third
 
 _BLOODLESS_HUE, _LEAST_COHERENCE = 0.7, 0.5
@@ -25,8 +28,8 @@ _VARIES, _SHORT_S = 0.45, 12.0
 """A rhythm's rate explains nearly half of what two halves of the face have in common over 12 s, or they agree no more
 than noise lets them on the rest. Rates vary, so that a longer window's rate explains less, as this power of the length.
 
-Chosen on tuning windows, thinned: for hearts without rhythm 36 wrong answers of 135 are left, 3 of 13 at 0.7 and more;
-of 1298 right answers for other hearts 1261 are left, and of 114 wrong ones 88.
+Chosen on the tuning windows of `python -m benchmarks.calibrate --judge`: for hearts without rhythm 40 wrong answers of
+135 are left, and 5 of 13 at 0.7 and more.
 """
 
 CLEAR_OF_ALIASES = 0.85
@@ -44,6 +47,7 @@ def sparse_features(evidence: SparseEvidence) -> dict[str, float]:
         "margin": min(evidence.margin, 5.0),
         "agreement": evidence.agreement,
         "pallor": evidence.pallor,
+        "pale": float(np.clip(evidence.pallor - _PALE, 0.0, 2.0)),
         "phase_coherence": evidence.phase_coherence,
         "log_nod": float(np.log10(np.clip(evidence.nod, RECOIL, 0.1) / RECOIL)),
         "picture": float(np.clip(evidence.picture - _USUAL_DETAIL, 0.0, 1.0)),
