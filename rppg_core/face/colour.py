@@ -39,23 +39,14 @@ def mean_colours(image: NDArray[np.uint8], place: Fit) -> NDArray[np.float32]:
     ndarray, shape (n_regions, 3), float32
         Mean RGB on the 8-bit scale; NaN for a region that reaches beyond the image.
     """
-    (a, b, shift_x), (c, d, shift_y) = place.matrix.tolist()
-    xs, ys = zip(*((a * u + b * v + shift_x, c * u + d * v + shift_y) for u, v in _OUTLINE), strict=True)
-    outline = min(xs), min(ys), max(xs), max(ys)
-    side = math.hypot(a, c) * CELL
+    outline, side = _outline(place)
     block = next((n for n in _BLOCKS if side >= n * _FINE), 1)
     part, left, top, block = _in_blocks(image, outline, block)
     cell = next((n for n in _SAMPLES if n >= side / block), _SAMPLES[-1])
-    step, first_u, first_v = CELL / cell, LEFT + CELL / cell / 2, TOP + CELL / cell / 2
-    # A block's value belongs to its middle.
-    first_x = (a * first_u + b * first_v + shift_x - left + 0.5) / block - 0.5
-    first_y = (c * first_u + d * first_v + shift_y - top + 0.5) / block - 0.5
     # Between pixels in floating point: rounded to whole levels, a smooth cheek would change its colour in steps.
     face = cv2.warpAffine(
         part.astype(np.float32),
-        np.array(
-            [[a * step / block, b * step / block, first_x], [c * step / block, d * step / block, first_y]],
-        ),
+        _samples_in_part(place, cell, (left, top), block),
         (COLUMNS * cell, ROWS * cell),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
@@ -65,6 +56,23 @@ def mean_colours(image: NDArray[np.uint8], place: Fit) -> NDArray[np.float32]:
     if not _holds(image, outline):
         colours[~_inside(image, place, CORNERS)] = np.nan
     return colours
+
+
+def _outline(place: Fit) -> tuple[tuple[float, float, float, float], float]:
+    """Left, top, right and bottom of all regions together, and the side of a cell, in pixels of the image."""
+    (a, b, shift_x), (c, d, shift_y) = place.matrix.tolist()
+    xs, ys = zip(*((a * u + b * v + shift_x, c * u + d * v + shift_y) for u, v in _OUTLINE), strict=True)
+    return (min(xs), min(ys), max(xs), max(ys)), math.hypot(a, c) * CELL
+
+
+def _samples_in_part(place: Fit, cell: int, corner: tuple[int, int], block: int) -> NDArray[np.float64]:
+    """The 2 x 3 matrix that takes a sample, of `cell` to a cell's side, to its place in a part made of blocks."""
+    (a, b, shift_x), (c, d, shift_y) = place.matrix.tolist()
+    step, u, v = CELL / cell, LEFT + CELL / cell / 2, TOP + CELL / cell / 2
+    # A block's value belongs to its middle.
+    x = (a * u + b * v + shift_x - corner[0] + 0.5) / block - 0.5
+    y = (c * u + d * v + shift_y - corner[1] + 0.5) / block - 0.5
+    return np.array([[a * step / block, b * step / block, x], [c * step / block, d * step / block, y]])
 
 
 def _in_blocks(
