@@ -51,6 +51,9 @@ _COMB_SHARE, _CHANCE_COMB_DB = 0.5, 6.0  # and for each dB by which the whole pi
 _MATCHED_SHARE = 0.7  # of the matched filter in the choice of a candidate (`benchmarks.calibrate` recordings)
 _CLOSELY = 6  # candidates whose regions are weighed by how they follow each
 _MOST_LEAD_DB = 10.0  # of a candidate that has no other beside it
+_LEAST_COLOUR = (
+    0.1  # of a region's level: methods take no colour that isn't positive, as one is that turns dark at once
+)
 _BLACK = 4.0  # level (of 255) below which a channel holds noise alone
 _AROUND_HZ, _AROUND_WIDTHS = 0.15, 1.5  # two halves are compared over the spread of a variable rhythm, or of a tone
 # Share of normal intervals from which beats give the rate: they are exact where a variable rhythm spreads the spectrum.
@@ -164,7 +167,7 @@ def _pulses(level: NDArray[np.float64], changes: NDArray[np.float64], fs: float)
     bare = np.moveaxis(changes, 2, 1)
     if level.shape[0] >= MIN_REGIONS:
         # What all channels share is light and shade; taken out first, a method can't take a flicker for a pulse.
-        colours = level * (1 + changes - over_channels(changes)[:, :, None])
+        colours = level * np.maximum(1 + changes - over_channels(changes)[:, :, None], _LEAST_COLOUR)
         pulses = np.empty((n, len(FUSED_METHODS) + 3, n_used))
         for block, name in enumerate(FUSED_METHODS):
             np.negative(METHODS[name](colours, fs), out=pulses[:, block])

@@ -21,6 +21,7 @@ GAP_S = 0.5
 """Samples farther apart than this have nothing between them; what the grid holds there is masked."""
 
 _MOST_FINER = 4  # how many times as dense as its frames on average a grid may be
+_LEAST = 0.5  # of the lowest colour that a region had: what a cubic beside a step shows below never was
 _MIN_SEEN = 0.6  # share of the frames in which a region must be seen
 
 
@@ -69,7 +70,7 @@ def resample(trace: Trace) -> EvenTrace:
     if fold > 1:
         values = values.reshape(-1, fold, flat.shape[1]).mean(axis=1)
         grid, known = grid.reshape(-1, fold).mean(axis=1), np.asarray(known.reshape(-1, fold).all(axis=1))
-    pixels = np.maximum(values[:, :-5].reshape(len(grid), -1, 3), 1e-3)
+    pixels = np.maximum(values[:, :-5].reshape(len(grid), -1, 3), _LEAST * colours.min(axis=0))
     return EvenTrace(fs=fs, times_s=grid, known=known, colours=pixels, pose=values[:, -5:], regions=regions)
 
 
