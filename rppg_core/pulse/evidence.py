@@ -10,6 +10,7 @@ import numpy as np
 from rppg_core.bands import RATE_HZ, STABILITY_HZ
 from rppg_core.numerics import TINY
 from rppg_core.pulse.pulse_colour import PulseColour, phase_coherence
+from rppg_core.pulse.rhythm_rate import rhythm_rate_bpm
 from rppg_core.pulse.stability import stability
 from rppg_core.trace.motion import motion_at, nod_at
 
@@ -56,7 +57,7 @@ class Evidence:
     picture: PictureEvidence  # what the whole picture does at the rate
     lead_db: float = 0.0  # of the rate over the next candidate, by all that chose it; 0 where it has no candidates
     counted_sigma_bpm: float | None = None  # error of the rate, where the beats of a heart without rhythm are counted
-    off_count_bpm: float = 0.0  # of the spectrum's rate from clear counted beats, for any other heart; 0 without them
+    off_count_bpm: float = 0.0  # of any other heart's rate from that of clear counted beats; 0 without them
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: 
         bits_a_pixel=skin.bits_a_pixel,
         picture=skin.picture.against(rate_hz),
         counted_sigma_bpm=counted.sigma_bpm if counted else None,
-        off_count_bpm=abs(clear.rate_bpm - rate.rate_bpm) if clear and not counted else 0.0,
+        off_count_bpm=abs(clear.rate_bpm - rhythm_rate_bpm(rate, beats)) if clear and not counted else 0.0,
     )
 
 

@@ -28,6 +28,7 @@ from rppg_core.pulse.fusion import (
     weights_for_wave,
 )
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, PulseColour, pulse_colour
+from rppg_core.pulse.rhythm_rate import rhythm_rate_bpm
 from rppg_core.pulse.timed_wave import timed_waves
 from rppg_core.trace.traces import Trace
 from rppg_core.vital.beats import FINE_HZ, Beats, find_beats
@@ -56,11 +57,6 @@ _LEAST_COLOUR = (
 )
 _BLACK = 4.0  # level (of 255) below which a channel holds noise alone
 _AROUND_HZ, _AROUND_WIDTHS = 0.15, 1.5  # two halves are compared over the spread of a variable rhythm, or of a tone
-# Share of normal intervals from which beats give the rate: they are exact where a variable rhythm spreads the spectrum.
-_SURE_OF_BEATS = 0.85
-_ALL_KEPT = 0.97  # from which no beat was missed or doubled, in a window of 30 s
-_SURE_OF_RHYTHM, _SPREADS = 0.9, 1.5  # from which beats may lie as far off as their own rates differ, this many times
-_FAR_BPM, _NEAR_BPM, _ONE_BEAT = 6.0, 4.0, 300.0  # how far beats may be from the spectrum; the last over the rate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,15 +82,7 @@ class Pulse:
 
         A heart without rhythm has the rate of its counted beats.
         """
-        if self.counted:
-            return self.counted.rate_bpm
-        by_spectrum, by_beats = self.rate.rate_bpm, self.beats.rate_bpm
-        # A fast heart is a regular one: there, one beat missed or doubled explains more than the rhythm does.
-        reach = _FAR_BPM if self.beats.normal_share > _ALL_KEPT else min(_NEAR_BPM, _ONE_BEAT / by_spectrum)
-        if self.beats.normal_share >= _SURE_OF_RHYTHM:
-            reach = max(reach, _SPREADS * self.beats.rate_spread_bpm)
-        sound = self.beats.normal_share >= _SURE_OF_BEATS and abs(by_beats - by_spectrum) <= reach
-        return by_beats if sound else by_spectrum
+        return self.counted.rate_bpm if self.counted else rhythm_rate_bpm(self.rate, self.beats)
 
 
 Extractor = Callable[[Trace], Pulse | None]

@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 _BAND_HZ = (0.7, 8.0)  # a slow heart, and the steepness of a fast one's upstrokes
 _FINE_HZ = 120.0  # of the grid: an upstroke's time is needed to tell beats apart, not for their variability
 _MOST_OF_FS = 0.45
-# Zong 2003 (doi:10.1109/CIC.2003.1291140) sums the upstroke over 128 ms; of 0.12 and 0.17 s, the longer one found more
-# right rates on the tuning recordings of `benchmarks.calibrate`. The refractory time is that of a heart of 200.
-_UPSTROKE_S, _REFRACTORY_S = 0.17, 0.3
+# Zong 2003 (doi:10.1109/CIC.2003.1291140) sums the upstroke over 128 ms; of 0.12, 0.14 and 0.17 s, the middle one found
+# the most right rates on the tuning recordings of `benchmarks.calibrate`. Hardly two beats pass the atrioventricular
+# node closer than the refractory time: with 0.3 s, most of what was missed were beats 0.27 to 0.3 s after another.
+_UPSTROKE_S, _REFRACTORY_S = 0.14, 0.25
+_TO_CREST_S = 0.3  # from an upstroke, at most
 _LOWEST = 0.4  # of the median upstroke: lower ones are dicrotic waves, or noise
 _TURNS = 2
 _SAME_S = 0.1  # two halves of the skin show the same beat this near
 _LEAST_BEATS = 5
 _TENTH = 0.1
 _FAR_S = 0.45  # beats this far apart hide none between them
-# Chosen on the tuning recordings (`python -m benchmarks.calibrate --judge`): of 210 of hearts without rhythm 132
-# are answered right and 21 wrong, where the spectrum alone gave 32 and 41; of 1631 right answers for others 3 are lost.
-_ALIKE, _SHORTEST_S, _UNEVEN, _CONCENTRATED = 0.97, 0.36, 0.08, 0.9
+# Chosen on the tuning recordings (`python -m benchmarks.calibrate --judge`): of 210 of hearts without rhythm 156
+# are answered right and 8 wrong, where the spectrum alone gave 32 and 41.
+_ALIKE, _SHORTEST_S, _UNEVEN, _CONCENTRATED = 0.975, 0.32, 0.08, 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +138,7 @@ def _upstrokes(wave: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
 def _crests(pulse: NDArray[np.float64], upstrokes_s: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
     """Where the pulse is highest soon after each upstroke, in seconds."""
     first = np.rint(upstrokes_s * fs).astype(np.intp)[:, None]
-    around = np.minimum(first + np.arange(round(_REFRACTORY_S * fs) + 1), len(pulse) - 1)
+    around = np.minimum(first + np.arange(round(_TO_CREST_S * fs) + 1), len(pulse) - 1)
     return np.asarray(around[np.arange(len(around)), np.argmax(pulse[around], axis=1)] / fs)
 
 
