@@ -78,6 +78,7 @@ class SparseEvidence:
     concentration: float = 1.0  # share of what two halves of the regions have in common that the rate explains
     rest_agreement: float = 0.0  # correlation of the two halves without the rate; -1 to 1
     span_s: float = 30.0  # of the longest part of the trace that is searched as one
+    n_frames: int = 50  # of all parts
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -62,6 +62,7 @@ class Seen:
     nod: float
     picture: float
     span_s: float
+    n_frames: int
 
 
 def gathered(
@@ -86,6 +87,7 @@ def gathered(
         nod=max(one.nod for one in seen),
         picture=max(one.picture for one in seen),
         span_s=max(one.span_s for one in seen),
+        n_frames=sum(one.n_frames for one in seen),
         concentration=float(np.clip(1 - common.rest / max(common.whole, TINY), 0.0, 1.0)),
         rest_agreement=float(common.rest / (np.sqrt(common.one * common.other) + TINY)),
     )
@@ -108,6 +110,7 @@ def seen_at(section: Section, rate_hz: float, freqs: NDArray[np.float64], size_p
         _common(white[:, -2:], waves[0]),
         *_beside_skin(section, waves, freqs, size_px),
         float(section.times_s[-1] - section.times_s[0]),
+        n,
     )
 
 

@@ -18,6 +18,9 @@ _USUAL_DETAIL = 0.9  # what noise and movement do to the detail of a clean pictu
 _PALE = 1.2
 """Pallor from which a rate is doubted twice over: so pale are changes of brightness that a codec makes."""
 
+_MANY_FRAMES = 50.0
+"""Of fewer frames chance makes a pulse more easily than their odds tell, most of all where a codec changes them."""
+
 _THIRD = 0.7  # of two rates that are as likely each is believed less than half: it may be a third
 
 _BLOODLESS_HUE, _LEAST_COHERENCE = 0.7, 0.5
@@ -52,6 +55,7 @@ def sparse_features(evidence: SparseEvidence) -> dict[str, float]:
         "log_nod": float(np.log10(np.clip(evidence.nod, RECOIL, 0.1) / RECOIL)),
         "picture": float(np.clip(evidence.picture - _USUAL_DETAIL, 0.0, 1.0)),
         "without_rhythm": _without_rhythm(evidence),
+        "few_frames": float(np.log(np.clip(_MANY_FRAMES / evidence.n_frames, 1.0, 5.0))),
     }
 
 

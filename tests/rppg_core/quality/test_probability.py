@@ -207,3 +207,8 @@ def test_doubt_alone_widens_no_range_of_a_long_window():
 def test_windows_as_long_as_the_fitted_ones_keep_their_range():
     assert probability.range_unit(20.0) == 1.0
     assert probability.range_unit(9.97) == pytest.approx(math.sqrt(20 / 9.97))
+
+
+def test_a_sparse_rate_of_few_frames_is_believed_less():
+    some, few = (sparse.sparse_quality(replace(SPARSE, log_odds=1.0, n_frames=n)) for n in (60, 20))
+    assert few < some == sparse.sparse_quality(replace(SPARSE, log_odds=1.0, n_frames=500))
