@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rppg_core.numerics import TINY
-from rppg_core.pulse.evidence import SparseEvidence, at_edge
+from rppg_core.pulse.evidence import SparseEvidence, at_edge, low_rate
 from rppg_core.pulse.least_squares import explained, fit, waves_at, whitened
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, phase_coherence, pulse_colour
 from rppg_core.trace.traces import PLACE
@@ -77,6 +77,7 @@ def gathered(
     return SparseEvidence(
         n_regions=regions.shape[1],
         at_edge=at_edge(rate_hz),
+        low_rate=low_rate(rate_hz),
         log_odds=log_odds,
         margin=margin,
         agreement=float(np.sum(odd * even.conj()).real / (np.linalg.norm(odd) * np.linalg.norm(even) + TINY)),
