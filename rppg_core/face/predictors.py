@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MODELS = files("rppg_core") / "models"
+SHIPPED = MODELS / "shape_predictor_5_face_landmarks.dat"
 
 
 class Predictor(Protocol):
@@ -81,10 +82,16 @@ def load(landmarks: str, n_points: frozenset[int]) -> Predictor:
         If the model is not there, can't be read, or its number of points is not one of `n_points`.
     """
     if landmarks == "5":
-        with as_file(MODELS / "shape_predictor_5_face_landmarks.dat") as path:
+        with as_file(SHIPPED) as path:
             return _read(path, n_points)
     path = _path_of_68() if landmarks == "68" else Path(landmarks)
     return _read(path, n_points)
+
+
+def by_dlib() -> DlibPredictor:
+    """The shipped model as dlib evaluates it, to compare with."""
+    with as_file(SHIPPED) as path:
+        return DlibPredictor(path)
 
 
 def _path_of_68() -> Path:

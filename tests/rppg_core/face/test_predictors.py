@@ -19,22 +19,20 @@ try:
 except ImportError:  # it was installed without a C compiler
     _landmarks = None  # type: ignore[assignment]
 
-SHIPPED = predictors.MODELS / "shape_predictor_5_face_landmarks.dat"
 SIDE = 320
 compiled_here = pytest.mark.skipif(_landmarks is None, reason="was installed without a C compiler")
 
 
 @pytest.fixture(scope="module")
 def by_dlib():
-    with as_file(SHIPPED) as path:
-        return predictors.DlibPredictor(path)
+    return predictors.by_dlib()
 
 
 @pytest.fixture(scope="module")
 def compiled():
     if _landmarks is None:
         pytest.skip("was installed without a C compiler")
-    with as_file(SHIPPED) as path:
+    with as_file(predictors.SHIPPED) as path:
         return predictors.CompiledPredictor(path)
 
 
@@ -103,7 +101,7 @@ def test_the_shipped_model_is_read_by_compiled_code_and_one_of_another_shape_by_
 
     assert FaceReader().landmarks_by == "compiled code"
     fewer = tmp_path / "fewer.dat"
-    fewer.write_bytes(pruned(SHIPPED.read_bytes(), 100))
+    fewer.write_bytes(pruned(predictors.SHIPPED.read_bytes(), 100))
     assert FaceReader(str(fewer)).landmarks_by == "dlib"
 
 
@@ -123,7 +121,7 @@ def test_what_is_no_model_is_refused(tmp_path, content):
 
 @compiled_here
 def test_a_model_that_is_cut_short_goes_on_or_names_what_is_not_there_is_refused():
-    model, load = SHIPPED.read_bytes(), _landmarks.load
+    model, load = predictors.SHIPPED.read_bytes(), _landmarks.load
     load(model)
     for length in (0, 1, 2, 50, 1000, len(model) // 2, len(model) - 1):
         with pytest.raises(ValueError, match="shape"):
@@ -139,7 +137,7 @@ def test_a_model_that_is_cut_short_goes_on_or_names_what_is_not_there_is_refused
 
 @compiled_here
 def test_a_model_with_any_bytes_changed_is_refused_or_predicts_without_harm():
-    model, picture = bytearray(SHIPPED.read_bytes()), np.full((400, 400), 99, np.uint8)
+    model, picture = bytearray(predictors.SHIPPED.read_bytes()), np.full((400, 400), 99, np.uint8)
     rng = np.random.default_rng(9)
     for _ in range(60):
         changed = bytearray(model)
