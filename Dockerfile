@@ -1,7 +1,8 @@
-# The service with its embedded Redis. Everything comes as wheels (x86-64) whose hashes are in requirements.lock, so
-# nothing is compiled and nothing else can get in. It runs as an ordinary user, and with a read-only root filesystem:
+# The service with its embedded Redis. What it needs comes as wheels (x86-64) whose hashes are in requirements.lock, so
+# nothing else can get in. A file of its own is compiled, for which the first stage is the image that has a compiler. It
+# runs as an ordinary user, and with a read-only root filesystem:
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges -p 8000:8000 -v beam-data:/data beam
-FROM python:3.12-slim AS build
+FROM python:3.12 AS build
 
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -18,6 +19,7 @@ COPY beam_api beam_api
 COPY clients/python/beam_client clients/python/beam_client
 # setuptools, which builds it, is in the lock.
 RUN /opt/beam/bin/pip install --no-deps --no-build-isolation --no-index . \
+    && /opt/beam/bin/python -P -c "import rppg_core.face._landmarks" \
     && /opt/beam/bin/pip check \
     && /opt/beam/bin/pip uninstall --yes pip
 

@@ -32,6 +32,8 @@ from benchmarks import steps  # noqa: E402
 from benchmarks.material import BATCH, FPS, batches, clip_frames, simulated_frames, wall_frame  # noqa: E402
 from benchmarks.report import Figure, show  # noqa: E402
 from rppg_core import measure  # noqa: E402
+from rppg_core.face import predictors  # noqa: E402
+from rppg_core.face.faces import FaceFinder  # noqa: E402
 from rppg_core.face.reader import FaceReader, FaceState, Frame  # noqa: E402
 from rppg_core.trace.traces import Sample, Trace  # noqa: E402
 
@@ -96,16 +98,19 @@ def decode_all(frames: list[bytes]) -> None:
 
 
 def _following(name: str, reader: FaceReader, frames: list[bytes]) -> list[Figure]:
-    ratios, single_ratios, decodes, reads = [], [], [], []
+    ratios, single_ratios, decodes, reads, by_dlib = [], [], [], [], []
+    other = FaceReader(finder=FaceFinder(model=predictors.by_dlib()))
     for _ in range(REPEATS):
         state = read(reader, timed(frames[:1], -1), None)
         for at, part in enumerate(batches(frames)):
             request = timed(part, at * BATCH)
             decode, _none = cpu_ms(partial(decode_all, part))
             whole, after = cpu_ms(partial(read, reader, request, state))
+            slower, _none = cpu_ms(partial(read, other, request, state))
             singles, _none = cpu_ms(partial(read_one_by_one, reader, request[:SINGLES], state))
             state = after
             ratios.append(whole / decode)
+            by_dlib.append(slower / decode)
             single_ratios.append((singles / SINGLES) / (decode / BATCH))
             decodes.append(decode / BATCH)
             reads.append(whole / BATCH)
@@ -113,6 +118,7 @@ def _following(name: str, reader: FaceReader, frames: list[bytes]) -> list[Figur
         Figure(f"{name}: bare decode of a frame", median(decodes), "ms"),
         Figure(f"{name}: bytes to colours, 30 frames a request", median(reads), "ms"),
         Figure(f"{name}: bytes to colours / bare decode, 30 frames a request", median(ratios), "x", 1.5),
+        Figure(f"{name}: the same, landmarks by dlib, not by {reader.landmarks_by}", median(by_dlib), "x"),
         Figure(f"{name}: the same, one frame a request (each one verified)", median(single_ratios), "x", 2.2),
     ]
 

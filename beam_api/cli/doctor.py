@@ -182,8 +182,7 @@ def _counts(settings: Settings) -> tuple[str, str]:
 def _model(settings: Settings) -> tuple[str, str]:
     from rppg_core.face.reader import FaceReader
 
-    FaceReader(settings.landmarks)
-    return f"landmarks {settings.landmarks}", ""
+    return f"landmarks {settings.landmarks}, by {FaceReader(settings.landmarks).landmarks_by}", ""
 
 
 def _decoders(_settings: Settings) -> tuple[str, str]:

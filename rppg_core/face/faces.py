@@ -18,7 +18,6 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import dlib
 import numpy as np
 
 from rppg_core.errors import NoFaceDetected
@@ -73,10 +72,10 @@ _OWN_LIMIT = 0.25  # and it may differ from that by so much, in sizes
 class FaceFinder:
     """dlib's detector and one landmark model. Holds no state of any person; safe to share between threads."""
 
-    def __init__(self, landmarks: str = "5", *, model: tuple[dlib.shape_predictor, int] | None = None) -> None:
+    def __init__(self, landmarks: str = "5", *, model: predictors.Predictor | None = None) -> None:
         """`landmarks`: "5" (shipped), "68" (the optional package), or a path to a dlib predictor of 5 or 68 points.
 
-        `model` is one that is loaded already, with its number of points.
+        `model` is one that is loaded already.
 
         Raises
         ------
@@ -89,11 +88,12 @@ class FaceFinder:
         self._front = Detector(FRONT)
         self._for_others = Detector()  # nor does that look wait for a search
         self._candidates = CandidateDetector()
-        self._predictor, self.n_points = model or predictors.load(landmarks, frozenset(_RULES))
+        self._predictor = model or predictors.load(landmarks, frozenset(_RULES))
+        self.n_points, self.landmarks_by = self._predictor.n_points, self._predictor.by
 
     def beside(self) -> FaceFinder:
         """Another one with the same model, which never waits for this one's detectors."""
-        return FaceFinder(model=(self._predictor, self.n_points))
+        return FaceFinder(model=self._predictor)
 
     def find_near(self, image: NDArray[np.uint8], near: Face) -> Face | None:
         """Search for a face around its last place."""
@@ -267,10 +267,8 @@ class FaceFinder:
         # Pixel centres lie at half pixels, which is where a change of scale has to begin.
         x = round((centre[0] - left + 0.5) * across - 0.5 - _PREDICT_PX / 2)
         y = round((centre[1] - top + 0.5) * down - 0.5 - _PREDICT_PX / 2)
-        shape = self._predictor(shown, dlib.rectangle(x, y, x + _PREDICT_PX, y + _PREDICT_PX))
-        # One by one: dlib ends an iteration over `parts()` by an exception, which costs more than all the calls.
-        parts = map(shape.part, range(self.n_points))
-        return [((p.x + 0.5) / across - 0.5 + left, (p.y + 0.5) / down - 0.5 + top) for p in parts]
+        found = self._predictor(shown, (x, y), _PREDICT_PX)
+        return [((x + 0.5) / across - 0.5 + left, (y + 0.5) / down - 0.5 + top) for x, y in found]
 
 
 def _agrees(found: Box, face: Face) -> bool:

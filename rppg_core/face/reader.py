@@ -156,6 +156,11 @@ class FaceReader:
         """
         self._finder = finder or FaceFinder(landmarks)
 
+    @property
+    def landmarks_by(self) -> str:
+        """What evaluates the landmark model: "compiled code", or "dlib", which places them alike at a higher cost."""
+        return self._finder.landmarks_by
+
     def beside(self) -> FaceReader:
         """Another one with the same model, which never waits for this one's detectors."""
         return FaceReader(finder=self._finder.beside())

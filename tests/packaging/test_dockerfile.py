@@ -58,6 +58,7 @@ def test_what_is_copied_exists_and_is_in_the_context(source):
 def test_the_context_has_nothing_else_than_what_is_copied():
     assert not any(in_context(name) for name in (".git", "tests", "benchmarks", ".beam", "clients/js", "first-key"))
     assert not in_context("beam_api/__pycache__")
+    assert not in_context("rppg_core/face/_landmarks.abi3.so")  # of another machine
 
 
 def test_every_package_of_the_wheel_is_copied():
@@ -127,7 +128,8 @@ def test_nothing_is_run_that_no_test_here_knows():
     known = {
         ("python", "-m", "venv"), ("/opt/beam/bin/pip", "install", "--require-hashes"),
         ("/opt/beam/bin/pip", "install", "--no-deps"), ("/opt/beam/bin/pip", "check"),
-        ("/opt/beam/bin/pip", "uninstall", "--yes"), ("useradd", "--system", "--uid"),
+        ("/opt/beam/bin/pip", "uninstall", "--yes"), ("/opt/beam/bin/python", "-P", "-c"),
+        ("useradd", "--system", "--uid"),
         ("install", "--directory", "--owner=beam"),
     }  # fmt: skip
     assert {tuple(command[:3]) for stage in STAGES for command in commands(stage)} == known
@@ -154,13 +156,21 @@ def test_the_package_can_be_built_from_what_is_copied(tmp_path):
         target = context / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_dir():
-            leave_out = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            leave_out = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so")
             shutil.copytree(ROOT / name, target, symlinks=True, ignore=leave_out)
         else:
             shutil.copy(ROOT / name, target)
     done(sys.executable, "-m", "pip", *command[1:], "--target", installed, cwd=context, PYTHONPATH="")
     assert (installed / "beam_api" / "web" / "pages" / "docs" / "quickstart.md").is_file()
     assert {"beam_api", "beam_client", "rppg_core"} <= {path.name for path in installed.iterdir()}
+    ((_, *asked),) = [command for command in commands(BUILD) if command[0].endswith("/python")]
+    if shutil.which("cc"):
+        done(sys.executable, *asked, cwd=context, PYTHONPATH=str(installed))  # where the sources lie too
+
+
+def test_what_is_compiled_by_the_image_with_a_compiler_runs_in_the_slim_one_of_the_same_python():
+    first, last = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.M)
+    assert last == f"{first}-slim"
 
 
 def test_the_folder_for_data_is_made_as_it_is_written(tmp_path):

@@ -78,8 +78,8 @@ def test_a_changed_tree_and_a_version_that_exists_are_refused(tree):
 
 
 def test_a_release_has_the_archives_of_three_packages_an_sbom_and_checksums(tree):
-    if shutil.which("npm") is None:
-        pytest.skip("needs npm (Node 20)")
+    if shutil.which("npm") is None or shutil.which("cc") is None:
+        pytest.skip("needs npm (Node 20) and a C compiler")
     before = (tree / "CHANGELOG.md").read_text()
     done = run(tree, VERSION)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -90,8 +90,13 @@ def test_a_release_has_the_archives_of_three_packages_an_sbom_and_checksums(tree
     assert all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == found for name, found in sums.items())
 
     assert versions_inside(folder) == {name: VERSION for name in sums if not name.endswith(".json")}
-    with zipfile.ZipFile(folder / f"beam_rppg-{VERSION}-py3-none-any.whl") as wheel:  # `uvx --from WHEEL beam serve`
+    (service,) = folder.glob(f"beam_rppg-{VERSION}-cp311-abi3-*.whl")
+    assert "-linux_" not in service.name  # which no index takes
+    with zipfile.ZipFile(service) as wheel:  # `uvx --from WHEEL beam serve`
         scripts = wheel.read(f"beam_rppg-{VERSION}.dist-info/entry_points.txt").decode()
+        compiled = wheel.read("rppg_core/face/_landmarks.abi3.so")
+    assert sys.base_prefix.encode() not in compiled or sys.base_prefix == "/usr"
+    assert str(ROOT).encode() not in compiled
     assert scripts.split() == ["[console_scripts]", "beam", "=", "beam_api.cli:main"]
     has_the_dependencies(json.loads((folder / f"beam-rppg-{VERSION}.cdx.json").read_text()))
 
@@ -100,6 +105,13 @@ def test_a_release_has_the_archives_of_three_packages_an_sbom_and_checksums(tree
     assert re.search(rf"^## \[Unreleased\]\n\n## \[{VERSION}\] - \d{{4}}-\d\d-\d\d\n\n### ", after, re.M)
     assert after.count("\n- ") == before.count("\n- ")
     git("checkout", "--quiet", ".", cwd=tree)
+
+
+def test_a_wheel_without_its_compiled_part_is_no_release(tmp_path):
+    with zipfile.ZipFile(tmp_path / "beam_rppg-1.0-cp311-abi3-linux_x86_64.whl", "w") as wheel:
+        wheel.writestr("rppg_core/face/_landmarks.pyi", "")
+    with pytest.raises(release.Refused, match="compiler"):
+        release._repair(tmp_path, ("false",), {})
 
 
 def versions_inside(folder):

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def wheel(tmp_path_factory):
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in PACKAGES:
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
     build = "import sys, setuptools.build_meta as b; getattr(b, 'build_' + sys.argv[1])(sys.argv[2])"
     run(sys.executable, "-c", build, "sdist", dist, cwd=source)
     (sdist,) = dist.glob("*.tar.gz")
@@ -48,6 +49,29 @@ def wheel(tmp_path_factory):
     shutil.rmtree(source)  # nothing is to be found beside the environment
     shutil.rmtree(unpacked)
     return built
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_the_wheel_has_the_landmark_model_compiled_for_every_python(wheel):
+    assert "-cp311-abi3-" in wheel.name
+    with zipfile.ZipFile(wheel) as archive:
+        found = {name for name in archive.namelist() if "_landmarks" in name and "models" not in name}
+    assert found == {"rppg_core/face/_landmarks.abi3.so", "rppg_core/face/_landmarks.pyi"}
+
+
+def test_without_a_compiler_it_is_installed_too_and_dlib_places_the_landmarks(tmp_path):
+    """As `make run` installs a checkout: in place."""
+    source, installed = tmp_path / "source", tmp_path / "installed"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    pip = (sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-index")
+    run(*pip, "--target", installed, "--editable", source, cwd=tmp_path, CC="/bin/false")
+    assert not list(source.rglob("*.so"))
+    ask = "from rppg_core.face.reader import FaceReader; print(FaceReader().landmarks_by)"
+    assert run(sys.executable, "-c", ask, cwd=source).strip() == "dlib"
 
 
 def test_the_wheel_measures_in_an_empty_environment(wheel, tmp_path):
@@ -73,8 +97,10 @@ def test_the_wheel_runs_without_being_installed(wheel, tmp_path):
     uv = Path(sys.executable).with_name("uv")
     command = [uv, "tool", "run", "--quiet", *arguments, "--python", sys.executable, "--from", wheel, "beam"]
     found = json.loads(run(*command, "doctor", "--json", cwd=tmp_path, BEAM_DATA_DIR=str(tmp_path), **configured))
-    well = {finding["what"] for finding in found["findings"] if finding["well"]}
-    assert {"Redis", "model", "decoders", "videos"} <= well
+    well = {finding["what"]: finding["found"] for finding in found["findings"] if finding["well"]}
+    assert {"Redis", "model", "decoders", "videos"} <= well.keys()
+    if shutil.which("cc"):
+        assert well["model"] == "landmarks 5, by compiled code"
 
 
 def test_no_two_packages_of_the_environment_bring_the_same_module():
