@@ -24,19 +24,21 @@ from benchmarks.faces.table import HEAD, Known, Score, figures, score
 from benchmarks.fitting import FOLDS, Finding, fit, show
 from benchmarks.recordings import TEST_SEED, TUNING_SEED, read_trace, single_threaded_pool
 from benchmarks.streams import read_frames
+from benchmarks.stress_fit import fit_stress
 from benchmarks.tuning_windows import windows
 from rppg_core.face.reader import FaceReader, Frame
 from rppg_core.media.video import probe, read_video
 from rppg_core.pulse.extract import find_pulse
 from rppg_core.quality import probability
 from rppg_core.quality.calibration import CALIBRATION
-from rppg_core.quality.probability import rmssd_interval, thinness
+from rppg_core.quality.probability import rmssd_interval, stress_features, thinness
 from rppg_core.quality.table import Calibration
 from rppg_core.simulation.faces import person_of, simulate_face
 from rppg_core.simulation.film import film
 from rppg_core.simulation.scenes import Scene, hard_scene, moderate_scene
 from rppg_core.vital import variability
-from rppg_core.vital.hrv import rmssd_ms
+from rppg_core.vital.hrv import rmssd_ms, stress_index
+from rppg_core.vital.stress import Stress, stress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,6 +194,9 @@ class Window:
     found: variability.Variability
     kept_share: float
     bits_a_pixel: float | None
+    stress: Stress | None
+    stress_features: dict[str, float]
+    true_stress: float | None
 
 
 def windows_of(one: Known, group: str, seed: int) -> Iterator[Window]:
@@ -207,17 +212,24 @@ def windows_of(one: Known, group: str, seed: int) -> Iterator[Window]:
             continue
         found = variability.variability(pulse.beats)
         if found.rmssd_ms is not None and found.raw_ms is not None:
-            yield Window(group, seed, truth[0], found.raw_ms, found, pulse.beats.kept_share, part.bits_a_pixel)
+            index = stress(pulse.beats, found)
+            spoke = {} if index is None else stress_features(index, pulse.beats)
+            kept, bits = pulse.beats.kept_share, part.bits_a_pixel
+            yield Window(group, seed, truth[0], found.raw_ms, found, kept, bits, index, spoke, truth[2])
 
 
-def _true(one: Known, beats_s: NDArray[np.float64] | None, start_s: float, end_s: float) -> tuple[float, float] | None:
-    """RMSSD and heart rate of a part of a recording."""
+def _true(
+    one: Known, beats_s: NDArray[np.float64] | None, start_s: float, end_s: float
+) -> tuple[float, float, float | None] | None:
+    """RMSSD, heart rate and stress index of a part of a recording."""
     if beats_s is not None:
         inside = np.diff(beats_s[(beats_s >= start_s) & (beats_s <= end_s)])
         spread = rmssd_ms(inside)
-        return None if spread is None else (spread, float(60 / inside.mean()))
+        return None if spread is None else (spread, float(60 / inside.mean()), stress_index(inside))
     truth = person_of(one.scene).truth(start_s, end_s) if isinstance(one, Painted) else None
-    return None if truth is None or truth.rmssd_ms is None else (truth.rmssd_ms, truth.heart_rate_bpm)
+    if truth is None or truth.rmssd_ms is None:
+        return None
+    return truth.rmssd_ms, truth.heart_rate_bpm, truth.stress_index
 
 
 def fit_all(found: list[Window]) -> None:
@@ -245,6 +257,7 @@ def fit_all(found: list[Window]) -> None:
             for low, high in [rmssd_interval(w.found, w.bits_a_pixel, calibration)]
         ]
         print(f"  {name}: {np.mean(held):.0%} of {len(held)} ranges hold the truth")
+    fit_stress(found)
 
 
 def _features(window: Window, calibration: Calibration) -> dict[str, float]:
