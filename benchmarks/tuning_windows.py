@@ -126,7 +126,7 @@ def _judge(job: Job, trace: Trace, extract: Extractor) -> Iterator[Finding]:
     beats, span = pulse.beats, end - start
     spread = variability(beats)
     if span > 19 and spread.reason is None and spread.rmssd_ms is not None and truth.rmssd_ms is not None:
-        yield found("hrv", variability_features(beats, spread, trace.bits_a_pixel), spread.rmssd_ms - truth.rmssd_ms)
+        yield found("hrv", variability_features(beats, spread), spread.rmssd_ms - truth.rmssd_ms)
     index = stress(beats, spread)
     if span > 24 and spread.reason is None and index is not None and truth.stress_index:
         yield found("stress_index", stress_features(index, beats), index.index / truth.stress_index - 1)

@@ -76,16 +76,16 @@ def why_no_pulse(evidence: Evidence | SparseEvidence, guidance: tuple[str, ...])
 
 def put_variability(answers: Answers, pulse: Pulse, sure: float, needs_s: float) -> None:
     """Put RMSSD, its details and stress index in the answers; `sure` is the quality of the heart rate."""
-    beats, bits, table = pulse.beats, pulse.evidence.bits_a_pixel, answers.calibration
+    beats, table = pulse.beats, answers.calibration
     found = variability(beats)
-    features = variability_features(beats, found, bits, table)
+    features = variability_features(beats, found, table)
     reason = "IRREGULAR_BEATS" if pulse.counted else found.reason
     if answers.span_s < needs_s - SLACK_S:
         reason = "WINDOW_TOO_SHORT"
     quality = 0.0 if reason else sure * probability("hrv", features, answers.calibration)
     if reason is None and quality < MIN_CONFIDENCE:
         reason = "LOW_SIGNAL"
-    range_ = None if found.rmssd_ms is None else rmssd_interval(found, bits, table)
+    range_ = None if found.rmssd_ms is None else rmssd_interval(found, table)
     answers.put("hrv", found.rmssd_ms, quality, reason, range_=range_)
     answers.sdnn_ms = found.sdnn_ms
     if range_ is not None:

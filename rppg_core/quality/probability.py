@@ -37,8 +37,6 @@ _CODEC_DB, _LIKELY_DB, _CODEC_JUMPS = 11.0, 8.0, 2.2  # beyond what clean pictur
 
 _AMPLE_BITS = 0.5  # a pixel of a video, from which a codec leaves the pulse alone
 
-THIN_JITTER = 0.5  # by `benchmarks.variability --fit`: the logarithm of how much more jitter a thinned pulse may have
-
 _SINUS, _FIBRILLATION = 0.08, 0.05  # by which intervals in a row differ with a rhythm, and much more without, as shares
 
 _CONCENTRATED, _SPREAD = 0.85, 0.3  # share of a rhythm's power at its rate, and how much less fibrillation has there
@@ -146,33 +144,29 @@ def thinness(bits_a_pixel: float | None) -> float:
     return float(np.clip(np.log(_AMPLE_BITS / max(bits_a_pixel, 1e-3)), 0.0, 3.0))
 
 
-def variability_features(
-    beats: Beats, found: Variability, bits_a_pixel: float | None, calibration: Calibration = CALIBRATION
-) -> dict[str, float]:
+def variability_features(beats: Beats, found: Variability, calibration: Calibration = CALIBRATION) -> dict[str, float]:
     """Evidence of RMSSD."""
     low, high = 0.0, float("inf")
     if found.rmssd_ms is not None:
-        low, high = rmssd_interval(found, bits_a_pixel, calibration)
+        low, high = rmssd_interval(found, calibration)
     return {
         "kept_share": beats.kept_share,
         "log_range": float(np.log(np.clip((high - low) / 2, 1.0, 100.0))),
     }
 
 
-def rmssd_interval(
-    found: Variability, bits_a_pixel: float | None = None, calibration: Calibration = CALIBRATION
-) -> tuple[float, float]:
+def rmssd_interval(found: Variability, calibration: Calibration = CALIBRATION) -> tuple[float, float]:
     """Ninety per cent range of RMSSD, even in its square, where errors of the beats' times add up.
 
     Three things widen it: chance, by which these errors go with the rhythm or against it; what is not known of their
-    size; and the beats at the window's ends. A codec with few bits holds the whole face back alike, by more than can
-    be seen from the recording. Where most of what is seen is jitter, the range goes from zero to what is seen.
+    size; and what is off by a share of it all, as beats at the window's ends and intervals that are shrunk. Where most
+    of what is seen is jitter, the range goes from zero to what is seen.
     """
-    by_chance, by_jitter, by_ends = calibration.half_width["hrv"]
+    by_chance, by_jitter, by_share = calibration.half_width["hrv"]
     square = (found.rmssd_ms or 0.0) ** 2
-    jitter = found.most_jitter_ms2 * float(np.exp(THIN_JITTER * thinness(bits_a_pixel)))
+    jitter = found.most_jitter_ms2
     chance = 2 * np.sqrt(square * jitter / max(found.differences, 1))
-    half = float(np.hypot(np.hypot(by_chance * chance, by_jitter * jitter), by_ends * square))
+    half = float(np.hypot(np.hypot(by_chance * chance, by_jitter * jitter), by_share * square))
     low, high = float(np.sqrt(max(square - half, 0.0))), float(np.sqrt(square + half))
     return (0.0, max(high, found.raw_ms or 0.0)) if found.is_mostly_jitter else (low, high)
 
