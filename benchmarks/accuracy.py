@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks import codecs, frame_rates, plots, real
+from benchmarks import codecs, coverage, frame_rates, plots, real
 from benchmarks.recordings import TEST_SEED, TUNING_SEED, Job, Row, jobs, rows, with_landmarks
 from benchmarks.report import Verdict
 from benchmarks.scores import (
@@ -112,6 +112,7 @@ def _report(done: list[Row], method: str, streamed: list[codecs.Score]) -> str:
         "validation.\n",
         _summary(groups, nothing, [*at_any_pace, *codecs.verdicts(streamed)]),
         _vitals_table(groups),
+        coverage.section(done),
         _ELSEWHERE,
         _no_pulse_table(nothing),
         _breakdown(groups["hard"] + groups["moderate"]),

@@ -61,7 +61,7 @@ SIGNS = {
     },
     "heart_rate_spot": {"snr_db": 1, "prominence_db": 1, "stability": 1, "motion": -1, "mismatch_bpm": -1},
     "hrv": {"log_range": -1, "kept_share": 1},
-    "stress_index": {"sigma_ms": -1, "kept_share": 1},
+    "stress_index": {"log_jitter_share": -1, "kept_share": 1},
     "respiration_rate": {"concentration": 1, "agreement": 1},
     "spo2": {"clarity": 1},
 }  # fmt: skip

@@ -47,7 +47,8 @@ For a sparse heart rate the first number counts its standard error by the noise 
 and the others count below the quality `CLEAR_OF_ALIASES` alone.
 For a single spot's heart rate, and for respiration, all counts
 the square root of 20 s over the window's length. For RMSSD the three are other factors, in its square: of chance, of
-the jitter at most, and of the square itself (`rppg_core.quality.probability.rmssd_interval`).
+the jitter at most, and of the square itself (`rppg_core.quality.probability.rmssd_interval`). The stress index's range
+is of its logarithm, and has the share of jitter in place of 1 - q (`stress_interval`).
 """
 
 RATE_RANGE: Mapping[str, float] = MappingProxyType({rate_range})

@@ -81,14 +81,15 @@ def _work(job: tuple[int, str | Path, Path | None]) -> list[Recording]:
     if path and path.exists():
         kept: list[Recording] = pickle.loads(path.read_bytes())
         return kept
-    take = _take(seed, source)
+    take = take_of(seed, source)
     made = _sent(take, seed) if take else []
     if path:
         path.write_bytes(pickle.dumps(made))
     return made
 
 
-def _take(seed: int, source: str | Path) -> Take | None:
+def take_of(seed: int, source: str | Path) -> Take | None:
+    """A clip, or a portrait by name that moves as a recorded head did; None if it can't be had."""
     if isinstance(source, Path):
         shown = clip(source)
         return take_of_clip(shown, seed, SECONDS) if shown else None
@@ -108,7 +109,7 @@ def _sent(take: Take, seed: int) -> list[Recording]:
         blood(_PULSES * seed + i, depth=_DARK_DEPTH if dark else _DEPTH, duration_s=SECONDS) for i in range(len(ways))
     ]
     sensor = Sensor(take.size, float(rng.uniform(0.8, 2.0)), seed)
-    light = (_DARK_LIGHT if dark else 1.0) * _light(rng, take.times_s)
+    light = (_DARK_LIGHT if dark else 1.0) * drifting_light(rng, take.times_s)
     changes = [np.outer(pulse.at(take.times_s), pulse.colour) for pulse in pulses]
     shown: list[list[NDArray[np.uint8]]] = [[] for _ in ways]
     for index, (frame, skin) in enumerate(take.frames()):
@@ -127,7 +128,7 @@ def _recorded(seed: int, i: int, face: str, way: str, dark: bool, pulse: Blood, 
     return Recording(_PULSES * seed + i, face, way, dark, pulse.truth(start, end), pulse.person.beats_s, trace)
 
 
-def _light(rng: np.random.Generator, t: NDArray[np.float64]) -> NDArray[np.float64]:
+def drifting_light(rng: np.random.Generator, t: NDArray[np.float64]) -> NDArray[np.float64]:
     """Gain (n, 3) of R, G, B: a lamp and a white balance that drift a little."""
     tones = [(rng.uniform(0.01, 0.15), rng.uniform(0, 2 * np.pi)) for _ in range(4)]
     drift = sum((np.sin(2 * np.pi * f * t + p) for f, p in tones), np.zeros(len(t)))

@@ -19,13 +19,14 @@ from rppg_core.quality.probability import (
     heart_rate_quality,
     oxygen_features,
     range_unit,
+    stress_features,
     variability_features,
 )
 from rppg_core.quality.sparse import sparse_features, sparse_quality
 from rppg_core.simulation.faces import person_of
 from rppg_core.trace.sampling import MIN_RATE_HZ
-from rppg_core.vital.hrv import stress_index
 from rppg_core.vital.oxygen import oxygen
+from rppg_core.vital.stress import stress
 from rppg_core.vital.variability import variability
 
 if TYPE_CHECKING:
@@ -125,12 +126,10 @@ def _judge(job: Job, trace: Trace, extract: Extractor) -> Iterator[Finding]:
     beats, span = pulse.beats, end - start
     spread = variability(beats)
     if span > 19 and spread.reason is None and spread.rmssd_ms is not None and truth.rmssd_ms is not None:
-        yield found("hrv", variability_features(beats, spread, trace.bits_a_pixel), spread.rmssd_ms - truth.rmssd_ms)
-    index = stress_index(beats.intervals_s, beats.normal)
+        yield found("hrv", variability_features(beats, spread), spread.rmssd_ms - truth.rmssd_ms)
+    index = stress(beats, spread)
     if span > 24 and spread.reason is None and index is not None and truth.stress_index:
-        yield found(
-            "stress_index", variability_features(beats, spread, trace.bits_a_pixel), index / truth.stress_index - 1
-        )
+        yield found("stress_index", stress_features(index, beats), index.index / truth.stress_index - 1)
     if span > 14:
         breath = breathe(pulse, pulse.rate_bpm / 60)
         if np.isfinite(breath.rate_bpm):

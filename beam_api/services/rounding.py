@@ -30,6 +30,7 @@ def ranges(vitals: Vitals) -> dict[str, tuple[float, float]]:
         "heart_rate": whole(vitals.heart_rate_bpm),
         "respiration_rate": whole(vitals.respiration_rate_bpm),
         "hrv": rounded(vitals.rmssd_ms, 1),
+        "stress_index": rounded(vitals.stress_index, 1),
     }
     found = {}
     for name, ends in vitals.interval.items():

@@ -22,7 +22,7 @@ NEEDS_S = {"heart_rate": 5.0, "hrv": 20.0, "stress_index": 25.0, "respiration_ra
 SLACK_S = 1e-3
 """How much less will do: times are rounded."""
 
-_RANGED = ("heart_rate", "hrv", "respiration_rate")
+_RANGED = ("heart_rate", "hrv", "stress_index", "respiration_rate")
 _NO_WAVEFORM = Waveform(fs=4.0, ppg=np.zeros(0), respiration=np.zeros(0), beats_s=np.zeros(0))
 
 

@@ -73,11 +73,12 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "motion": -4.0,
             "mismatch_bpm": -0.25,
         },
-        # RMSSD within 10 ms. This row and RMSSD's range are from `python -m benchmarks.variability --fit`: 35 painted
-        # faces of light skin, 14 each of dark skin, hard scenes and H.264, and 22 takes of real faces.
-        "hrv": {"intercept": 6.21, "log_range": -2.85, "kept_share": 3.33},
-        # Stress index within 30 %.
-        "stress_index": {"intercept": -13.7, "sigma_ms": -0.341, "kept_share": 18.3},
+        # RMSSD within 10 ms. This row and RMSSD's range are from `python -m benchmarks.variability --fit --takes 6` on
+        # 2026-11-28: 24 painted faces of light skin, 12 each of dark skin, hard scenes and H.264, and 6 takes of real
+        # faces with three recordings each; 137 windows, 91 % right.
+        "hrv": {"intercept": 8.95, "log_range": -2.55, "kept_share": 0.0},
+        # Stress index within 30 %. This row and its range are from the same command: 90 windows, 97 % right.
+        "stress_index": {"intercept": -15.9, "log_jitter_share": -0.967, "kept_share": 17.0},
         # Respiration within 2 breaths a minute. This row and its range are from `python -m benchmarks.calibrate
         # --only heart_rate_face respiration_rate` on 2026-11-28: 1202 windows, 65 % right.
         "respiration_rate": {"intercept": -5.1, "concentration": 6.67, "agreement": 2.63},
@@ -90,7 +91,8 @@ HALF_WIDTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
     {
         "heart_rate": (0.476, 347.0, 2.97),
         "heart_rate_sparse": (2.5, 231.0, 1.41),
-        "hrv": (2.04, 0.0, 0.05),
+        "hrv": (1.59, 0.0, 0.25),
+        "stress_index": (0.113, 2.19, 1.0),
         "respiration_rate": (0.0599, 8.02, 0.813),
     }
 )
@@ -101,7 +103,8 @@ For a sparse heart rate the first number counts its standard error by the noise 
 --at-most 45` on 2026-11-28: 3809 windows), and the others count below the quality `CLEAR_OF_ALIASES` alone.
 For a single spot's heart rate, and for respiration, all counts
 the square root of 20 s over the window's length. For RMSSD the three are other factors, in its square: of chance, of
-the jitter at most, and of the square itself (`rppg_core.quality.probability.rmssd_interval`).
+the jitter at most, and of the square itself (`rppg_core.quality.probability.rmssd_interval`). The stress index's range
+is of its logarithm, and has the share of jitter in place of 1 - q (`stress_interval`).
 """
 
 RATE_RANGE: Mapping[str, float] = MappingProxyType(

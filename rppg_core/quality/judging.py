@@ -18,11 +18,13 @@ from rppg_core.quality.probability import (
     probability,
     rate_interval,
     rmssd_interval,
+    stress_features,
+    stress_interval,
     variability_features,
 )
 from rppg_core.quality.sparse import sparse_interval, sparse_quality
 from rppg_core.vital.details import hrv_details
-from rppg_core.vital.hrv import stress_index
+from rppg_core.vital.stress import Stress, stress
 from rppg_core.vital.variability import variability
 
 if TYPE_CHECKING:
@@ -74,37 +76,36 @@ def why_no_pulse(evidence: Evidence | SparseEvidence, guidance: tuple[str, ...])
 
 def put_variability(answers: Answers, pulse: Pulse, sure: float, needs_s: float) -> None:
     """Put RMSSD, its details and stress index in the answers; `sure` is the quality of the heart rate."""
-    beats, bits, table = pulse.beats, pulse.evidence.bits_a_pixel, answers.calibration
+    beats, table = pulse.beats, answers.calibration
     found = variability(beats)
-    features = variability_features(beats, found, bits, table)
+    features = variability_features(beats, found, table)
     reason = "IRREGULAR_BEATS" if pulse.counted else found.reason
     if answers.span_s < needs_s - SLACK_S:
         reason = "WINDOW_TOO_SHORT"
     quality = 0.0 if reason else sure * probability("hrv", features, answers.calibration)
     if reason is None and quality < MIN_CONFIDENCE:
         reason = "LOW_SIGNAL"
-    range_ = None if found.rmssd_ms is None else rmssd_interval(found, bits, table)
+    range_ = None if found.rmssd_ms is None else rmssd_interval(found, table)
     answers.put("hrv", found.rmssd_ms, quality, reason, range_=range_)
     answers.sdnn_ms = found.sdnn_ms
     if range_ is not None:
         answers.hrv_details = hrv_details(beats, found, range_, answers.span_s)
     unknown = "LOW_SIGNAL" if found.is_mostly_jitter else None  # its histogram is of the intervals as they are seen
-    _put_stress_index(answers, beats, features, sure, answers.withheld.get("hrv", unknown))
+    _put_stress_index(answers, beats, stress(beats, found), sure, answers.withheld.get("hrv", unknown))
 
 
-def _put_stress_index(
-    answers: Answers, beats: Beats, features: dict[str, float], sure: float, reason: str | None
-) -> None:
+def _put_stress_index(answers: Answers, beats: Beats, found: Stress | None, sure: float, reason: str | None) -> None:
     """`reason`: why RMSSD is withheld or hardly known, which holds for this too."""
-    index = stress_index(beats.intervals_s, beats.normal)
     if answers.span_s < NEEDS_S["stress_index"] - SLACK_S or len(beats.times_s) < _STRESS_BEATS:
         reason = "WINDOW_TOO_SHORT"
-    elif reason is None and index is None:
+    elif reason is None and found is None:
         reason = "NOT_MEASURED"  # the intervals differ by less than one bin of the histogram
-    quality = 0.0 if reason else sure * probability("stress_index", features, answers.calibration)
-    if reason is None and quality < MIN_CONFIDENCE:
-        reason = "LOW_SIGNAL"
-    answers.put("stress_index", index, quality, reason)
+    if reason is not None or found is None:
+        answers.put("stress_index", None, 0.0, reason)
+        return
+    quality = sure * probability("stress_index", stress_features(found, beats), answers.calibration)
+    unsure = None if quality >= MIN_CONFIDENCE else "LOW_SIGNAL"
+    answers.put("stress_index", found.index, quality, unsure, range_=stress_interval(found, answers.calibration))
 
 
 def put_breath(answers: Answers, breath: Respiration, sure: float, *, irregular: bool = False) -> None:

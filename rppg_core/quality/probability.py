@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rppg_core.vital.beats import Beats
     from rppg_core.vital.oxygen import Oxygen
     from rppg_core.vital.respiration import Respiration
+    from rppg_core.vital.stress import Stress
     from rppg_core.vital.variability import Variability
 
 SURE = 0.98
@@ -36,8 +37,6 @@ _CODEC_DB, _LIKELY_DB, _CODEC_JUMPS = 11.0, 8.0, 2.2  # beyond what clean pictur
 
 _AMPLE_BITS = 0.5  # a pixel of a video, from which a codec leaves the pulse alone
 
-THIN_JITTER = 0.5  # by `benchmarks.variability --fit`: the logarithm of how much more jitter a thinned pulse may have
-
 _SINUS, _FIBRILLATION = 0.08, 0.05  # by which intervals in a row differ with a rhythm, and much more without, as shares
 
 _CONCENTRATED, _SPREAD = 0.85, 0.3  # share of a rhythm's power at its rate, and how much less fibrillation has there
@@ -47,6 +46,9 @@ BOUNDS = {"heart_rate": (30.0, 240.0), "respiration_rate": (3.0, 60.0), "hrv": (
 
 MOST_WIDTH = {"heart_rate": 20.0, "respiration_rate": 8.0, "hrv": 40.0}
 """A vital whose 90 % range is wider in all is withheld: it would say nothing that isn't known without a measurement."""
+
+MOST_RATIO = 2.5
+"""Of the ends of the stress index's range, which is one of shares."""
 
 VAGUE_QUALITY = 0.4
 """At most this is the quality of a heart rate whose range is too wide: a confidence below `MIN_CONFIDENCE`."""
@@ -142,36 +144,46 @@ def thinness(bits_a_pixel: float | None) -> float:
     return float(np.clip(np.log(_AMPLE_BITS / max(bits_a_pixel, 1e-3)), 0.0, 3.0))
 
 
-def variability_features(
-    beats: Beats, found: Variability, bits_a_pixel: float | None, calibration: Calibration = CALIBRATION
-) -> dict[str, float]:
-    """Evidence of RMSSD and stress index."""
+def variability_features(beats: Beats, found: Variability, calibration: Calibration = CALIBRATION) -> dict[str, float]:
+    """Evidence of RMSSD."""
     low, high = 0.0, float("inf")
     if found.rmssd_ms is not None:
-        low, high = rmssd_interval(found, bits_a_pixel, calibration)
+        low, high = rmssd_interval(found, calibration)
     return {
-        "sigma_ms": min(1000 * beats.timing_sigma_s, 60.0),
         "kept_share": beats.kept_share,
         "log_range": float(np.log(np.clip((high - low) / 2, 1.0, 100.0))),
     }
 
 
-def rmssd_interval(
-    found: Variability, bits_a_pixel: float | None = None, calibration: Calibration = CALIBRATION
-) -> tuple[float, float]:
+def rmssd_interval(found: Variability, calibration: Calibration = CALIBRATION) -> tuple[float, float]:
     """Ninety per cent range of RMSSD, even in its square, where errors of the beats' times add up.
 
     Three things widen it: chance, by which these errors go with the rhythm or against it; what is not known of their
-    size; and the beats at the window's ends. A codec with few bits holds the whole face back alike, by more than can
-    be seen from the recording. Where most of what is seen is jitter, the range goes from zero to what is seen.
+    size; and what is off by a share of it all, as beats at the window's ends and intervals that are shrunk. Where most
+    of what is seen is jitter, the range goes from zero to what is seen.
     """
-    by_chance, by_jitter, by_ends = calibration.half_width["hrv"]
+    by_chance, by_jitter, by_share = calibration.half_width["hrv"]
     square = (found.rmssd_ms or 0.0) ** 2
-    jitter = found.most_jitter_ms2 * float(np.exp(THIN_JITTER * thinness(bits_a_pixel)))
+    jitter = found.most_jitter_ms2
     chance = 2 * np.sqrt(square * jitter / max(found.differences, 1))
-    half = float(np.hypot(np.hypot(by_chance * chance, by_jitter * jitter), by_ends * square))
+    half = float(np.hypot(np.hypot(by_chance * chance, by_jitter * jitter), by_share * square))
     low, high = float(np.sqrt(max(square - half, 0.0))), float(np.sqrt(square + half))
     return (0.0, max(high, found.raw_ms or 0.0)) if found.is_mostly_jitter else (low, high)
+
+
+def stress_interval(found: Stress, calibration: Calibration = CALIBRATION) -> tuple[float, float]:
+    """Ninety per cent range of the stress index, even in its logarithm: by jitter, over the range of the intervals."""
+    best, added, power = calibration.half_width.get("stress_index", CALIBRATION.half_width["stress_index"])
+    half = best + added * found.jitter_share**power
+    return found.index * float(np.exp(-half)), found.index * float(np.exp(half))
+
+
+def stress_features(found: Stress, beats: Beats) -> dict[str, float]:
+    """Evidence of a stress index."""
+    return {
+        "log_jitter_share": float(np.log(np.clip(found.jitter_share, 0.01, 1.0))),
+        "kept_share": beats.kept_share,
+    }
 
 
 def breath_features(breath: Respiration) -> dict[str, float]:
@@ -280,12 +292,14 @@ def rate_interval(
 
 def is_vague(vital: str, range_: tuple[float, float]) -> bool:
     """Whether a range, before `clipped`, is too wide for its vital to be answered."""
+    if vital == "stress_index":
+        return not range_[1] <= MOST_RATIO * range_[0]
     return not range_[1] - range_[0] <= MOST_WIDTH[vital]
 
 
 def clipped(vital: str, range_: tuple[float, float]) -> tuple[float, float]:
     """As much of a range as lies within what is possible."""
-    low, high = BOUNDS[vital]
+    low, high = BOUNDS.get(vital, (0.0, float("inf")))
     return max(range_[0], low), min(range_[1], high)
 
 

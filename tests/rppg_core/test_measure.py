@@ -40,7 +40,7 @@ def check_complete(vitals):
     assert {vital for vital, value in values.items() if value is None} == set(vitals.withheld)
     assert (vitals.heart_rate_bpm is None) == (vitals.confidence < 0.3)
     assert (vitals.confidence >= 0.7) == (vitals.quality.heart_rate >= 0.98)
-    assert set(vitals.interval) <= {v for v in ("heart_rate", "hrv", "respiration_rate") if values[v] is not None}
+    assert set(vitals.interval) == {v for v in VITALS if v != "spo2" and values[v] is not None}
     for vital in VITALS[1:]:
         assert values[vital] is None or getattr(vitals.quality, vital) >= 0.3
 

@@ -21,7 +21,7 @@ VITAL_COLUMNS = {
 }
 """From the names of the measure API to the columns of their values."""
 
-RANGED = ("heart_rate", "hrv", "respiration_rate")
+RANGED = ("heart_rate", "hrv", "respiration_rate", "stress_index")
 MEASURED, FAILED = "measured", "failed"
 
 COLUMNS = (

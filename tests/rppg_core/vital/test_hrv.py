@@ -25,14 +25,26 @@ def test_an_even_rhythm_has_no_variability_and_no_stress_index():
 
 
 def test_baevskys_index_of_a_histogram_worked_out_by_hand():
-    # 50 ms bins: 0.75-0.80 holds 2, 0.80-0.85 holds 6, 0.85-0.90 holds 2; the range is 0.12 s.
-    intervals = [0.77, 0.78, *[0.82] * 6, 0.86, 0.89]
+    # All fall in one bin of 50 ms wherever its edges lie, but for the two ends: 10 of 12, and the range is 0.2 s. With
+    # the edges at 0.80 + 2 ms · i, the bin's centre is 0.825 + 2 ms · i up to 0.83, from where on it is 50 ms lower.
+    intervals = [0.72, *[0.83] * 10, 0.92]
+    centres = [0.825 + 0.002 * i for i in range(16)] + [0.775 + 0.002 * i for i in range(16, 25)]
 
-    assert stress_index(intervals) == pytest.approx(60 / (2 * 0.825 * 0.12))
+    assert stress_index(intervals) == pytest.approx(np.mean([100 * 10 / 12 / (2 * mo * 0.2) for mo in centres]))
 
 
-def test_an_interval_on_a_bins_edge_falls_in_the_bin_it_opens():
-    assert stress_index([0.85, 0.85, 0.85, 0.80, 0.91]) == pytest.approx(60 / (2 * 0.875 * 0.11))
+@pytest.mark.parametrize("rr", [0.849, 0.851])
+def test_a_millisecond_at_a_bins_edge_hardly_moves_the_index(rr):
+    beside = [0.80, 0.81, 0.82, 0.84, *[rr] * 8, 0.86, 0.88, 0.90]
+
+    assert stress_index(beside) == pytest.approx(stress_index([0.85 if x == rr else x for x in beside]), rel=0.02)
+
+
+def test_the_index_does_not_depend_on_where_the_rhythm_lies_between_the_edges():
+    rhythm = 0.9 + 0.04 * np.sin(np.arange(40))
+    indices = [stress_index(rhythm + shift) * (0.9 + shift) for shift in np.linspace(0, 0.05, 11)]
+
+    assert max(indices) / min(indices) < 1.02
 
 
 def test_nothing_kept_says_nothing():
