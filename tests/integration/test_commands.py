@@ -21,6 +21,7 @@ from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.film import film
 from rppg_core.simulation.scenes import Scene
 from tests import videos
+from tests.thorough import rows
 
 if TYPE_CHECKING:
     from tests.services import Service
@@ -87,7 +88,10 @@ def seventeen_seconds() -> list[np.ndarray]:
     return [face.image(i) for i in range(len(face))]
 
 
-@pytest.mark.parametrize("part", ["comes late", "leaves early", "is hidden by an edit list"])
+PARTS = ["comes late", "leaves early", "is hidden by an edit list"]
+
+
+@pytest.mark.parametrize("part", rows(PARTS, [PARTS[0], PARTS[2]]))
 def test_less_face_than_file_shortens_the_window_of_a_service(
     service: Service, seventeen_seconds: list[np.ndarray], tmp_path: Path, part: str
 ) -> None:
