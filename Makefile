@@ -97,9 +97,10 @@ LIMIT := $(if $(shell command -v timeout),timeout --kill-after=10 600)
 OR_NONE := status=$$?; [ $$status = 0 ] || [ $$status = 5 ]
 BROWSER = $(LIMIT) $(BIN)/python -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m browser $(or $(TESTS),tests/browser); $(OR_NONE)
 
-# Test files run side by side, one more than there are cores, since some wait; what loads the machine, or depends on its
-# speed, comes last and alone. Those last runs name their files: to collect all tests again would take ten seconds each.
-WORKERS ?= 3
+# Test files run side by side, twice as many as there are cores, since for a quarter of their time they wait; what loads
+# the machine, or depends on its speed, comes last and alone. Those last runs name their files: to collect all tests
+# again would take six seconds each.
+WORKERS ?= 4
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Types are checked beside a collection of all tests, which leaves their bytecode for the workers.
 test: install chromium servers faketime promtool

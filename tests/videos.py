@@ -134,6 +134,20 @@ def repeated(video: bytes, count: int, fps: int) -> bytes:
     return out.getvalue()
 
 
+def beginning_later(video: bytes, seconds: float) -> bytes:
+    """The same MP4 with an edit list that hides its first seconds, as an editor cuts without another encoding."""
+    out = io.BytesIO()
+    with av.open(io.BytesIO(video), "r") as source, av.open(out, "w", format="mp4") as file:
+        pictured = source.streams.video[0]
+        stream = file.add_stream_from_template(pictured)
+        for packet in source.demux(pictured):
+            if packet.size and packet.pts is not None and packet.dts is not None and packet.time_base:
+                hidden = round(seconds / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - hidden, packet.dts - hidden, stream
+                file.mux(packet)
+    return out.getvalue()
+
+
 def blank(seconds: float, *, size=(160, 120), fps=15, container="mp4", codec="libx264") -> bytes:
     """A grey room without anybody in it."""
     count = max(1, round(seconds * fps))

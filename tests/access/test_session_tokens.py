@@ -6,6 +6,7 @@ import io
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
     from beam_api.web.context import Parts
 
 START_MS = 1_750_000_000_000
-FACE = jpeg(still_face(eyes_px=40.0, frame_size=(240, 220)))
 ROUTES = ("measure", "samples", "check")
+
+
+@cache
+def face() -> bytes:
+    return jpeg(still_face(eyes_px=40.0, frame_size=(240, 220)))
 
 
 @dataclass
@@ -54,7 +59,7 @@ class Holder:
             sample = {"timestamp_ms": at, "pose": [240, 220, 60, 0, 0], "colours": [[180, 120, 90]] * 34}
             body = {"session_id": session, "sample_version": 1, "frame_size": [480, 440], "samples": [sample]}
             return self.client.post("/api/rppg/samples", json=body, headers=headers)
-        form = {"frame": (io.BytesIO(FACE), "f.jpg")}
+        form = {"frame": (io.BytesIO(face()), "f.jpg")}
         if route == "measure":
             form |= {"session_id": session, "timestamp_ms": str(at)}  # type: ignore[dict-item]
         return self.client.post(f"/api/rppg/{route}", data=form, headers=headers)

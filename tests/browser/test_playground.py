@@ -54,7 +54,8 @@ def reported(page, vital):
 
 
 def test_the_face_before_the_camera_has_its_pulse_measured(filming_browser, open_page, tmp_path):
-    page = open_page(filming_browser, "/playground", **CAMERA)
+    page = open_page(filming_browser, "/", **CAMERA)
+    page.get_by_role("link", name="Measure yourself").click()
     choose(page, seconds=WINDOW_S)
     start(page)
 

@@ -89,7 +89,7 @@ def test_a_browser_that_cannot_read_faces_says_so_and_sends_frames(filming_brows
     ("frames", "options"),
     [
         pytest.param(False, DARK | PHONE, id="colours-dark phone"),
-        pytest.param(True, DESKTOP, id="frames-desktop"),
+        pytest.param(True, DESKTOP, id="frames-desktop", marks=thorough),
         pytest.param(False, DESKTOP, id="colours-desktop", marks=thorough),
         pytest.param(True, DARK | PHONE, id="frames-dark phone", marks=thorough),
     ],

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.drawing import DRAWN
 from tests.browser.test_pages import DARK, PHONE, findings
+from tests.thorough import thorough
 
 pytestmark = pytest.mark.browser
 
@@ -21,6 +22,7 @@ def begin(page, seconds):
     page.get_by_role("button", name="Use a simulated face").click()
 
 
+@thorough  # test_playground.py goes the same way, to a shorter measurement
 def test_a_first_visitor_measures_themself_in_two_clicks(filming_browser, open_page):
     page = open_page(filming_browser, "/", permissions=["camera"])
     page.get_by_role("link", name="Measure yourself").click()
@@ -44,7 +46,9 @@ def test_before_it_starts_the_sample_and_the_tips_are_shown(browser, open_page, 
     page.screenshot(path=tmp_path / "idle.png", full_page=True)
 
 
-@pytest.mark.parametrize("options", [PHONE, DARK | PHONE], ids=["phone", "dark"])
+@pytest.mark.parametrize(
+    "options", [pytest.param(PHONE, id="phone"), pytest.param(DARK | PHONE, id="dark", marks=thorough)]
+)
 def test_picture_rate_pulse_and_state_fit_a_phone_while_it_measures(browser, open_page, tmp_path, options):
     page = open_page(browser, "/playground", **options)
     begin(page, 30)

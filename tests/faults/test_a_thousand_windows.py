@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 
-WINDOWS = int(os.environ.get("BEAM_FAULT_WINDOWS", "16"))
-AT_ONCE = 16
+WINDOWS = int(os.environ.get("BEAM_FAULT_WINDOWS", "8"))
+AT_ONCE = 16 if WINDOWS > 16 else 8
 REQUESTS = (
     15 if WINDOWS < 500 else 30
 )  # answered from one fault to the next, so that a slow machine sees no more of them

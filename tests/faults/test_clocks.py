@@ -16,6 +16,7 @@ from beam_api.server.embedded_redis import EmbeddedRedis, find_binary
 from tests.faults.conftest import make_key
 from tests.faults.traffic import BATCH, BATCHES, FPS, START_MS, WINDOW_S, Book, Person, film
 from tests.processes import wait_until
+from tests.thorough import rows
 
 pytestmark = pytest.mark.integration
 
@@ -75,7 +76,7 @@ def redis_time(service):
         return client.time()[0]
 
 
-@pytest.mark.parametrize("jump_s", [60, -60, -3600])
+@pytest.mark.parametrize("jump_s", rows([60, -60, -3600], [60, -3600]))
 def test_a_step_of_the_servers_clock_changes_no_window(mine, clock, jump_s):
     service, key = mine
     book = Book()

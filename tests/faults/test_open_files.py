@@ -15,6 +15,7 @@ import pytest
 from tests.faults.conftest import make_key, web_workers
 from tests.images import jpeg, still_face
 from tests.processes import wait_until
+from tests.thorough import rows
 
 pytestmark = pytest.mark.integration
 
@@ -80,7 +81,10 @@ def limited(start_service, tmp_path_factory):
     return start_service(tmp_path_factory.mktemp("limited") / "data", under=("prlimit", "--nofile=256:256"))
 
 
-@pytest.mark.parametrize("first", [b"NONSENSE\r\n\r\n", b"", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"])
+FIRST = [b"NONSENSE\r\n\r\n", b"", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"]
+
+
+@pytest.mark.parametrize("first", rows(FIRST, [FIRST[0], FIRST[2]]))
 def test_a_flood_of_connections_ends_no_worker(limited, many_files, first: bytes):
     service = limited
     key, workers = make_key(service), set(web_workers(service))

@@ -16,6 +16,7 @@ from tests.faults.conftest import in_the_long_run, make_key
 from tests.faults.proxy import Manners, proxied
 from tests.faults.traffic import BATCH, BATCHES, FPS, WINDOW_S, Book, Crowd, Person
 from tests.processes import wait_until
+from tests.thorough import examples, rows
 
 pytestmark = pytest.mark.integration
 
@@ -71,7 +72,7 @@ def test_replies_that_come_late_and_byte_by_byte_change_no_answer(far_redis, peo
     assert not whole.again + sliced.again + late.again
 
 
-@pytest.mark.parametrize("after_bytes", [0, 1, 40])
+@pytest.mark.parametrize("after_bytes", rows([0, 1, 40], [0, 40]))
 def test_frames_whose_append_was_done_but_not_reported_count_once(far_redis, people, after_bytes):
     _, _, proxy = far_redis
     book = Book()
@@ -130,7 +131,7 @@ def test_a_redis_slower_than_its_time_limit_is_a_503_in_bounded_time_and_loses_n
 
 def test_connections_to_redis_that_are_cut_all_the_time_lose_and_double_nothing(far_redis, people):
     _, _, proxy = far_redis
-    book, each = Book(), 2
+    book, each = Book(), examples(1, in_all=2)
     with Crowd([people(f"cut-{i}", book) for i in range(6)], each) as crowd:
         while crowd.busy:
             proxy.cut()

@@ -27,7 +27,7 @@ from beam_api.store.usage import UsageStore
 from tests.faults.conftest import children_of, in_the_long_run, make_key, web_workers
 from tests.faults.traffic import film
 from tests.processes import running, wait_until
-from tests.thorough import THOROUGH
+from tests.thorough import THOROUGH, thorough
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,6 +180,7 @@ def own(start_service, tmp_path_factory):
     return service, make_key(service)
 
 
+@thorough  # fewer clients do so in integration/test_reload.py
 def test_on_sighup_the_service_hands_over_and_no_request_is_lost(own) -> None:
     service, key = own
     busy = senders(service.url, key, until_refused=False, pause_s=PAUSE_S)

@@ -20,7 +20,7 @@ from tests.images import jpeg, still_face
 
 pytestmark = pytest.mark.integration
 
-COUNT = int(os.environ.get("FUZZ_PICTURES", "160"))
+COUNT = int(os.environ.get("FUZZ_PICTURES", "100"))
 BATCH = 20
 CODES = {"UNSUPPORTED_IMAGE", "INVALID_IMAGE", "NO_FACE_DETECTED"}
 MOST_S = 60.0  # of any request, on a machine that does much else

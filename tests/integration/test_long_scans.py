@@ -11,6 +11,7 @@ from tests import videos
 from tests.integration.test_scanning import ScanService
 from tests.processes import running, wait_until
 from tests.services import services
+from tests.thorough import thorough
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,7 @@ def test_a_scan_under_way_ends_when_it_is_deleted(scans: ScanService) -> None:
     assert scans.worker() == worker
 
 
+@thorough  # each step of it is in beam_api/web/test_scan_budget.py and test_scan_cancel.py, without a service
 def test_a_scan_is_charged_to_its_key_and_what_was_not_analysed_given_back(tmp_path: Path) -> None:
     with services() as start:
         scans = ScanService(start(tmp_path / "data", BEAM_SCAN_BUDGET_S="60"))

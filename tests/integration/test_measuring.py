@@ -17,6 +17,7 @@ from rppg_core.face.reader import Frame
 from rppg_core.media.video import read_video
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
+from tests.thorough import rows, thorough
 
 if TYPE_CHECKING:
     from tests.services import Service
@@ -45,7 +46,7 @@ def post(service: Service, key: str, frames: list[Frame], session_id: str) -> ht
     return httpx.post(f"{service.url}/api/rppg/measure", headers={"X-API-Key": key}, files=files, data=data, timeout=30)
 
 
-@pytest.mark.parametrize("size", [1, 15])
+@pytest.mark.parametrize("size", rows([1, 15], [15]))
 def test_a_face_gives_rising_progress_and_one_measurement(
     service: Service, key: str, face: list[Frame], size: int
 ) -> None:
@@ -59,7 +60,9 @@ def test_a_face_gives_rising_progress_and_one_measurement(
     assert progress[-1] > 0.85
 
 
-@pytest.mark.parametrize("hand", [0.0, 0.03], ids=["on a stand", "held by hand"])
+@pytest.mark.parametrize(
+    "hand", [pytest.param(0.0, marks=thorough, id="on a stand"), pytest.param(0.03, id="held by hand")]
+)
 def test_a_still_photo_has_no_heart_rate(service: Service, key: str, hand: float) -> None:
     photo = Scene(pulse=0.0, recoil=0.0, sway=hand, noise=1.5, duration_s=12.0, fps=15.0, seed=8)
     frames = list(simulate_face(photo).frames(START_US))
@@ -118,6 +121,7 @@ def test_two_people_of_one_key_do_not_mix(service: Service, key: str) -> None:
     assert all(abs(found[bpm] - bpm) <= 2 for bpm in people)
 
 
+@thorough  # windows of few frames are raced for in test_races.py
 def test_racing_clients_get_each_window_once(service: Service, key: str, face: list[Frame]) -> None:
     """4 clients send 3 people's streams in small batches, some of them twice and at once."""
     draw = random.Random(7)

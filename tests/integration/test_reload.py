@@ -86,7 +86,7 @@ def changing(start_service, tmp_path_factory) -> tuple[Service, Path]:
     """A service, and the code that it runs, to be changed."""
     folder = tmp_path_factory.mktemp("reload")
     for package in ("beam_api", "rppg_core"):
-        shutil.copytree(ROOT / package, folder / "code" / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / package, folder / "code" / package)  # with its bytecode: else each process compiles it
     # gunicorn looks for code where it was started first.
     service = start_service(folder / "data", cwd=folder / "code", PYTHONPATH=str(folder / "code"))
     return service, folder / "code" / "beam_api" / "web" / "views" / "health.py"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.thorough import thorough
 from tools.install import for_uv, pip_options
 
 pytestmark = pytest.mark.integration
@@ -74,6 +75,22 @@ def test_without_a_compiler_it_is_installed_too_and_dlib_places_the_landmarks(tm
     assert run(sys.executable, "-c", ask, cwd=source).strip() == "dlib"
 
 
+def test_the_wheel_has_every_file_of_its_packages(wheel):
+    """Scripts for Redis, pages, models: what a service finds missing only when it is asked for it."""
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name and not name.endswith(".so")}
+    kept = {
+        os.path.relpath(os.path.join(folder, name), (ROOT / package).parent)
+        for package in PACKAGES
+        for folder, _, names in os.walk(ROOT / package, followlinks=True)  # the pages of the documentation are a link
+        for name in names
+        if not folder.endswith(("__pycache__", "docs/pictures"))  # those are of README.md alone
+        and not name.endswith((".c", ".so"))
+    }
+    assert packed == kept
+
+
+@thorough  # the next one measures with it too, in the environment that uv makes
 def test_the_wheel_measures_in_an_empty_environment(wheel, tmp_path):
     environment = tmp_path / "environment"
     run(sys.executable, ROOT / "tools" / "install.py", environment, "--no-compile", wheel, cwd=tmp_path)
@@ -96,11 +113,14 @@ def test_the_wheel_runs_without_being_installed(wheel, tmp_path):
     configured, arguments = for_uv(pip_options(listed))
     uv = Path(sys.executable).with_name("uv")
     command = [uv, "tool", "run", "--quiet", *arguments, "--python", sys.executable, "--from", wheel, "beam"]
-    found = json.loads(run(*command, "doctor", "--json", cwd=tmp_path, BEAM_DATA_DIR=str(tmp_path), **configured))
+    configured["BEAM_DATA_DIR"] = str(tmp_path)
+    found = json.loads(run(*command, "doctor", "--json", cwd=tmp_path, **configured))
     well = {finding["what"]: finding["found"] for finding in found["findings"] if finding["well"]}
     assert {"Redis", "model", "decoders", "videos"} <= well.keys()
     if shutil.which("cc"):
         assert well["model"] == "landmarks 5, by compiled code"
+    data = json.loads(run(*command, "demo", "--once", "--json", "--port", "0", cwd=tmp_path, **configured))
+    assert abs(data["measured"]["heart_rate"] - data["simulated"]["heart_rate"]) <= 2
 
 
 def test_no_two_packages_of_the_environment_bring_the_same_module():

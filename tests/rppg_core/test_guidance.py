@@ -91,20 +91,20 @@ def lit(image, light):
 
 
 @pytest.mark.parametrize(
-    ("code", "image"),
+    ("code", "made"),
     [
-        (None, still_face()),
-        (None, still_face(skin=6)),
-        ("FACE_TOO_SMALL", still_face(eyes_px=30.0, frame_size=(640, 480))),
-        ("FACE_OFF_CENTRE", np.roll(still_face(frame_size=(640, 440)), -230, axis=1)),
-        ("TOO_DARK", lit(still_face(skin=4), 0.16)),
-        ("TOO_BRIGHT", lit(still_face(skin=1), 1.3)),
-        ("UNEVEN_LIGHT", lit(still_face(), np.linspace(-1.0, 2.0, 480).clip(0.3, 1.0)[None, :, None])),
+        (None, still_face),
+        (None, lambda: still_face(skin=6)),
+        ("FACE_TOO_SMALL", lambda: still_face(eyes_px=30.0, frame_size=(640, 480))),
+        ("FACE_OFF_CENTRE", lambda: np.roll(still_face(frame_size=(640, 440)), -230, axis=1)),
+        ("TOO_DARK", lambda: lit(still_face(skin=4), 0.16)),
+        ("TOO_BRIGHT", lambda: lit(still_face(skin=1), 1.3)),
+        ("UNEVEN_LIGHT", lambda: lit(still_face(), np.linspace(-1.0, 2.0, 480).clip(0.3, 1.0)[None, :, None])),
     ],
     ids=["good light skin", "good dark skin", "small", "off centre", "dark", "bright", "uneven"],
 )
-def test_an_image_that_shows_a_fault_is_reported(reader, code, image):
-    assert advice_on(reader, image) == ((code,) if code else ())
+def test_an_image_that_shows_a_fault_is_reported(reader, code, made):
+    assert advice_on(reader, made()) == ((code,) if code else ())
 
 
 def test_frames_of_a_restless_head_are_reported(reader):

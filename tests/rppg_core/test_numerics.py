@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.signal
 
 from rppg_core.numerics import (
     analytic_signal,
@@ -46,26 +45,34 @@ def test_what_does_not_bend_down_and_what_lies_at_the_end_stays_on_the_grid():
     assert peak_frequency(np.arange(5.0), -np.arange(5.0), 0) == 0.0
 
 
+@pytest.fixture(scope="module")
+def signal():
+    """What it is compared with. It takes a second to load, which those that only collect tests need not wait for."""
+    import scipy.signal
+
+    return scipy.signal
+
+
 @pytest.mark.parametrize("length", [40, 41, 900])
 @pytest.mark.parametrize("distance", [1, 3, 12])
-def test_peaks_are_those_of_scipy(length, distance):
+def test_peaks_are_those_of_scipy(signal, length, distance):
     rng = np.random.default_rng(length)
     values = rng.standard_normal(length)
-    assert peaks_apart(values, distance).tolist() == scipy.signal.find_peaks(values, distance=distance)[0].tolist()
+    assert peaks_apart(values, distance).tolist() == signal.find_peaks(values, distance=distance)[0].tolist()
 
 
-def test_of_a_flat_peak_the_middle_is_given():
+def test_of_a_flat_peak_the_middle_is_given(signal):
     steps = np.random.default_rng(0).integers(-1, 2, 400).cumsum().astype(np.float64)
-    assert peaks_apart(steps, 1).tolist() == scipy.signal.find_peaks(steps)[0].tolist()
+    assert peaks_apart(steps, 1).tolist() == signal.find_peaks(steps)[0].tolist()
     assert np.diff(peaks_apart(steps, 9)).min() >= 9
     assert peaks_apart(np.ones(5), 1).tolist() == []
     assert peaks_apart(np.array([0.0, 2.0, 2.0, 2.0, 1.0]), 1).tolist() == [2]
 
 
 @pytest.mark.parametrize("length", [64, 65])
-def test_the_analytic_signal_is_that_of_scipy(length):
+def test_the_analytic_signal_is_that_of_scipy(signal, length):
     wave = np.random.default_rng(length).standard_normal(length)
-    assert np.allclose(analytic_signal(wave), scipy.signal.hilbert(wave), atol=1e-12)
+    assert np.allclose(analytic_signal(wave), signal.hilbert(wave), atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(1,), (2,), (7,), (1, 3), (2, 3), (501, 4), (500, 4), (60, 5, 3), (300, 1)])
@@ -84,11 +91,11 @@ def test_the_mean_over_channels_is_that_of_numpy_to_the_digit():
 
 
 @pytest.mark.parametrize("length", [64, 65])
-def test_the_analytic_signal_is_of_the_filtered_one(length):
+def test_the_analytic_signal_is_of_the_filtered_one(signal, length):
     wave = np.random.default_rng(1).standard_normal(length)
     gain = np.linspace(1.0, 0.0, length // 2 + 1)
-    filtered = scipy.fft.irfft(scipy.fft.rfft(wave) * gain, length)
-    assert np.allclose(analytic_signal(wave, gain), scipy.signal.hilbert(filtered), atol=1e-12)
+    filtered = np.fft.irfft(np.fft.rfft(wave) * gain, length)
+    assert np.allclose(analytic_signal(wave, gain), signal.hilbert(filtered), atol=1e-12)
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 7, 8, 48])
@@ -116,7 +123,7 @@ def test_a_positive_definite_system_and_one_that_rounding_has_spoilt():
 def test_a_filter_is_circular_whatever_the_length(length):
     rng = np.random.default_rng(5)
     series, gain = rng.standard_normal((length, 2, 3)), rng.uniform(0, 1, length // 2 + 1)
-    filtered = scipy.fft.irfft(scipy.fft.rfft(series, axis=0) * gain[:, None, None], length, axis=0)
+    filtered = np.fft.irfft(np.fft.rfft(series, axis=0) * gain[:, None, None], length, axis=0)
     assert np.allclose(filter_circularly(series, gain), filtered, rtol=0, atol=1e-13)
 
 

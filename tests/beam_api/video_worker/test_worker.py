@@ -62,15 +62,16 @@ def test_the_course_of_the_rates_is_measured_if_it_was_asked_for(begin, work, sc
 
 
 @pytest.mark.parametrize(
-    ("images", "reason"),
+    ("made", "reason"),
     [
-        ([np.full((120, 160, 3), 100, np.uint8)] * 90, NO_FACE),
-        ([np.repeat(image[..., 1:2], 3, axis=2) for image in videos.pictures()], NO_COLOUR),
-        ([videos.pictures()[0]] * 160, "No pulse could be measured in the video."),
+        (lambda: [np.full((120, 160, 3), 100, np.uint8)] * 90, NO_FACE),
+        (lambda: [np.repeat(image[..., 1:2], 3, axis=2) for image in videos.pictures()], NO_COLOUR),
+        (lambda: [videos.pictures()[0]] * 160, "No pulse could be measured in the video."),
     ],
     ids=["nobody", "grey", "still picture"],
 )
-def test_a_video_without_a_pulse_fails_with_a_reason(begin, work, scan_parts, settings, images, reason):
+def test_a_video_without_a_pulse_fails_with_a_reason(begin, work, scan_parts, settings, made, reason):
+    images = made()
     begin(videos.encode(images, [i / 15 for i in range(len(images))]))
     work()
     assert status(scan_parts) == ("failed", reason)

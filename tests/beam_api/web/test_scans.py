@@ -166,25 +166,25 @@ def test_a_pending_session_says_so(client, bearer, session):
 
 
 @pytest.mark.parametrize(
-    ("data", "status", "said"),
+    ("made", "status", "said"),
     [
-        (b"", 400, "file"),
-        (b"PK\x03\x04" + bytes(5000), 400, "video"),
-        (b"\xff\xd8\xff\xe0" + bytes(5000), 400, "video"),
-        (videos.encoded()[:20_000], 400, "video"),
-        (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", 400, "video"),
-        (videos.sound(), 422, "no video stream"),
-        (videos.no_frames(), 422, "no "),
-        (videos.blank(6, size=(1, 1), codec="mjpeg", container="mov"), 422, "1x1"),
-        (videos.blank(4.8), 422, "4.80 s"),
-        (videos.blank(3601, fps=1, size=(64, 64)), 422, "3601 s"),
+        (lambda: b"", 400, "file"),
+        (lambda: b"PK\x03\x04" + bytes(5000), 400, "video"),
+        (lambda: b"\xff\xd8\xff\xe0" + bytes(5000), 400, "video"),
+        (lambda: videos.encoded()[:20_000], 400, "video"),
+        (lambda: b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", 400, "video"),
+        (videos.sound, 422, "no video stream"),
+        (videos.no_frames, 422, "no "),
+        (lambda: videos.blank(6, size=(1, 1), codec="mjpeg", container="mov"), 422, "1x1"),
+        (lambda: videos.blank(4.8), 422, "4.80 s"),
+        (lambda: videos.blank(3601, fps=1, size=(64, 64)), 422, "3601 s"),
     ],
     ids=["empty", "zip", "jpeg", "truncated", "playlist", "sound", "no frames", "one pixel", "short", "long"],
 )
 def test_what_can_not_be_measured_is_refused_and_not_kept(
-    client, bearer, session, settings, queue_redis, data, status, said
+    client, bearer, session, settings, queue_redis, made, status, said
 ):
-    answer = upload(client, bearer, session, data)
+    answer = upload(client, bearer, session, made())
     assert answer.status_code == status, answer.json
     assert set(answer.json) == {"detail"}
     assert said in answer.json["detail"]

@@ -17,7 +17,7 @@ from tests.thorough import examples
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 HURRIED = settings(
-    max_examples=examples(10, 25),
+    max_examples=examples(6, 25),
     deadline=None,
     derandomize=True,
     database=None,

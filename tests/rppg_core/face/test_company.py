@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -14,15 +16,20 @@ from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene, hard_scene, moderate_scene
 from tests.images import beside, jpeg, still_face, wall
 
-FACE = still_face(eyes_px=60.0)
-OTHER = still_face(eyes_px=60.0, skin=4, mirror=True)
-TWO = beside(FACE, OTHER, 0.8)
+
+@cache
+def face():
+    return still_face(eyes_px=60.0)
+
+
+def with_another(share):
+    return beside(face(), still_face(eyes_px=60.0, skin=4, mirror=True), share)
 
 
 @pytest.mark.parametrize(("share", "seen"), [(0.3, False), (0.55, True), (0.7, True), (1.0, True)])
 def test_another_face_counts_from_half_the_size_on(reader, share, seen):
-    (first,) = reader.read([Frame(0, FACE)])
-    (reading,) = reader.read([Frame(33_333, beside(FACE, OTHER, share))])
+    (first,) = reader.read([Frame(0, face())])
+    (reading,) = reader.read([Frame(33_333, with_another(share))])
     assert first.face.company.now is False
     assert reading.face.company.now is seen
 
@@ -40,7 +47,7 @@ def test_a_look_is_taken_once_in_a_period_whatever_the_split(reader, monkeypatch
     looks = []
     sees = FaceFinder.sees_others
     monkeypatch.setattr(FaceFinder, "sees_others", lambda self, image, face: looks.append(1) or sees(self, image, face))
-    picture, step_us = jpeg(TWO), 100_000
+    picture, step_us = jpeg(with_another(0.8)), 100_000
     film = [Frame(i * step_us, picture) for i in range(2 * PERIOD_US // step_us)]
     state = None
     for start in range(0, len(film), 60):
@@ -54,7 +61,7 @@ def test_a_look_is_taken_once_in_a_period_whatever_the_split(reader, monkeypatch
 
 def test_who_comes_and_goes_is_noticed_and_remembered_with_the_face(reader):
     at_us, state = 0, None
-    shown = [FACE, beside(FACE, wall()), TWO, TWO, beside(FACE, wall())]
+    shown = [face(), beside(face(), wall()), with_another(0.8), with_another(0.8), beside(face(), wall())]
     seen = []
     for image in shown:
         state = state and FaceState.from_bytes(state.to_bytes())
@@ -122,7 +129,7 @@ def test_a_clock_that_jumps_begins_anew():
 
 
 def test_a_state_of_an_older_version_has_had_no_look(reader):
-    (reading,) = reader.read([Frame(0, TWO)])
+    (reading,) = reader.read([Frame(0, with_another(0.8))])
     packed = reading.face.to_bytes()
     old = FaceState.from_bytes(packed[: -len(Company().to_bytes())])
     assert old.company == Company()

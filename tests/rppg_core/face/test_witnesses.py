@@ -13,12 +13,10 @@ from rppg_core.simulation.scenes import Scene
 from rppg_core.trace.traces import Sample, Trace, pack
 from rppg_core.trace.witnesses import COLOURS, DETAILS, N_WITNESSES, WITNESSES
 
-FACE = simulate_face(Scene(duration_s=1.0, frame_size=(320, 300), eyes_px=56.0, seed=3))
-
 
 @pytest.fixture(scope="module")
 def picture():
-    return FACE.image(0)
+    return simulate_face(Scene(duration_s=1.0, frame_size=(320, 300), eyes_px=56.0, seed=3)).image(0)
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.interpolate import CubicSpline
-from scipy.signal import welch
 
 from rppg_core import measure
 from rppg_core.quality.probability import rmssd_interval
@@ -44,6 +42,9 @@ def details_of(person, noise, span_s, seed=0):
 
 def truth_of(person, span_s):
     """The textbook's definitions on the true beats: the plot itself, and Welch's spectrum of a resampled series."""
+    from scipy.interpolate import CubicSpline  # it and the next take a second to load
+    from scipy.signal import welch
+
     beats = person.beats_s[(person.beats_s >= 0) & (person.beats_s <= span_s)]
     rr = 1000 * np.diff(beats)
     before, after = rr[:-1], rr[1:]
