@@ -92,10 +92,12 @@ faketime:
 		|| (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends libfaketime)
 
 # Once in a while Chromium and its driver hang on a machine that is busy, and no time limit of pytest's gets through to
-# them: so they have a run of their own, with a limit from outside, and a second try. (5: TESTS names none of them.)
+# them: so they have a run of their own, with a limit from outside, and what failed a second try. (5: TESTS names none.)
 LIMIT := $(if $(shell command -v timeout),timeout --kill-after=10 600)
+# Cameras that are simulated in real time leave out frames if more browsers run at once.
+BROWSERS ?= 3
 OR_NONE := status=$$?; [ $$status = 0 ] || [ $$status = 5 ]
-BROWSER = $(LIMIT) $(BIN)/python -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m browser $(or $(TESTS),tests/browser); $(OR_NONE)
+BROWSER = $(LIMIT) $(BIN)/python -m pytest -n $(BROWSERS) --dist load --maxschedchunk 1 -m browser $(or $(TESTS),tests/browser)
 
 # Test files run side by side, twice as many as there are cores, since for a quarter of their time they wait; what loads
 # the machine, or depends on its speed, comes last and alone. Those last runs name their files: to collect all tests
@@ -107,7 +109,7 @@ test: install chromium servers faketime promtool
 	@{ $(BIN)/python -m pytest --collect-only -q $(TESTS) >/dev/null 2>&1 & }; $(MAKE) --no-print-directory lint && wait
 	$(BIN)/python -m pytest $(PARALLEL) -m "not browser and not serial" $(TESTS); $(OR_NONE)
 	$(BIN)/python -m pytest -m "serial and not browser" $(or $(TESTS),$$($(BIN)/python -m tests.order)); $(OR_NONE)
-	@{ $(BROWSER); } || { echo "The browser's tests once more:"; $(BROWSER); }
+	@{ $(BROWSER); $(OR_NONE); } || { echo "What failed in browsers once more:"; $(BROWSER) --last-failed; $(OR_NONE); }
 
 # All that `make test` leaves out: further rows and examples of what it shows, other servers, long runs.
 test-all: export THOROUGH = 1
