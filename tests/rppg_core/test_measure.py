@@ -262,3 +262,11 @@ def test_the_far_cheek_of_a_turned_head_is_left_out(side):
     assert np.max(side * CENTRES[used, 0]) < 0.5
     assert np.min(side * CENTRES[used, 0]) < -0.5
     assert len(find_pulse(trace).even.regions) == N_REGIONS
+
+
+@pytest.mark.parametrize(("fps", "reason"), [(8.5, "LOW_FRAME_RATE"), (12.0, None)])
+def test_frames_too_slow_to_time_beats_give_no_variability(fps, reason):
+    vitals = measure(trace_of(person_of(70.0), fps=fps))
+
+    assert vitals.heart_rate_bpm == pytest.approx(70, abs=2)
+    assert vitals.withheld.get("hrv") == vitals.withheld.get("stress_index") == reason
