@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 TUNING_SEED = 20_000
 _LEAST_BPM = 0.02  # added to each error: a perfect hit has no logarithm
 _QUANTILE, _PENALTY = 0.9, 1e-3
-_OTHERS = ("evenly slow", "unevenly slow", "replaced", "no pulse")  # no rate from an even grid, or no right one
+_OTHERS = ("evenly slow", "unevenly slow", "replaced", "no pulse", "no rhythm")  # no rate of a rhythm from an even grid
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,13 @@ _CODEC_DB, _LIKELY_DB, _CODEC_JUMPS = 11.0, 8.0, 2.2  # beyond what clean pictur
 
 _AMPLE_BITS = 0.5  # a pixel of a video, from which a codec leaves the pulse alone
 
-_SINUS, _FIBRILLATION = 0.08, 0.05  # by which intervals in a row differ with a rhythm, and much more without, as shares
+_SINUS, _OF_JITTER, _FIBRILLATION = 0.06, 5.0, 0.02
+"""By how much intervals in a row differ: with a rhythm, by their jitter (a multiple), and beyond these without rhythm.
 
-_CONCENTRATED, _SPREAD = 0.85, 0.3  # share of a rhythm's power at its rate, and how much less fibrillation has there
+Chosen on tuning windows: of 27 wrong rates of hearts without rhythm 15 are left, and of 900 right ones of others 895.
+"""
+
+_CONCENTRATED, _SPREAD = 0.95, 0.2  # share of a rhythm's power at its rate, and how much less fibrillation has there
 
 BOUNDS = {"heart_rate": (30.0, 240.0), "respiration_rate": (3.0, 60.0), "hrv": (0.0, float("inf"))}
 """No heart, breath or RMSSD is beyond these, in the vital's unit, so no range is."""
@@ -106,7 +110,7 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features["log_jitter"] = float(np.log(np.clip(evidence.jitter, 0.003, 0.2)))
     features["log_nod"] = float(np.log10(np.clip(evidence.nod, RECOIL, 0.1) / RECOIL))
     features["motion"] = max(features["motion"] - _USUAL_MOTION, 0.0)
-    beyond_noise = evidence.unevenness - _SINUS - 2.0 * evidence.jitter
+    beyond_noise = evidence.unevenness - _SINUS - _OF_JITTER * evidence.jitter
     spread = np.clip((_CONCENTRATED - evidence.concentration) / _SPREAD, 0.0, 1.0)
     features["unevenness"] = float(np.clip(beyond_noise / _FIBRILLATION, 0.0, 3.0) * spread)
     features["thinness"] = thinness(evidence.bits_a_pixel)
