@@ -31,7 +31,7 @@ _SAME_S = 0.1  # two halves of the skin show the same beat this near
 _LEAST_BEATS = 5
 _TENTH = 0.1
 _FAR_S = 0.42  # beats this far apart hide none between them
-# Chosen on the tuning recordings (`python -m benchmarks.calibrate --judge`): of 210 of hearts without rhythm 158
+# Chosen on the tuning recordings (`python -m benchmarks.calibrate --judge`): of 210 of hearts without rhythm 154
 # are answered right and 8 wrong, where the spectrum alone gave 32 and 41.
 _ALIKE, _SHORTEST_S, _UNEVEN, _CONCENTRATED = 0.975, 0.32, 0.08, 0.9
 
