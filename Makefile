@@ -94,8 +94,8 @@ faketime:
 # Once in a while Chromium and its driver hang on a machine that is busy, and no time limit of pytest's gets through to
 # them: so they have a run of their own, with a limit from outside, and what failed a second try. (5: TESTS names none.)
 LIMIT := $(if $(shell command -v timeout),timeout --kill-after=10 600)
-# Cameras that are simulated in real time leave out frames if more browsers run at once.
-BROWSERS ?= 3
+# Cameras that are simulated in real time fall behind if more browsers run at once than there are cores.
+BROWSERS ?= 2
 OR_NONE := status=$$?; [ $$status = 0 ] || [ $$status = 5 ]
 BROWSER = $(LIMIT) $(BIN)/python -m pytest -n $(BROWSERS) --dist load --maxschedchunk 1 -m browser $(or $(TESTS),tests/browser)
 
