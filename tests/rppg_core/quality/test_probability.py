@@ -28,7 +28,7 @@ SPARSE = SparseEvidence(
 WORSE: dict[str, Any] = {
     "span_s": 10.0, "prominence_db": 1.0, "agreement": 0.1, "stability": 0.3, "hue": 0.55, "pallor": 4.0,
     "phase_coherence": 0.55, "motion": 2.5, "nod": 0.05, "mismatch_bpm": 8.0, "kept_share": 0.5, "jitter": 0.1,
-    "bits_a_pixel": 0.05, "picture": PictureEvidence(9.0, 6.0, 2.0),
+    "bits_a_pixel": 0.05, "low_rate": 1.0, "picture": PictureEvidence(9.0, 6.0, 2.0),
 }  # fmt: skip
 
 
