@@ -43,7 +43,8 @@ _UNAVAILABLE = (
     redis_errors.OutOfMemoryError,
     redis_errors.MasterDownError,
     redis_errors.TryAgainError,
-    redis_errors.ClusterError,  # the cluster is down, or its nodes send us from one to the other
+    redis_errors.AskError,  # or MovedError: nodes send us from one to the other
+    redis_errors.ClusterError,  # the cluster is down
     redis_errors.SlotNotCoveredError,
 )
 _UNAVAILABLE_REPLIES = ("MISCONF", "NOREPLICAS", "OOM")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from redis import Redis
 from redis import exceptions as redis_errors
 from redis.cluster import NodeCommands, PipelineCommand, RedisCluster
 from redis.typing import EncodableT
@@ -24,6 +25,8 @@ _ELSEWHERE = (
     redis_errors.ConnectionError,
 )
 _LOST = (redis_errors.ConnectionError, redis_errors.TimeoutError)
+
+_ATTEMPTS = 3  # of a transaction: the node that is known, the one that it names, and the one that that one names
 
 
 class Cluster(RedisCluster):
@@ -71,19 +74,31 @@ class ClusterClient:
         return [command.result for command in queued]
 
     def transaction(self, commands: Sequence[Command]) -> list[Any]:
-        """Run commands on one slot as one. Raises what the first that failed has raised."""
+        """Run commands on one slot as one. Raises what the first that failed has raised.
+
+        A slot that is handed on is followed to the node that the reply names: for a moment the others, which
+        `initialize` may ask, still know the one before.
+        """
         cluster = self._cluster()
-        for attempt in (1, 2):
-            node = cluster.get_node_from_key(_key(commands[0]))
+        nodes = cluster.nodes_manager
+        node, asking = cluster.get_node_from_key(_key(commands[0])), False
+        for attempts_left in reversed(range(_ATTEMPTS)):
             try:
-                with cluster.get_redis_connection(node).pipeline(transaction=True) as pipe:
-                    for command in commands:
-                        pipe.execute_command(*command)
-                    return list(pipe.execute())
-            except (*_ELSEWHERE, redis_errors.TimeoutError) as error:
-                cluster.nodes_manager.initialize(last_failed_node_name=node.name)
-                if attempt == 2 or isinstance(error, redis_errors.TimeoutError):
+                return _transact(cluster.get_redis_connection(node), commands, asking=asking)
+            except redis_errors.AskError as error:  # or MovedError, which is one
+                if not attempts_left:
                     raise
+                asking = not isinstance(error, redis_errors.MovedError)
+                if not asking:
+                    nodes.move_slot(error)
+                elif nodes.get_node(error.host, error.port) is None:  # a node that has just joined
+                    nodes.initialize(additional_startup_nodes_info=[error.node_addr])
+                node = nodes.get_node(error.host, error.port) or node
+            except (*_ELSEWHERE, redis_errors.TimeoutError) as error:
+                nodes.initialize(last_failed_node_name=node.name)
+                if not attempts_left or isinstance(error, redis_errors.TimeoutError):
+                    raise
+                node, asking = cluster.get_node_from_key(_key(commands[0])), False
         raise AssertionError("unreachable")
 
     def _cluster(self) -> RedisCluster:
@@ -102,6 +117,16 @@ def as_cluster(client: object) -> ClusterClient | None:
 def _key(command: Command) -> EncodableT:
     """The first key of a command: after its name, or of a script after its hash and the number of keys."""
     return command[3] if command[0] == "EVALSHA" else command[1]
+
+
+def _transact(client: Redis, commands: Sequence[Command], *, asking: bool) -> list[Any]:
+    """Run commands as one on a node; `asking` if it only takes them over, which Redis then allows until EXEC."""
+    with client.pipeline(transaction=True) as pipe:
+        if asking:
+            pipe.immediate_execute_command("ASKING")
+        for command in commands:
+            pipe.execute_command(*command)
+        return list(pipe.execute())
 
 
 def _exchange(

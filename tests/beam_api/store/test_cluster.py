@@ -111,6 +111,8 @@ def test_a_slot_that_has_moved_or_is_on_its_way_is_followed(servers: ClusterServ
     key = named_on(cluster, source, "going{}")
     slot = cluster.keyslot(key)  # type: ignore[attr-defined]
     assert ask(cluster, echo(cluster, key, "before"), echo(cluster, "other", "x"))[0] == b"before"
+    stale = connect(servers.url)
+    assert send(stale, ("GET", key)) == [b"before"]
     with source.client() as old, target.client() as new:
         old_id, new_id = old.cluster("MYID"), new.cluster("MYID")
         new.cluster("SETSLOT", slot, "IMPORTING", old_id)
@@ -118,8 +120,12 @@ def test_a_slot_that_has_moved_or_is_on_its_way_is_followed(servers: ClusterServ
         old.migrate("127.0.0.1", target.port, key, 0, 5000)
         assert ask(cluster, echo(cluster, key, "going"), echo(cluster, "other", "x"))[0] == b"going"
         assert send(cluster, ("GET", key)) == [b"going"]
+        assert send_atomically(cluster, ("GET", key), ("EXISTS", key)) == [b"going", 1]
+        with pytest.raises(StoreUnavailable), store_errors():  # of two keys one may be here and one there
+            send_atomically(cluster, ("GET", key), ("GET", f"{{{key}}}2"))
         for node in (new, old):
             node.cluster("SETSLOT", slot, "NODE", new_id)
+        assert send_atomically(stale, ("GET", key), ("EXISTS", key)) == [b"going", 1]
         assert ask(cluster, echo(cluster, key, "gone"), echo(cluster, "other", "x"))[0] == b"gone"
         assert send_atomically(connect(servers.url), ("GET", key), ("EXISTS", key)) == [b"gone", 1]
         assert send_atomically(cluster, ("GET", key), ("EXISTS", key)) == [b"gone", 1]
