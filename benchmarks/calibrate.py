@@ -52,12 +52,12 @@ SIGNS = {
         "prominence_db": 1, "agreement": 1, "concentration": 1, "stability": 1, "pallor": -1, "phase_coherence": 1,
         "motion": -1, "log_nod": -1, "mismatch_bpm": -1, "kept_share": 1, "log_jitter": -1, "log_span": 1,
         "comb_db": -1, "sharp_comb_db": -1, "jumps": -1, "thinness": -1, "unevenness": -1,
-        "lead_db": 1, "off_hue": -1, "low_rate": -1,
+        "lead_db": 1, "off_hue": -1, "low_rate": -1, "asymmetry": 1,
     },
     "heart_rate_sparse": {
         "log_odds": 1, "margin": 1, "agreement": 1, "pallor": -1, "phase_coherence": 1, "log_nod": -1, "picture": -1,
         "without_rhythm": -1, "pale": -1, "few_frames": -1,
-        "low_rate": -1,
+        "low_rate": -1, "asymmetry": 1,
     },
     "heart_rate_spot": {"snr_db": 1, "prominence_db": 1, "stability": 1, "motion": -1, "mismatch_bpm": -1},
     "hrv": {"log_range": -1, "kept_share": 1},
@@ -68,8 +68,8 @@ SIGNS = {
 _THROUGH_CODECS = (60, 75, 4)  # faces, photographs, and the streams that each is sent through
 _UNSEEN_SEED = 21_000
 _LATER = {
-    "heart_rate_face": ("comb_db", "sharp_comb_db", "jumps", "thinness", "unevenness", "low_rate"),
-    "heart_rate_sparse": ("picture", "without_rhythm", "pale", "few_frames", "low_rate"),
+    "heart_rate_face": ("comb_db", "sharp_comb_db", "jumps", "thinness", "unevenness", "low_rate", "asymmetry"),
+    "heart_rate_sparse": ("picture", "without_rhythm", "pale", "few_frames", "low_rate", "asymmetry"),
 }
 """What is fitted second, on all recordings, beside what the plain ones gave: streams and hearts without rhythm are so
 many here that they would otherwise make every plain recording doubtful."""

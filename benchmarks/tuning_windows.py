@@ -14,15 +14,18 @@ from rppg_core._measure import breathe
 from rppg_core.pulse.sparse import find_sparse_pulse
 from rppg_core.quality.extractors import DEFAULT, extraction
 from rppg_core.quality.probability import (
+    VAGUE_QUALITY,
     breath_features,
     heart_rate_features,
     heart_rate_quality,
+    is_vague,
     oxygen_features,
     range_unit,
+    rate_interval,
     stress_features,
     variability_features,
 )
-from rppg_core.quality.sparse import sparse_features, sparse_quality
+from rppg_core.quality.sparse import sparse_features, sparse_interval, sparse_quality
 from rppg_core.simulation.faces import person_of
 from rppg_core.trace.sampling import MIN_RATE_HZ
 from rppg_core.vital.oxygen import oxygen
@@ -116,6 +119,7 @@ def _judge(job: Job, trace: Trace, extract: Extractor) -> Iterator[Finding]:
 
     def found(row: str, features: dict[str, float], error: float) -> Finding:
         unit, quality = range_unit(end - start), heart_rate_quality(pulse.evidence)
+        quality = _told(quality, rate_interval(pulse.rate_bpm, pulse.evidence, quality))
         fold, shown = job.scene.seed % FOLDS, _shown(job)
         return Finding(row, features, error, fold, pulse.evidence, unit, _kind(job), shown, quality)
 
@@ -147,6 +151,7 @@ def _judge_sparse(job: Job, trace: Trace) -> Iterator[Finding]:
     truth = person_of(job.scene).truth(float(trace.times_s[0]), float(trace.times_s[-1]))
     error = pulse.rate_bpm - truth.heart_rate_bpm if job.scene.pulse > 0 else float("inf")
     features, fold = sparse_features(pulse.evidence), job.scene.seed % FOLDS
+    quality = sparse_quality(pulse.evidence)
     yield Finding(
         "heart_rate_sparse",
         features,
@@ -155,8 +160,13 @@ def _judge_sparse(job: Job, trace: Trace) -> Iterator[Finding]:
         sigma=pulse.sigma_bpm,
         kind=_kind(job),
         shown=f"slow frames: {_shown(job)}",
-        quality=sparse_quality(pulse.evidence),
+        quality=_told(quality, sparse_interval(pulse.rate_bpm, pulse.sigma_bpm, quality)),
     )
+
+
+def _told(quality: float, range_: tuple[float, float]) -> float:
+    """A heart rate's quality, as it is told: low where the range is so wide that the rate is withheld."""
+    return min(quality, VAGUE_QUALITY) if is_vague("heart_rate", range_) else quality
 
 
 def _kind(job: Job) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from rppg_core.bands import RATE_HZ, STABILITY_HZ
 from rppg_core.numerics import TINY
+from rppg_core.pulse.asymmetry import asymmetry
 from rppg_core.pulse.pulse_colour import PulseColour, phase_coherence
 from rppg_core.pulse.rhythm_rate import rhythm_rate_bpm
 from rppg_core.pulse.stability import stability
@@ -58,6 +59,7 @@ class Evidence:
     picture: PictureEvidence  # what the whole picture does at the rate
     lead_db: float = 0.0  # of the rate over the next candidate, by all that chose it; 0 where it has no candidates
     low_rate: float = 0.0  # see `low_rate`
+    asymmetry: float = 0.0  # how far the wave rises quicker than it falls, -1 to 1
     counted_sigma_bpm: float | None = None  # error of the rate, where the beats of a heart without rhythm are counted
     off_count_bpm: float = 0.0  # of any other heart's rate from that of clear counted beats; 0 without them
 
@@ -82,6 +84,7 @@ class SparseEvidence:
     span_s: float = 30.0  # of the longest part of the trace that is searched as one
     n_frames: int = 50  # of all parts
     low_rate: float = 0.0  # see `low_rate`
+    asymmetry: float = 0.0  # how far the wave rises quicker than it falls, -1 to 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +124,7 @@ def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: 
         span_s=float(skin.even.times_s[-1] - skin.even.times_s[0]),
         at_edge=at_edge(rate_hz),
         low_rate=low_rate(rate_hz),
+        asymmetry=asymmetry(wave, fs, rate_hz),
         snr_db=rate.snr_db,
         prominence_db=rate.prominence_db,
         agreement=agreement(*seen.halves.T) if seen.halves.shape[1] else 0.0,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rppg_core.numerics import TINY
+from rppg_core.pulse.asymmetry import quadrature
 from rppg_core.pulse.evidence import SparseEvidence, at_edge, low_rate
 from rppg_core.pulse.least_squares import explained, fit, waves_at, whitened
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, phase_coherence, pulse_colour
@@ -73,11 +74,13 @@ def gathered(
     whole = pulse_colour(regions.mean(axis=1), pulse)
     chosen = pulse_colour(np.einsum("frc,r->fc", regions, weights), pulse)
     odd, even = np.concatenate([one.halves for one in seen]).T
+    first, second = np.moveaxis([one.halves for one in seen], 1, 0)
     common = _Common(*np.sum([one.common for one in seen], axis=0))
     return SparseEvidence(
         n_regions=regions.shape[1],
         at_edge=at_edge(rate_hz),
         low_rate=low_rate(rate_hz),
+        asymmetry=quadrature(first.ravel(), second[:, ::-1].ravel()),
         log_odds=log_odds,
         margin=margin,
         agreement=float(np.sum(odd * even.conj()).real / (np.linalg.norm(odd) * np.linalg.norm(even) + TINY)),

@@ -35,6 +35,8 @@ _CHANCE_COMB_DB, _USUAL_JUMPS = 5.5, 1.9  # what noise and movement do to a clea
 
 _CODEC_DB, _LIKELY_DB, _CODEC_JUMPS = 11.0, 8.0, 2.2  # beyond what clean pictures show, alone or together
 
+_COMBED_DB = 5.0  # over chance, from which the wave's shape may be the codec's
+
 _AMPLE_BITS = 0.5  # a pixel of a video, from which a codec leaves the pulse alone
 
 _SINUS, _OF_JITTER, _FIBRILLATION = 0.06, 5.0, 0.02
@@ -60,9 +62,15 @@ VAGUE_QUALITY = 0.4
 _RHYTHM_CONCENTRATION, _RHYTHM_STABILITY, _RHYTHM_PROMINENCE_DB, _RHYTHM_LEAD_DB = 0.9, 0.8, 6.0, 3.0
 """What a steady heart shows at least. One without rhythm spreads its power and can't; all else must speak for it."""
 
-_STEADY_JITTER, _COUNT_ERRORS, _COUNT_SURE, _MISCOUNT_BPM = 0.03, 1.3, 0.95, 0.3
-"""Of a rate that is counted: the jitter allowed to its beats, how many times its sigma it errs by, its highest quality
-(of 100 windows a few miss a beat between two others), and what chance adds to its range. See `vital.upstrokes`."""
+_STEADY_JITTER, _COUNT_ERRORS, _MISCOUNT_BPM = 0.03, 1.3, 0.3
+"""Of a rate that is counted: the jitter allowed to its beats, how many times its sigma it errs by, and what chance adds
+to its range. See `vital.upstrokes`."""
+
+_COUNT_SURE, _NEARLY_SURE = 0.95, 0.979
+"""The highest quality of a rate that is counted (of 100 windows a few miss a beat between two others), and of one that
+only its wave's shape would make sure: a shape speaks for a pulse, not for its exact rate."""
+
+_USUAL_ASYMMETRY = 0.15  # of a wave whose shape says nothing: what the row's intercept makes up for
 
 _TOLERANCE_BPM, _NINETY = 2.0, 1.645
 
@@ -114,7 +122,10 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     spread = np.clip((_CONCENTRATED - evidence.concentration) / _SPREAD, 0.0, 1.0)
     features["unevenness"] = float(np.clip(beyond_noise / _FIBRILLATION, 0.0, 3.0) * spread)
     features["thinness"] = thinness(evidence.bits_a_pixel)
-    return features | picture_features(evidence.picture)
+    features |= picture_features(evidence.picture)
+    if features["asymmetry"] > 0:  # keyframes, too, come at once and fade slowly
+        features["asymmetry"] *= max(1 - max(features["comb_db"], features["sharp_comb_db"]) / _COMBED_DB, 0.0)
+    return features
 
 
 def _as_of_a_rhythm(evidence: Evidence) -> Evidence:
@@ -206,6 +217,10 @@ def heart_rate_quality(evidence: Evidence, calibration: Calibration = CALIBRATIO
     if evidence.n_regions < MIN_REGIONS:
         return _for_length(probability("heart_rate_spot", features, calibration), evidence.span_s)
     quality = _for_length(probability("heart_rate_face", features, calibration), evidence.span_s)
+    if quality >= SURE:
+        shapeless = features | {"asymmetry": min(features["asymmetry"], _USUAL_ASYMMETRY)}
+        if _for_length(probability("heart_rate_face", shapeless, calibration), evidence.span_s) < SURE:
+            quality = _NEARLY_SURE
     if evidence.counted_sigma_bpm is not None:
         quality = min(quality, _COUNT_SURE, _counted_right(evidence.counted_sigma_bpm))
     elif evidence.off_count_bpm > _TOLERANCE_BPM:

@@ -56,6 +56,7 @@ def sparse_features(evidence: SparseEvidence) -> dict[str, float]:
         "picture": float(np.clip(evidence.picture - _USUAL_DETAIL, 0.0, 1.0)),
         "without_rhythm": _without_rhythm(evidence),
         "low_rate": evidence.low_rate,
+        "asymmetry": evidence.asymmetry,
         "few_frames": float(np.log(np.clip(_MANY_FRAMES / evidence.n_frames, 1.0, 5.0))),
     }
 
