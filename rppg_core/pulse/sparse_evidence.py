@@ -134,7 +134,7 @@ def _beside_skin(
     series = whitened(np.concatenate([section.pose, section.details], axis=1), section.root, section.level)
     gain, explained_here = fit(waves, series)
     stands_out = _stand_out(section, series, explained_here[0], freqs)
-    nod = float(np.linalg.norm(gain[0, :2, PLACE]) / size_px)
+    nod = float(np.linalg.norm(gain[0, :2, PLACE]) / size_px) if size_px > 0 else 0.0  # 0 without poses, as `nod_at`
     motion, detail = (float(np.max(part, initial=0.0)) for part in (stands_out[:pose], stands_out[pose:]))
     return motion, nod, detail
 
