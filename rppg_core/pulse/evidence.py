@@ -60,6 +60,7 @@ class Evidence:
     low_rate: float = 0.0  # see `low_rate`
     counted_sigma_bpm: float | None = None  # error of the rate, where the beats of a heart without rhythm are counted
     off_count_bpm: float = 0.0  # of any other heart's rate from that of clear counted beats; 0 without them
+    with_surroundings: bool = False  # what is beside the face changes its colour at the rate as the face does
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class SparseEvidence:
     span_s: float = 30.0  # of the longest part of the trace that is searched as one
     n_frames: int = 50  # of all parts
     low_rate: float = 0.0  # see `low_rate`
+    with_surroundings: bool = False  # see `Evidence`
 
 
 @dataclass(frozen=True, slots=True, eq=False)

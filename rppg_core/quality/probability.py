@@ -99,7 +99,7 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features = {
         field.name: float(getattr(evidence, field.name))
         for field in fields(evidence)
-        if field.name not in {"picture", "bits_a_pixel", "counted_sigma_bpm", "off_count_bpm"}
+        if field.name not in {"picture", "bits_a_pixel", "counted_sigma_bpm", "off_count_bpm", "with_surroundings"}
     }
     features["log_span"] = float(np.log(np.clip(evidence.span_s, 10.0, 30.0)))
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
@@ -242,8 +242,12 @@ def _jumps(picture: PictureEvidence) -> bool:
 
 
 def bloodless(evidence: Evidence | SparseEvidence, least_hue: float, least_coherence: float) -> bool:
-    """Whether a rate has a hue that is not blood's, regions that go against each other, or lies at the band's end."""
-    return evidence.hue < least_hue or evidence.phase_coherence < least_coherence or evidence.at_edge
+    """Whether a rate is not blood's: by its hue, by regions that go against each other, by what is beside the face.
+
+    Or it lies at the band's end.
+    """
+    strange = evidence.hue < least_hue or evidence.phase_coherence < least_coherence or evidence.at_edge
+    return strange or evidence.with_surroundings
 
 
 def confidence(quality: float) -> float:
