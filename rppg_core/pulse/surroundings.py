@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rppg_core.numerics import TINY, over_channels, over_regions
-from rppg_core.trace.sampling import seen_colours
+from rppg_core.trace.sampling import is_sparse, seen_colours
 from rppg_core.trace.witnesses import COLOURS, CONTROLS
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _MIN_SEEN = 0.9  # share of the frames in which a patch must be seen
 _DARKEST, _BRIGHTEST = 12.0, 245.0  # levels: a channel beyond is cut off, or rounding
 _LEAST_PATCHES = 2  # one alone may be a neck, which has a pulse
 _FEWEST = 8  # frames
+_DRIFT_HZ, _MOST_DRIFTS, _EVEN_DRIFTS = 0.4, 48, 3  # what is slower is drift, by so many cosines
 _AROUND = np.arange(-2, 3) / 2  # around the rate, in widths of a tone
 _WITH_THE_FACE = 0.8  # cosine between the changes of a patch and of the face
 _LEAST, _MOST = 0.35, 3.0  # size of a patch's change over the face's: a wall in other light, skin beside grey
@@ -84,8 +85,10 @@ def _tones(times: NDArray[np.float64], logs: NDArray[np.float64], rate_hz: float
     tints = (logs - over_channels(logs)[..., None]).reshape(n, -1)
     span = max(float(times[-1]), TINY)
     place = times / span
-    trend = np.stack([np.ones(n), place, place**2], axis=1)
-    tints = tints - trend @ np.linalg.lstsq(trend, tints, rcond=None)[0]
+    # Hann's window keeps drift off the rate of even frames. Among uneven ones drift leaks everywhere, and is fitted.
+    waves = min(int(2 * span * _DRIFT_HZ), _MOST_DRIFTS, n // 4) if is_sparse(times) else _EVEN_DRIFTS
+    drift = np.linalg.qr(np.cos(np.pi * np.outer(place, np.arange(max(waves, _EVEN_DRIFTS)))))[0]
+    tints = tints - drift @ (drift.T @ tints)
     hann = np.sin(np.pi * place) ** 2
-    waves = hann * np.exp(-2j * np.pi * (rate_hz + _AROUND / span)[:, None] * times)
-    return np.asarray((waves @ tints).reshape(len(_AROUND), k, 3))
+    turns = hann * np.exp(-2j * np.pi * (rate_hz + _AROUND / span)[:, None] * times)
+    return np.asarray((turns @ tints).reshape(len(_AROUND), k, 3))
