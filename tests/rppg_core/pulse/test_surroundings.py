@@ -75,3 +75,11 @@ def test_patches_that_are_dark_burnt_or_not_seen_say_nothing():
         witness = trace.witness.copy()
         witness[:, COLOURS.start : COLOURS.start + 9] = level
         assert not changes_with_face(replace(trace, witness=witness), 1.3)
+
+
+@pytest.mark.parametrize("gains", [(0.3, 0.7, 1.0), (0.05, 0.65, 1.0)])
+def test_a_cold_lamp_on_the_face_alone_has_no_blood_s_colour(gains):
+    """Blue light swings more than green, as in no pulse, and so clearly that noise can't be to blame."""
+    seen = measure(hunting(scene(None), gains, height=0.015, wall=0.0))
+    assert seen.heart_rate_bpm is None
+    assert seen.quality.heart_rate < 0.3
