@@ -24,7 +24,7 @@ from rppg_core.quality.probability import MIN_CONFIDENCE, confidence, heart_rate
 from rppg_core.quality.sparse import sparse_quality
 from rppg_core.results import Vitals, Waveform
 from rppg_core.trace.repeats import distinct
-from rppg_core.trace.sampling import MIN_RATE_HZ, frame_rate_hz
+from rppg_core.trace.sampling import is_sparse
 from rppg_core.vital.oxygen import RED_BLUE, Coefficients, oxygen
 from rppg_core.vital.respiration import FS as BREATH_FS
 from rppg_core.vital.respiration import Respiration, respiration
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from rppg_core.quality.table import Calibration
     from rppg_core.trace.traces import Trace
 
-_APART = 1.5  # frames this many intervals of the slowest even rate apart have a hole between them
-_MOST_APART = 0.25  # share of the window that may lie in such holes: an even grid would make up a quarter of it
 _DRIFT_HZ = 0.07  # of a breath's modulation: below the slowest breath, 6 a minute
 
 
@@ -75,7 +73,7 @@ def measure(
     guidance = advise(trace)
     if answers.span_s < NEEDS_S["heart_rate"] - SLACK_S:
         return answers.nothing(trace, "WINDOW_TOO_SHORT", guidance)
-    if _is_sparse(trace.times_s):
+    if is_sparse(trace.times_s):
         return _measured_sparse(trace, find_sparse_pulse(trace) if extract is find_pulse else None, answers, guidance)
     pulse = extract(trace)  # with its rate, its beats, and the evidence for them
     if pulse is None:
@@ -118,7 +116,7 @@ def _of_two_people(trace: Trace, extract: Extractor) -> bool:
     """Whether somebody else takes the place in mid window."""
 
     def rate_bpm(part: Trace) -> float | None:
-        pulse = find_sparse_pulse(part) if _is_sparse(part.times_s) else extract(part)
+        pulse = find_sparse_pulse(part) if is_sparse(part.times_s) else extract(part)
         return None if pulse is None else pulse.rate_bpm
 
     return is_replaced(trace, rate_bpm)
@@ -132,13 +130,6 @@ def _span_s(trace: Trace) -> float:
     """Time a trace stands for: from the first frame to the last, and one typical interval for the last itself."""
     times = trace.times_s
     return float(times[-1] - times[0] + np.median(np.diff(times))) if len(times) > 1 else 0.0
-
-
-def _is_sparse(times_s: NDArray[np.float64]) -> bool:
-    """Whether frames are too far apart for an even grid, all of them or, in bursts with little between, many."""
-    intervals = np.diff(times_s)
-    apart = intervals[intervals > _APART / MIN_RATE_HZ].sum() / (times_s[-1] - times_s[0])
-    return bool(frame_rate_hz(times_s) < MIN_RATE_HZ or apart > _MOST_APART)
 
 
 def breathe(pulse: Pulse, rate_hz: float) -> Respiration:

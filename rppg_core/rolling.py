@@ -20,7 +20,7 @@ from rppg_core.quality.answers import NEEDS_S
 from rppg_core.quality.probability import MIN_CONFIDENCE, confidence, heart_rate_quality, rate_interval
 from rppg_core.quality.sparse import sparse_interval, sparse_quality
 from rppg_core.trace.repeats import distinct
-from rppg_core.trace.sampling import MIN_RATE_HZ, frame_rate_hz
+from rppg_core.trace.sampling import MIN_RATE_HZ, frame_rate_hz, is_sparse
 from rppg_core.trace.traces import Trace
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def partial(trace: Trace) -> Partial | None:
     Parameters
     ----------
     trace : Trace
-        The newest frames of a window; what is older than `SPAN_S` (`SPARSE_SPAN_S` of slow frames) is left out.
+        The newest frames of a window; what is older than `SPAN_S` (`SPARSE_SPAN_S` of slow or bursting frames) is left
+        out.
 
     Returns
     -------
@@ -80,10 +81,11 @@ def partial(trace: Trace) -> Partial | None:
     times = trace.times_s
     if len(times) < 2 or times[-1] - times[0] + np.median(np.diff(times)) < NEEDS_S["heart_rate"] - 1e-3:
         return None
-    if frame_rate_hz(times) < MIN_RATE_HZ:
-        return _sparse(_newest(whole, SPARSE_SPAN_S))
-    if np.diff(times).max() > _MOST_APART_S:
+    slow = frame_rate_hz(times) < MIN_RATE_HZ
+    if not slow and np.diff(times).max() > _MOST_APART_S:
         return Partial(None, 0.0, frame_rate_hz(times), np.zeros(0))
+    if slow or is_sparse(times):
+        return _sparse(_newest(whole, SPARSE_SPAN_S))
     quick = _folded(_joined(trace))
     pulse = _find(quick)
     if pulse is None or is_replaced(quick, lambda part: getattr(_find(part), "rate_bpm", None)):

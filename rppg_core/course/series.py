@@ -18,7 +18,7 @@ from rppg_core.quality.answers import NEEDS_S, SLACK_S
 from rppg_core.quality.probability import MIN_CONFIDENCE, breath_features, interval, probability
 from rppg_core.rolling import SPAN_S, SPARSE_SPAN_S, Partial, partial
 from rppg_core.trace.repeats import distinct
-from rppg_core.trace.sampling import MIN_RATE_HZ, frame_rate_hz
+from rppg_core.trace.sampling import is_sparse
 from rppg_core.vital.respiration import FS as BREATH_FS
 from rppg_core.vital.respiration import respiration
 
@@ -73,7 +73,7 @@ def _heart_rates(
         return np.full((0, 3), np.nan), np.zeros(0)
     apart = int(np.ceil(max(_LEAST_APART_S, span_s / _MOST_LOOKS) / STEP_S))
     looks = np.unique([*range(0, len(at), apart), len(at) - 1])
-    half_s = (SPAN_S if frame_rate_hz(trace.times_s) >= MIN_RATE_HZ else SPARSE_SPAN_S) / 2
+    half_s = (SPARSE_SPAN_S if is_sparse(trace.times_s) else SPAN_S) / 2
     times = trace.times_s - trace.times_s[0]
     found = np.array([_judged(partial(trace.part(np.abs(times - at[i]) <= half_s))) for i in looks])
     # NaN on either side gives NaN between: what is not known there is not known here.
@@ -96,7 +96,7 @@ def _breaths(trace: Trace, at: NDArray[np.float64], sure: NDArray[np.float64], s
     """Breathing rate (n,); `sure` is the quality of the heart rate."""
     found = np.full(len(at), np.nan)
     needs_s, trace = NEEDS_S["respiration_rate"] - SLACK_S, distinct(trace)
-    if span_s < needs_s or not sure.any() or frame_rate_hz(trace.times_s) < MIN_RATE_HZ:
+    if span_s < needs_s or not sure.any() or is_sparse(trace.times_s):
         return found
     pulse = find_pulse(trace)
     if pulse is None:

@@ -62,6 +62,8 @@ class Evidence:
     asymmetry: float = 0.0  # how far the wave rises quicker than it falls, -1 to 1
     counted_sigma_bpm: float | None = None  # error of the rate, where the beats of a heart without rhythm are counted
     off_count_bpm: float = 0.0  # of any other heart's rate from that of clear counted beats; 0 without them
+    hue_at_best: float = 1.0  # the hue, three standard errors nearer to blood's
+    with_surroundings: bool = False  # what is beside the face changes its colour at the rate as the face does
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class SparseEvidence:
     n_frames: int = 50  # of all parts
     low_rate: float = 0.0  # see `low_rate`
     asymmetry: float = 0.0  # how far the wave rises quicker than it falls, -1 to 1
+    with_surroundings: bool = False  # see `Evidence`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +135,7 @@ def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: 
         lead_db=seen.lead_db,
         stability=_stability(wave, fs, rate_hz),
         hue=min(colour.hue for colour in seen.colours),
+        hue_at_best=seen.colours[0].hue_at_best,
         pallor=max(colour.pallor for colour in seen.colours),
         phase_coherence=phase_coherence(seen.regions, seen.pulse),
         motion=float(np.log10(max(1.0, motion_at(skin.pose, fs, *moves)))),

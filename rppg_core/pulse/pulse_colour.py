@@ -22,6 +22,7 @@ _TINT = float(_HUE_NORM / SIGNATURE.mean())  # how coloured blood's pulse is
 _HUE = BLOOD_HUE.tolist()
 _PALEST = 10.0
 _LESS_SHARED, _OPPOSED = 0.55, 2.5
+_DOUBT = np.linspace(-3.0, 3.0, 5)  # standard errors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +37,16 @@ class PulseColour:
         """Cosine between the pulse's colour and blood's, what all channels share taken out of both: 1 for blood."""
         along, across = self._coloured
         return float(along / (across * _HUE_NORM + TINY))
+
+    @property
+    def hue_at_best(self) -> float:
+        """The hue, of the colours within three standard errors in red and blue, that is nearest to blood's."""
+        red, green, blue = self.strength.tolist()
+        reds, blues = np.meshgrid(red + _DOUBT * self.error[0], blue + _DOUBT * self.error[2])
+        shared = (reds + green + blues) / 3
+        seen = np.stack([reds - shared, green - shared, blues - shared])
+        along = np.tensordot(BLOOD_HUE, seen, axes=1)
+        return float((along / (np.linalg.norm(seen, axis=0) * _HUE_NORM + TINY)).max())
 
     @property
     def pallor(self) -> float:

@@ -7,7 +7,7 @@ surely.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ from rppg_core.numerics import TINY, peak_frequency, vertex
 from rppg_core.pulse.least_squares import explained, noise_root, whitened
 from rppg_core.pulse.pulse_colour import BLOOD_HUE
 from rppg_core.pulse.sparse_evidence import NO_SHARE, Section, gathered, seen_at
+from rppg_core.pulse.surroundings import changes_with_face
 from rppg_core.trace.aliasing import known_margin
 from rppg_core.trace.sampling import seen_colours
 from rppg_core.trace.traces import SIZE_PX, YAW, Trace
@@ -91,7 +92,9 @@ def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
     sections = [
         _section(times[part], np.log(colours[part][:, skin]), pose[part], details[part], freqs) for part in parts
     ]
-    return _judge(sections, freqs, length_s, size_px)
+    found = _judge(sections, freqs, length_s, size_px)
+    beside = changes_with_face(trace, found.rate_bpm / 60)
+    return replace(found, evidence=replace(found.evidence, with_surroundings=beside))
 
 
 def _merged(

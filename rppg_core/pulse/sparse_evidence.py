@@ -74,7 +74,7 @@ def gathered(
     whole = pulse_colour(regions.mean(axis=1), pulse)
     chosen = pulse_colour(np.einsum("frc,r->fc", regions, weights), pulse)
     odd, even = np.concatenate([one.halves for one in seen]).T
-    first, second = np.moveaxis([one.halves for one in seen], 1, 0)
+    first, second = np.stack([one.halves for one in seen], axis=1)
     common = _Common(*np.sum([one.common for one in seen], axis=0))
     return SparseEvidence(
         n_regions=regions.shape[1],
@@ -137,7 +137,7 @@ def _beside_skin(
     series = whitened(np.concatenate([section.pose, section.details], axis=1), section.root, section.level)
     gain, explained_here = fit(waves, series)
     stands_out = _stand_out(section, series, explained_here[0], freqs)
-    nod = float(np.linalg.norm(gain[0, :2, PLACE]) / size_px)
+    nod = float(np.linalg.norm(gain[0, :2, PLACE]) / size_px) if size_px > 0 else 0.0  # 0 without poses, as `nod_at`
     motion, detail = (float(np.max(part, initial=0.0)) for part in (stands_out[:pose], stands_out[pose:]))
     return motion, nod, detail
 

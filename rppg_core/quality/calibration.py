@@ -22,8 +22,8 @@ LOGISTIC: Mapping[str, Mapping[str, float]] = MappingProxyType(
         # nods and codecs that there are. low_rate came later, by hand too: of 3080 windows of photographs through
         # codecs, on seeds of which most are not in the fit, one is answered instead of ten, and of the right answers of
         # faces through codecs 386 of 392 are left, of all others all.
-        # asymmetry came last, by hand with an intercept that is 0.3 lower, so that no photograph more is answered: of the
-        # right rates of faces through codecs 413 instead of 386 are, of skin VI 63 instead of 53.
+        # asymmetry came last, by hand with an intercept that is 0.3 lower, so that no photograph more is answered: of
+        # the right rates of faces through codecs 413 instead of 386 are, of skin VI 63 instead of 53.
         # `python -m benchmarks.calibrate --judge` prints how each group is answered; with `--photographs 120`, 1907 of
         # the windows that no fit has seen: none of them is.
         "heart_rate_face": {

@@ -74,6 +74,11 @@ _USUAL_ASYMMETRY = 0.15  # of a wave whose shape says nothing: what the row's in
 
 _TOLERANCE_BPM, _NINETY = 2.0, 1.645
 
+_NO_FEATURES = {
+    *("picture", "bits_a_pixel", "counted_sigma_bpm", "off_count_bpm", "with_surroundings", "hue_at_best"),
+}
+"""Fields of the evidence that have no weight of their own."""
+
 RECOIL = 0.006
 """Of the head with each beat, as a share of its size."""
 
@@ -89,9 +94,10 @@ _BREVITY = 3.2
 _LIKELY, _NARROW, _TONE_BPM_S = 0.55, 0.8, 90.0
 """A likely rate whose power lies in one tone is within 3/4 of that tone's half width, 2 over the length."""
 
-_PLAIN_HUE, _STRANGE_HUE, _INCOHERENT = 0.8, 0.5, 0.4
+_PLAIN_HUE, _STRANGE_HUE, _SURELY_STRANGE_HUE, _INCOHERENT = 0.8, 0.5, 0.65, 0.4
 """Of an even trace, whose regions show the colour of each half by the pulse of the other, so that noise can't lend it
-blood's: a hue below the first counts against it, and no pulse has less than the others. A faint one's is uncertain."""
+blood's: a hue below the first counts against it, and no pulse has less than the others. A faint one's is uncertain: the
+third bounds a hue that is as good as its errors let it be, and a cold lamp's is below it."""
 
 
 def probability(name: str, features: Mapping[str, float], calibration: Calibration = CALIBRATION) -> float:
@@ -107,7 +113,8 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features = {
         field.name: float(getattr(evidence, field.name))
         for field in fields(evidence)
-        if field.name not in {"picture", "bits_a_pixel", "counted_sigma_bpm", "off_count_bpm"}
+        if field.name
+        not in {"picture", "bits_a_pixel", "counted_sigma_bpm", "off_count_bpm", "with_surroundings", "hue_at_best"}
     }
     features["log_span"] = float(np.log(np.clip(evidence.span_s, 10.0, 30.0)))
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
@@ -235,7 +242,8 @@ def _counted_right(sigma_bpm: float) -> float:
 
 def is_excluded(evidence: Evidence) -> bool:
     """Whether a face's rate is no pulse, however clear it is: by its colour, by the regions' phases, by the picture."""
-    return bloodless(evidence, _STRANGE_HUE, _INCOHERENT) or _jumps(evidence.picture)
+    strange = bloodless(evidence, _STRANGE_HUE, _INCOHERENT) or evidence.hue_at_best < _SURELY_STRANGE_HUE
+    return strange or _jumps(evidence.picture)
 
 
 def _for_length(quality: float, span_s: float) -> float:
@@ -257,8 +265,12 @@ def _jumps(picture: PictureEvidence) -> bool:
 
 
 def bloodless(evidence: Evidence | SparseEvidence, least_hue: float, least_coherence: float) -> bool:
-    """Whether a rate has a hue that is not blood's, regions that go against each other, or lies at the band's end."""
-    return evidence.hue < least_hue or evidence.phase_coherence < least_coherence or evidence.at_edge
+    """Whether a rate is not blood's: by its hue, by regions that go against each other, by what is beside the face.
+
+    Or it lies at the band's end.
+    """
+    strange = evidence.hue < least_hue or evidence.phase_coherence < least_coherence or evidence.at_edge
+    return strange or evidence.with_surroundings
 
 
 def confidence(quality: float) -> float:

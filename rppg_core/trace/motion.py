@@ -87,7 +87,12 @@ def _standing_out(power: NDArray[np.float64], away_hz: NDArray[np.float64], widt
 
 
 def nod_at(pose: NDArray[np.float64], size_px: float, fs: float, rate_hz: float) -> float:
-    """Amplitude of the head's oscillation at a rate, as a share of its size; each heartbeat's recoil is below 0.005."""
+    """Amplitude of the head's oscillation at a rate, as a share of its size; each heartbeat's recoil is below 0.005.
+
+    0 for a head whose size is not known: a trace that came without poses has zeros there.
+    """
+    if not size_px > 0:
+        return 0.0
     window = np.hanning(len(pose))
     turns = window * np.exp(-2j * np.pi * rate_hz / fs * np.arange(len(pose)))
     return float(np.hypot(*np.abs(turns @ pose[:, PLACE])) * 2 / window.sum() / size_px)

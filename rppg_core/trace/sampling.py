@@ -20,6 +20,11 @@ MAX_FS = 40.0
 GAP_S = 0.5
 """Samples farther apart than this have nothing between them; what the grid holds there is masked."""
 
+MIN_RATE_HZ = 8.0
+"""Slower traces aren't put on an even grid, which would turn what it can't hold into aliases."""
+
+_APART = 1.5  # frames this many intervals of the slowest even rate apart have a hole between them
+_MOST_APART = 0.25  # share of the window that may lie in such holes: an even grid would make up a quarter of it
 _MOST_FINER = 4  # how many times as dense as its frames on average a grid may be
 _LEAST = 0.5  # of the lowest colour that a region had: what a cubic beside a step shows below never was
 _MIN_SEEN = 0.6  # share of the frames in which a region must be seen
@@ -45,6 +50,15 @@ class EvenTrace:
 def frame_rate_hz(times_s: NDArray[np.float64]) -> float:
     """Frames over the time they stand for: (n - 1) / span; 0 for fewer than two frames."""
     return float((len(times_s) - 1) / (times_s[-1] - times_s[0])) if len(times_s) > 1 else 0.0
+
+
+def is_sparse(times_s: NDArray[np.float64]) -> bool:
+    """Whether frames are too far apart for an even grid, all of them or, in bursts with little between, many."""
+    intervals = np.diff(times_s)
+    if not len(intervals):
+        return True
+    apart = intervals[intervals > _APART / MIN_RATE_HZ].sum() / (times_s[-1] - times_s[0])
+    return bool(frame_rate_hz(times_s) < MIN_RATE_HZ or apart > _MOST_APART)
 
 
 def resample(trace: Trace) -> EvenTrace:
@@ -147,7 +161,3 @@ def slow_part(
     weight = known.astype(np.float64)
     bands[2] += weight
     return np.asarray(solveh_banded(bands, values * weight[:, None], check_finite=False))
-
-
-MIN_RATE_HZ = 8.0
-"""Slower traces aren't put on an even grid, which would turn what it can't hold into aliases."""

@@ -9,6 +9,7 @@ import pytest
 
 from rppg_core import Trace, measure
 from rppg_core.quality.probability import MIN_CONFIDENCE
+from rppg_core.rolling import partial
 from rppg_core.simulation.physiology import simulate_person
 from rppg_core.simulation.traces import capture_times, simulate_trace
 
@@ -49,3 +50,16 @@ def test_a_region_that_was_dark_in_the_first_frames_costs_no_rate():
     colours[:2, 3] *= 0.1
     vitals = measure(replace(trace, colours=colours))
     assert vitals.heart_rate_bpm == pytest.approx(_RATE_BPM, abs=1.0)
+
+
+@pytest.mark.parametrize("fps", [30.0, 5.0])
+@pytest.mark.parametrize("rate_bpm", [_RATE_BPM, None])
+def test_a_trace_without_poses_is_judged_as_one_that_stands_still(fps, rate_bpm):
+    person = None if rate_bpm is None else simulate_person(heart_rate_bpm=rate_bpm, duration_s=_SECONDS, seed=1)
+    times = capture_times(_SECONDS, fps, jitter_s=0.1 / fps, seed=1)
+    trace = simulate_trace(person, times, jitter_px=0.0, sway_px=0.0, seed=1)
+    unposed = replace(trace, pose=np.zeros_like(trace.pose))
+    vitals, shown = measure(unposed), partial(unposed)
+    assert vitals.confidence == pytest.approx(measure(trace).confidence, abs=1e-9)
+    assert shown is not None
+    assert 0.0 <= shown.confidence <= 1.0
