@@ -239,15 +239,17 @@ class FaceReader:
             ahead = step is not None and step.origin is state.face
             face, verified = step.face if step and ahead else self._finder.follow(image, state.face), False
         sample = sample_of(image, face)
+        grey = is_grey(sample)
         # Landmarks on a covered lens or a blank wall are grey too, so first verify the face.
-        if not verified and (must_verify or is_grey(sample) or jumps(walk.last_colours, sample.colours)):
+        if not verified and (must_verify or grey or jumps(walk.last_colours, sample.colours)):
             if not self._finder.verify(image, face):
                 self._check_backwards(walk)
                 near = walk.state.face if walk.state is not None and walk.state.frame_size == size else None
                 face = self._find(walk, at, image, near)
                 sample = sample_of(image, face)
+                grey = is_grey(sample)
             verified = True
-        if is_grey(sample):
+        if grey:
             raise UnsupportedImage("The image is greyscale: without colour there is no pulse to see.")
         if verified:
             walk.unverified.clear()
