@@ -51,15 +51,18 @@ _SIZES = {
 class Frame:
     """An image and its capture time in whole microseconds.
 
-    `data` is a JPEG's or PNG's bytes, or upright RGB pixels (height, width, 3) uint8 that something else decoded.
+    `data` is a JPEG's or PNG's bytes, or upright RGB pixels (height, width, 3) uint8 that something else decoded, or
+    what becomes such pixels.
     """
 
     time_us: int
-    data: bytes | NDArray[np.uint8]
+    data: bytes | NDArray[np.uint8] | images.Picture
 
     def image(self, into: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """The upright RGB pixels, in the memory of `into` if they fit; raises as `images.decode` does."""
-        return images.decode(self.data, into) if isinstance(self.data, bytes) else self.data
+        if isinstance(self.data, bytes):
+            return images.decode(self.data, into)
+        return self.data if isinstance(self.data, np.ndarray) else self.data.pixels()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
