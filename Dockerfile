@@ -19,7 +19,7 @@ COPY beam_api beam_api
 COPY clients/python/beam_client clients/python/beam_client
 # setuptools, which builds it, is in the lock.
 RUN /opt/beam/bin/pip install --no-deps --no-build-isolation --no-index . \
-    && /opt/beam/bin/python -P -c "import rppg_core.face._landmarks" \
+    && /opt/beam/bin/python -P -c "import rppg_core.face._landmarks, rppg_core.face._witnesses" \
     && /opt/beam/bin/pip check \
     && /opt/beam/bin/pip uninstall --yes pip
 

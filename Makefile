@@ -5,7 +5,7 @@ VENV ?= .venv
 TEST_VENV ?= $(if $(filter .venv,$(VENV)),.venv-test,$(VENV))
 BIN := $(TEST_VENV)/bin
 # A stamp per set of inputs: an environment is made anew when they change, and kept when they don't.
-INPUTS := $(shell cat pyproject.toml tools/install.py rppg_core/face/_landmarks.c | sha256sum | cut -c1-16)
+INPUTS := $(shell cat pyproject.toml tools/install.py rppg_core/face/*.[ch] | sha256sum | cut -c1-16)
 CHECKOUT := $(shell pwd | sha256sum | cut -c1-16)
 RUNTIME := $(VENV)/.runtime-$(INPUTS)
 TESTING := $(TEST_VENV)/.testing-$(INPUTS)

@@ -33,8 +33,10 @@ from benchmarks.material import BATCH, FPS, batches, clip_frames, simulated_fram
 from benchmarks.report import Figure, show  # noqa: E402
 from rppg_core import measure  # noqa: E402
 from rppg_core.face import predictors  # noqa: E402
+from rppg_core.face.company import PERIOD_US  # noqa: E402
 from rppg_core.face.faces import FaceFinder  # noqa: E402
 from rppg_core.face.reader import FaceReader, FaceState, Frame  # noqa: E402
+from rppg_core.media import images  # noqa: E402
 from rppg_core.trace.traces import Sample, Trace  # noqa: E402
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 REPEATS = 7
 SINGLES = 10
 INTERVAL_US = 1e6 / FPS
+LOOK_FRAMES = PERIOD_US / INTERVAL_US
 
 Result = TypeVar("Result")
 
@@ -98,12 +101,15 @@ def decode_all(frames: list[bytes]) -> None:
 
 
 def _following(name: str, reader: FaceReader, frames: list[bytes]) -> list[Figure]:
-    ratios, single_ratios, decodes, reads, by_dlib = [], [], [], [], []
+    ratios, single_ratios, decodes, reads, by_dlib, looks = [], [], [], [], [], []
     other = FaceReader(finder=FaceFinder(model=predictors.by_dlib()))
+    finder, first = FaceFinder(), images.decode(frames[0])
     for _ in range(REPEATS):
-        state = read(reader, timed(frames[:1], -1), None)
+        # The face's first frame is looked at for others, and no other so soon: looks are shown apart.
+        state = read(reader, timed(frames[:1], 0), None)
+        looks.append(cpu_ms(partial(finder.sees_others, first, state.face))[0])
         for at, part in enumerate(batches(frames)):
-            request = timed(part, at * BATCH)
+            request = timed(part, at * BATCH + 1)
             decode, _none = cpu_ms(partial(decode_all, part))
             whole, after = cpu_ms(partial(read, reader, request, state))
             slower, _none = cpu_ms(partial(read, other, request, state))
@@ -118,6 +124,7 @@ def _following(name: str, reader: FaceReader, frames: list[bytes]) -> list[Figur
         Figure(f"{name}: bare decode of a frame", median(decodes), "ms"),
         Figure(f"{name}: bytes to colours, 30 frames a request", median(reads), "ms"),
         Figure(f"{name}: bytes to colours / bare decode, 30 frames a request", median(ratios), "x", 1.5),
+        Figure(f"{name}: and a look for others, once in 12 s", median(looks) / LOOK_FRAMES / median(decodes), "x"),
         Figure(f"{name}: the same, landmarks by dlib, not by {reader.landmarks_by}", median(by_dlib), "x"),
         Figure(f"{name}: the same, one frame a request (each one verified)", median(single_ratios), "x", 2.2),
     ]

@@ -37,8 +37,8 @@ Result = TypeVar("Result")
 PAGE = Path(__file__).parents[1] / "docs" / "capacity.md"
 HEADING = "## What a frame costs, step by step"
 BARE = "bare decode"
-LANDMARKS, IN_A_ROW, ROW = "landmarks", "landmarks, of five frames in a row", 5
-BY_DLIB, IN_A_ROW_BY_DLIB = "landmarks, evaluated by dlib", "landmarks, of five frames in a row, evaluated by dlib"
+LANDMARKS, IN_A_ROW, ROW = "landmarks", "landmarks, of two frames in a row", 2
+BY_DLIB, IN_A_ROW_BY_DLIB = "landmarks, evaluated by dlib", "landmarks, of two frames in a row, evaluated by dlib"
 IN_A_BATCH = "all steps but the verification: a frame among thirty"
 SINGLE = "all steps: a frame that comes by itself"
 

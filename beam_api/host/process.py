@@ -42,9 +42,9 @@ def die_with(parent: int, signal_number: int) -> None:
 def give_memory_back() -> None:
     """Have blocks that are larger than most pictures returned to the system as soon as they are freed; for an analysis.
 
-    glibc keeps freed memory in its heap, where a few small objects that stay pin what lies below them. The many
-    pictures of a video are kept apart from it (`rppg_core/media/memory.py`); each one more, which lives as long as its
-    conversion, is to find the last one's pages: to have them filled with zeros costs as much as the conversion.
+    glibc keeps freed memory in its heap, where a few small objects that stay pin what lies below them. A picture, which
+    lives as long as the face is looked for in it, is to find the last one's pages there: to have them filled with zeros
+    costs as much as the picture's conversion.
     """
     if sys.platform == "linux" and (mallopt := getattr(_libc, "mallopt", None)):
         mallopt(_M_MMAP_THRESHOLD, 8 * 1024 * 1024)

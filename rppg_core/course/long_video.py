@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from rppg_core.face.footage import Seen, follow
 from rppg_core.face.reader import FaceReader
-from rppg_core.media.memory import PictureMemory
-from rppg_core.media.video import probe, read_video
+from rppg_core.media.video import probe, read_pictures
 from rppg_core.media.video_cost import APART_S, LONGEST_SIDE, MAX_FPS, WINDOW_S, predicted_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from rppg_core.media.pictures import Picture
     from rppg_core.media.video import VideoInfo
     from rppg_core.trace.traces import Trace
 
@@ -29,6 +26,7 @@ LOOK_S = 60.0
 SLACK_S = 0.5
 """How much longer than a window a video may be and still be one; that exactly do recorders stop."""
 
+_FASTER = 1.02  # than `MAX_FPS`: enough for frames beyond it to be worth looking for before the decoder meets them
 _HEAVY_S = 30.0  # predicted; lighter videos leave the other cores to other work
 _DECODERS = 2  # threads of a heavy video: pictures are decoded while the face is followed in those before
 _WORTH_S = 10.0  # with less of the video left, a look would only delay its end
@@ -88,35 +86,30 @@ def windows_of_video(
     """
     file = Path(video) if isinstance(video, str | PathLike) else video
     info = probe(file)
-    memory = PictureMemory()
-    frames = frames_to_measure(file, info, memory)
+    frames = frames_to_measure(file, info)
     cut = _Cut(
         starts_s(info.duration_s, length_s, apart_s, most=info.frames), length_s, look_s, info.duration_s - _WORTH_S
     )
-    for batch in follow(frames, reader or FaceReader(), memory):
+    for batch in follow(frames, reader or FaceReader()):
         cut.seen.add(batch)
         on_progress(min(batch.end_s / max(info.duration_s, 1e-6), 1.0))
         for window in cut.ready(batch.end_s):
-            memory.clear()  # a window's analysis takes as much again
             bits = info.bits_a_pixel(window.trace.frame_size)
             yield replace(window, trace=replace(window.trace, bits_a_pixel=bits))
-    memory.clear()
     for window in cut.rest():
         bits = info.bits_a_pixel(window.trace.frame_size)
         yield replace(window, trace=replace(window.trace, bits_a_pixel=bits))
 
 
-def frames_to_measure(
-    file: Path | BinaryIO, info: VideoInfo, memory: PictureMemory
-) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+def frames_to_measure(file: Path | BinaryIO, info: VideoInfo) -> Iterator[tuple[float, Picture]]:
     """Read a video's frames as they are measured: no more a second and no larger than that takes."""
-    return read_video(
+    return read_pictures(
         file,
         max_fps=MAX_FPS,
+        is_faster=info.frames > _FASTER * MAX_FPS * info.duration_s,
         longest_side=LONGEST_SIDE,
         container=info.container,
         threads=_DECODERS if predicted_s(info) > _HEAVY_S else 1,
-        memory=memory,
     )
 
 

@@ -11,136 +11,20 @@
 #define Py_LIMITED_API 0x030B0000 /* 3.11, the first with buffers in the stable ABI */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+
+#include "_landmarks.h"
 #include <math.h>
-#include <stdint.h>
 #include <string.h>
 
-/* The shape of the shipped model; another is dlib's business. */
-#define STAGES 15
-#define TREES 350 /* of a stage */
-#define PIXELS 800 /* that a stage compares */
-#define POINTS 5
-#define VALUES (2 * POINTS) /* of a shape: x and y of each point in turn */
-#define DEPTH 4 /* of a tree */
-#define LEAVES (1 << DEPTH)
-#define SPLITS (LEAVES - 1)
-#define LEAF_BITS 18 /* leaves are whole multiples of 2^-18 of the box's side: benchmarks/prune_landmarks.py */
-
-#define MAX_REACH 16.0 /* of a place, in sides of the box; what exceeds it is refused */
-#define MAX_PLACE 1000000 /* of the box, in pixels */
-#define LINE 64 /* bytes that the cache fetches together */
+#define TOGETHER 5 /* trees that are gone through side by side; a part of TREES */
+#define MAX_PLACE 1000000 /* of the box and the size of a picture, in pixels */
+#define MAX_SHOWN 4096 /* of the size at which the model looks at it */
+#define LINE_BYTES 64 /* that the cache fetches together */
 
 typedef struct {
-    int32_t splits[STAGES][TREES][LEAVES]; /* threshold (12 bits), pixel, pixel (10 each); a tree's last is unused */
-    int16_t leaves[STAGES][TREES][LEAVES][VALUES];
-    float deltas[STAGES][PIXELS][2]; /* from its point, in the mean shape */
-    uint8_t anchors[STAGES][PIXELS]; /* its point */
-    float mean[VALUES];
-    double centred[VALUES], spread; /* of the mean shape */
-    void *memory; /* that this is in */
-} Model;
-
-/* ---- dlib's file ---- */
-
-typedef struct {
-    const uint8_t *at, *end;
-    int bad; /* once something was wrong, all that is read is 0 */
-} File;
-
-/* A byte with the sign (its highest bit) and the number of bytes that follow, the lowest first. */
-static int64_t integer(File *file, int64_t least, int64_t most) {
-    int head = !file->bad && file->at < file->end ? *file->at++ : 0, size = head & 0x0F;
-    int64_t value = 0;
-    if (size < 1 || size > 7 || (head & 0x70) || file->end - file->at < size) {
-        file->bad = 1;
-        return 0;
-    }
-    for (int i = 0; i < size; i++)
-        value |= (int64_t)file->at[i] << (8 * i);
-    file->at += size;
-    value = head & 0x80 ? -value : value;
-    file->bad = value < least || value > most;
-    return file->bad ? 0 : value;
-}
-
-/* Mantissa and exponent. */
-static double real(File *file, double limit) {
-    double mantissa = (double)integer(file, -(1LL << 53), 1LL << 53);
-    double value = ldexp(mantissa, (int)integer(file, -1000, 1000));
-    file->bad |= !(fabs(value) <= limit);
-    return file->bad ? 0 : value;
-}
-
-/* A shape is a matrix of one column, whose rows and columns are stored as negative numbers. */
-static void begin_shape(File *file) {
-    integer(file, -VALUES, -VALUES);
-    integer(file, -1, -1);
-}
-
-static void read_tree(File *file, int32_t splits[LEAVES], int16_t leaves[LEAVES][VALUES]) {
-    integer(file, SPLITS, SPLITS);
-    for (int i = 0; i < SPLITS; i++) {
-        int32_t pixels = (int32_t)integer(file, 0, PIXELS - 1);
-        pixels += (int32_t)integer(file, 0, PIXELS - 1) << 10;
-        /* Levels are whole numbers: they exceed a threshold if they exceed the whole number below it. */
-        splits[i] = (int32_t)floor(real(file, 2047)) * (1 << 20) + pixels;
-    }
-    integer(file, LEAVES, LEAVES);
-    for (int leaf = 0; leaf < LEAVES; leaf++) {
-        begin_shape(file);
-        for (int i = 0; i < VALUES; i++) {
-            double value = ldexp(real(file, MAX_REACH), LEAF_BITS);
-            file->bad |= value != floor(value) || value < INT16_MIN || value > INT16_MAX;
-            leaves[leaf][i] = file->bad ? 0 : (int16_t)value;
-        }
-    }
-}
-
-/* Deviations from the centroid. */
-static void centre(const float *shape, double *centred) {
-    double middle[2] = {0, 0};
-    for (int i = 0; i < VALUES; i++)
-        middle[i % 2] += shape[i] / POINTS;
-    for (int i = 0; i < VALUES; i++)
-        centred[i] = shape[i] - middle[i % 2];
-}
-
-/* Whether the file is such a model, and nothing else. */
-static int read_model(File *file, Model *model) {
-    integer(file, 1, 1); /* version */
-    begin_shape(file);
-    for (int i = 0; i < VALUES; i++)
-        model->mean[i] = (float)real(file, MAX_REACH);
-    integer(file, STAGES, STAGES);
-    for (int stage = 0; stage < STAGES; stage++) {
-        integer(file, TREES, TREES);
-        for (int tree = 0; tree < TREES && !file->bad; tree++)
-            read_tree(file, model->splits[stage][tree], model->leaves[stage][tree]);
-    }
-    integer(file, STAGES, STAGES);
-    for (int stage = 0; stage < STAGES; stage++) {
-        integer(file, PIXELS, PIXELS);
-        for (int i = 0; i < PIXELS; i++)
-            model->anchors[stage][i] = (uint8_t)integer(file, 0, POINTS - 1);
-    }
-    integer(file, STAGES, STAGES);
-    for (int stage = 0; stage < STAGES; stage++) {
-        integer(file, PIXELS, PIXELS);
-        for (int i = 0; i < 2 * PIXELS; i++)
-            model->deltas[stage][i / 2][i % 2] = (float)real(file, MAX_REACH);
-    }
-    centre(model->mean, model->centred);
-    for (int i = 0; i < VALUES; i++)
-        model->spread += model->centred[i] * model->centred[i];
-    return !file->bad && file->at == file->end && model->spread > 0;
-}
-
-/* ---- A prediction ---- */
-
-typedef struct {
-    const uint8_t *levels;
-    double width, height;
-    double x[3], y[3]; /* of a place in the box, from its x and y in sides of the box: two factors and a constant */
+    const Picture *picture;
+    float left, top, side; /* of the box */
+    double x[3], y[3]; /* of a place in it, from its x and y in sides of the box: two factors and a constant */
 } View;
 
 /* The way from the box to pixels, as dlib takes it: by the inverse of a matrix. That matrix is always the same, and the
@@ -159,41 +43,79 @@ static void place_box(View *view, double left, double top, double side) {
     }
 }
 
-/* Levels of the pixels that a stage compares; 0 outside the picture. */
-static void look(const Model *model, int stage, const View *view, const float *shape, uint8_t *levels) {
-    double to[VALUES], along = 0, aside = 0; /* the similarity from the mean shape, by least squares */
-
+/* The similarity from the mean shape, by least squares: cosine and sine, times the scale. */
+static void fit(const Model *model, const float *shape, float *cosine, float *sine) {
+    double to[VALUES], along = 0, aside = 0;
     centre(shape, to);
     for (int i = 0; i < VALUES; i += 2) {
         along += model->centred[i] * to[i] + model->centred[i + 1] * to[i + 1];
         aside += model->centred[i] * to[i + 1] - model->centred[i + 1] * to[i];
     }
-    float cosine = (float)(along / model->spread), sine = (float)(aside / model->spread); /* times the scale */
+    *cosine = (float)(along / model->spread);
+    *sine = (float)(aside / model->spread);
+}
+
+/* Column and row, from 1, of a place in the box, as dlib finds them; 0 outside the picture. */
+static void find(const View *view, float across, float down, int32_t *column, int32_t *row) {
+    double x = view->x[0] * across + view->x[1] * down + view->x[2] + 0.5;
+    double y = view->y[0] * across + view->y[1] * down + view->y[2] + 0.5;
+    *column = x >= 0 && x < view->picture->width ? (int32_t)x + 1 : 0;
+    *row = y >= 0 && y < view->picture->height ? (int32_t)y + 1 : 0;
+}
+
+/* Levels of the pixels that a stage compares; 0 outside the picture. */
+static void look(const Model *model, int stage, const View *view, const float *shape, uint8_t *levels) {
+    const float *right = model->deltas[stage][0], *below = model->deltas[stage][1];
+    const float width = (float)view->picture->width, height = (float)view->picture->height;
+    float cosine, sine, farthest = 0, anchors[PIXELS][2], from_edge[PIXELS];
+    int32_t columns[PIXELS], rows[PIXELS];
+
+    fit(model, shape, &cosine, &sine);
+    for (int i = 0; i < VALUES; i++)
+        farthest = fmaxf(farthest, fabsf(shape[i]));
+    for (int i = 0; i < PIXELS; i++)
+        memcpy(anchors[i], shape + 2 * model->anchors[stage][i], sizeof anchors[i]);
+    /* First in a short way, for several at once: a place is sure that is farther from a pixel's edge than twice what
+     * single precision can be wrong by, here and in dlib's way. */
+    float reach = (fabsf(cosine) + fabsf(sine)) * model->reach + farthest;
+    float doubt = 1e-6f * (view->side * reach + fabsf(view->left) + fabsf(view->top) + width + height);
     for (int i = 0; i < PIXELS; i++) {
-        const float *delta = model->deltas[stage][i], *anchor = shape + 2 * model->anchors[stage][i];
-        float across = cosine * delta[0] - sine * delta[1] + anchor[0];
-        float down = sine * delta[0] + cosine * delta[1] + anchor[1];
-        double x = view->x[0] * across + view->x[1] * down + view->x[2] + 0.5;
-        double y = view->y[0] * across + view->y[1] * down + view->y[2] + 0.5;
-        int inside = x >= 0 && y >= 0 && x < view->width && y < view->height;
-        levels[i] = inside ? view->levels[(size_t)y * (size_t)view->width + (size_t)x] : 0;
+        float x = view->side * (cosine * right[i] - sine * below[i] + anchors[i][0]) + view->left + 1.5f;
+        float y = view->side * (sine * right[i] + cosine * below[i] + anchors[i][1]) + view->top + 1.5f;
+        x = x > 0 ? x : 0;
+        y = y > 0 ? y : 0;
+        x = x < width + 1 ? x : width + 1;
+        y = y < height + 1 ? y : height + 1;
+        columns[i] = (int32_t)x;
+        rows[i] = (int32_t)y;
+        float beyond = x - (float)columns[i], under = y - (float)rows[i];
+        float aside = 0.5f - fabsf(beyond - 0.5f), above = 0.5f - fabsf(under - 0.5f);
+        from_edge[i] = aside < above ? aside : above;
     }
+    for (int i = 0; i < PIXELS; i++)
+        if (!(from_edge[i] > doubt))
+            find(view, cosine * right[i] - sine * below[i] + anchors[i][0],
+                 sine * right[i] + cosine * below[i] + anchors[i][1], columns + i, rows + i);
+    levels_at(view->picture, columns, rows, PIXELS, levels);
 }
 
 /* Each tree of a stage moves the shape: ask for all leaves first, then add them in dlib's order. */
 static void move(const Model *model, int stage, const uint8_t *levels, float *shape) {
     const int16_t *leaves[TREES];
     float moved[VALUES];
-    for (int tree = 0; tree < TREES; tree++) {
-        const int32_t *splits = model->splits[stage][tree];
-        int node = 0;
-        for (int level = 0; level < DEPTH; level++) {
-            int32_t split = splits[node];
-            node = 2 * node + 1 + (levels[split & 1023] - levels[split >> 10 & 1023] <= split >> 20);
+    for (int tree = 0; tree < TREES; tree += TOGETHER) {
+        int nodes[TOGETHER] = {0};
+        for (int level = 0; level < DEPTH; level++)
+            for (int i = 0; i < TOGETHER; i++) { /* none of them waits for another */
+                int32_t split = model->splits[stage][tree + i][nodes[i]];
+                int exceeds = levels[split & 1023] - levels[split >> 10 & 1023] > split >> 20;
+                nodes[i] = 2 * nodes[i] + 2 - exceeds;
+            }
+        for (int i = 0; i < TOGETHER; i++) {
+            leaves[tree + i] = model->leaves[stage][tree + i][nodes[i] - SPLITS];
+            __builtin_prefetch(leaves[tree + i]);
+            __builtin_prefetch(leaves[tree + i] + VALUES - 1); /* it may lie in two lines */
         }
-        leaves[tree] = model->leaves[stage][tree][node - SPLITS];
-        __builtin_prefetch(leaves[tree]);
-        __builtin_prefetch(leaves[tree] + VALUES - 1); /* it may lie in two lines */
     }
     memcpy(moved, shape, sizeof moved);
     for (int tree = 0; tree < TREES; tree++)
@@ -229,13 +151,13 @@ static PyObject *py_load(PyObject *Py_UNUSED(module), PyObject *args) {
     Py_buffer bytes;
     if (!PyArg_ParseTuple(args, "y*", &bytes))
         return NULL;
-    void *memory = PyMem_Calloc(1, sizeof(Model) + LINE);
-    Model *model = (Model *)(((uintptr_t)memory + LINE - 1) / LINE * LINE); /* so that a tree's splits are one line */
-    File file = {bytes.buf, (const uint8_t *)bytes.buf + bytes.len, 0};
+    void *memory = PyMem_Calloc(1, sizeof(Model) + LINE_BYTES);
+    /* So that a tree's splits are one line of the cache. */
+    Model *model = (Model *)(((uintptr_t)memory + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES);
     PyObject *capsule = NULL;
     if (memory == NULL) {
         PyErr_NoMemory();
-    } else if (read_model(&file, model)) {
+    } else if (read_model(bytes.buf, (size_t)bytes.len, model)) {
         model->memory = memory;
         capsule = PyCapsule_New(model, CAPSULE, drop);
     } else {
@@ -247,37 +169,79 @@ static PyObject *py_load(PyObject *Py_UNUSED(module), PyObject *args) {
     return capsule;
 }
 
+/* Whether a picture is one of bytes that can be looked at in that size: grey, or RGB that becomes no larger. */
+static int is_shown(const Py_buffer *image, int width, int height) {
+    int grey = image->ndim == 2, rgb = image->ndim == 3 && image->shape[2] == 3 && image->strides[2] == 1;
+    if (image->itemsize != 1 || !(grey || rgb) || image->strides[1] != (grey ? 1 : 3))
+        return 0;
+    for (int i = 0; i < 2; i++)
+        if (image->shape[i] < 1 || image->shape[i] > MAX_PLACE)
+            return 0;
+    if (grey && (image->strides[0] < 0 || image->shape[0] * image->strides[0] > INT32_MAX))
+        return 0;
+    int fits = width >= 1 && height >= 1 && width <= MAX_SHOWN && height <= MAX_SHOWN;
+    return fits && (grey || (width <= image->shape[1] && height <= image->shape[0]));
+}
+
+/* 0, with an error, where that can't be. The lines are to be freed. */
+static int show(const Py_buffer *image, int width, int height, Picture *picture) {
+    if (!is_shown(image, width, height)) {
+        PyErr_SetString(PyExc_ValueError, "the picture is neither grey nor RGB, or can't be looked at in that size");
+        return 0;
+    }
+    *picture = (Picture){.pixels = image->buf, .row_bytes = image->strides[0], .width = width, .height = height};
+    size_t lines = (size_t)(width + height + 4);
+    int of_width = (int)image->shape[1], of_height = (int)image->shape[0];
+    if (image->ndim == 2 && (picture->columns = PyMem_Calloc(lines, sizeof(Blend))) != NULL) {
+        picture->rows = picture->columns + width + 2;
+        enlarge(picture->columns + 1, width, of_width, 1, 0);
+        enlarge(picture->rows + 1, height, of_height, (int)image->strides[0], 1);
+    } else if (image->ndim == 3 && (picture->wide = PyMem_Calloc(lines, sizeof(Run))) != NULL) {
+        picture->high = picture->wide + width + 2;
+        reduce(picture->wide + 1, width, of_width);
+        reduce(picture->high + 1, height, of_height);
+    } else {
+        PyErr_NoMemory();
+        return 0;
+    }
+    return 1;
+}
+
 static PyObject *py_predict(PyObject *Py_UNUSED(module), PyObject *args) {
-    PyObject *capsule, *picture;
-    Py_buffer grey;
-    int left, top, side;
+    PyObject *capsule, *of;
+    Py_buffer image;
+    Picture picture;
+    int width, height, left, top, side;
     long p[VALUES];
 
-    if (!PyArg_ParseTuple(args, "OO(ii)i", &capsule, &picture, &left, &top, &side))
+    if (!PyArg_ParseTuple(args, "OO(ii)(ii)i", &capsule, &of, &width, &height, &left, &top, &side))
         return NULL;
     const Model *model = PyCapsule_GetPointer(capsule, CAPSULE);
     if (model == NULL)
         return NULL;
     if (left < -MAX_PLACE || left > MAX_PLACE || top < -MAX_PLACE || top > MAX_PLACE || side < 1 || side > MAX_PLACE)
         return PyErr_Format(PyExc_ValueError, "the box is too far away, or of no size that one has");
-    if (PyObject_GetBuffer(picture, &grey, PyBUF_C_CONTIGUOUS) < 0)
+    if (PyObject_GetBuffer(of, &image, PyBUF_STRIDED_RO) < 0)
         return NULL;
-    if (grey.ndim != 2 || grey.itemsize != 1) {
-        PyBuffer_Release(&grey);
-        return PyErr_Format(PyExc_ValueError, "the picture is not grey, or has more than a byte for a pixel");
+    int shown = show(&image, width, height, &picture);
+    if (shown) {
+        View view = {.picture = &picture, .left = (float)left, .top = (float)top, .side = (float)side};
+        place_box(&view, left, top, side);
+        Py_BEGIN_ALLOW_THREADS
+        predict(model, &view, p);
+        Py_END_ALLOW_THREADS
+        PyMem_Free(picture.columns);
+        PyMem_Free(picture.wide);
     }
-    View view = {.levels = grey.buf, .width = (double)grey.shape[1], .height = (double)grey.shape[0]};
-    place_box(&view, left, top, side);
-    Py_BEGIN_ALLOW_THREADS
-    predict(model, &view, p);
-    Py_END_ALLOW_THREADS
-    PyBuffer_Release(&grey);
+    PyBuffer_Release(&image);
+    if (!shown)
+        return NULL;
     return Py_BuildValue("[(ll)(ll)(ll)(ll)(ll)]", p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9]);
 }
 
 static PyMethodDef methods[] = {
     {"load", py_load, METH_VARARGS, "The model in the bytes of a file of dlib's. ValueError if it is another kind."},
-    {"predict", py_predict, METH_VARARGS, "Landmarks by (model, grey picture, (left, top) of a square box, its side)."},
+    {"predict", py_predict, METH_VARARGS, "Landmarks by (model, picture, (width, height) to look at it in, (left, top) of a square box, its side)."},
     {NULL, NULL, 0, NULL},
 };
 static PyModuleDef_Slot slots[] = {{0, NULL}};

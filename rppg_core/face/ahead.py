@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FOLLOW_US = 200_000
 """A face may be followed over at most this gap; beyond it, it is searched for."""
 
-_TOGETHER_BYTES = 5_000_000  # pixels decoded together, and one image more at most
+_TOGETHER_BYTES = 1_700_000  # pixels decoded together, and one image more at most: two of VGA stay in the caches
 
 
 @dataclass(slots=True)

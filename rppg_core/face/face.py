@@ -157,9 +157,14 @@ def part_of(image: NDArray[np.uint8], centre: Point, reach: float) -> tuple[int,
     return left, top, image[top:bottom, left:right]
 
 
+def scaled_size(image: NDArray[np.uint8], scale: float) -> tuple[int, int]:
+    """Width and height of an image at another scale."""
+    return max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+
+
 def grey(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     """An RGB or grey image at another scale, in grey."""
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    size = scaled_size(image, scale)
     if image.ndim == 2:
         flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         small = cv2.resize(image, size, interpolation=flags)
@@ -172,7 +177,7 @@ def grey(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
 
 def quick_grey(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     """As `grey` at a fifth of its cost, for a detector's eyes: halved as often as it can be, then interpolated."""
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    size = scaled_size(image, scale)
     small = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     while small.shape[1] >= 2 * size[0] and small.shape[0] >= 2 * size[1]:
         small = cv2.resize(small, (small.shape[1] // 2, small.shape[0] // 2), interpolation=cv2.INTER_AREA)

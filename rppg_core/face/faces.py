@@ -24,7 +24,18 @@ from rppg_core.errors import NoFaceDetected
 from rppg_core.face import predictors
 from rppg_core.face.candidates import Candidate, CandidateDetector
 from rppg_core.face.detector import FRONT, Box, Detector, Surroundings
-from rppg_core.face.face import BoxRule, Face, Point, TurnedView, grey, half_turn, part_of, quick_grey, turn_for
+from rppg_core.face.face import (
+    BoxRule,
+    Face,
+    Point,
+    TurnedView,
+    grey,
+    half_turn,
+    part_of,
+    quick_grey,
+    scaled_size,
+    turn_for,
+)
 from rppg_core.face.hidden import what_hides
 
 if TYPE_CHECKING:
@@ -128,7 +139,8 @@ class FaceFinder:
             face = view.outwards(self._align(view.image, inside.centre, inside.side, inside.rule))
         else:
             face = self._align(image, last.centre, last.side, last.rule)
-        return replace(face, turn=turn_for(face.roll_deg, last.turn))
+        turn = turn_for(face.roll_deg, last.turn)
+        return face if turn == face.turn else replace(face, turn=turn)
 
     def verify(self, image: NDArray[np.uint8], face: Face) -> bool:
         """Whether the detector too sees a face there, of about that size."""
@@ -262,12 +274,13 @@ class FaceFinder:
         if part is None:
             raise NoFaceDetected
         left, top, crop = part
-        shown = grey(crop, _PREDICT_PX / side)
-        across, down = shown.shape[1] / crop.shape[1], shown.shape[0] / crop.shape[0]
+        scale = _PREDICT_PX / side
+        width, height = scaled_size(crop, scale)
+        across, down = width / crop.shape[1], height / crop.shape[0]
         # Pixel centres lie at half pixels, which is where a change of scale has to begin.
         x = round((centre[0] - left + 0.5) * across - 0.5 - _PREDICT_PX / 2)
         y = round((centre[1] - top + 0.5) * down - 0.5 - _PREDICT_PX / 2)
-        found = self._predictor(shown, (x, y), _PREDICT_PX)
+        found = self._predictor(crop, scale, (x, y), _PREDICT_PX)
         return [((x + 0.5) / across - 0.5 + left, (y + 0.5) / down - 0.5 + top) for x, y in found]
 
 

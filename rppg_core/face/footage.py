@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rppg_core.media.memory import PictureMemory
+    from rppg_core.media.images import Picture
 
 _BATCH, _BATCH_BYTES = 30, 64_000_000
 """Frames read together, fewer of them when they are large: the first and last of each batch are verified."""
@@ -29,24 +29,21 @@ _ABSENT_S, _GLANCE_S = 5.0, 2.0
 
 
 def trace_of(
-    frames: Iterable[tuple[float, NDArray[np.uint8]]],
+    frames: Iterable[tuple[float, NDArray[np.uint8] | Picture]],
     reader: FaceReader,
     *,
     on_time: Callable[[float], None] = lambda _time_s: None,
-    memory: PictureMemory | None = None,
 ) -> Trace:
     """Follow the face through frames and reduce each to its skin colours.
 
     Parameters
     ----------
-    frames : iterable of (float, ndarray)
-        Strictly increasing times in seconds, and upright RGB pixels (height, width, 3) uint8.
+    frames : iterable of (float, ndarray or Picture)
+        Strictly increasing times in seconds, and upright RGB pixels (height, width, 3) uint8, or what becomes them.
     reader : FaceReader
         The reader by which the measure API reads frames too.
     on_time : callable
         Called after each batch with the time of its last frame, in seconds from the first frame of all.
-    memory : PictureMemory, optional
-        Where the pictures were taken from: they are given back when they have been read.
 
     Raises
     ------
@@ -56,7 +53,7 @@ def trace_of(
         If faces are seen, but all of them without colour.
     """
     seen = Seen()
-    for batch in follow(frames, reader, memory):
+    for batch in follow(frames, reader):
         seen.add(batch)
         on_time(batch.end_s)
     return seen.trace()
@@ -72,9 +69,7 @@ class Batch:
     face: FaceState | None  # as last seen
 
 
-def follow(
-    frames: Iterable[tuple[float, NDArray[np.uint8]]], reader: FaceReader, memory: PictureMemory | None = None
-) -> Iterator[Batch]:
+def follow(frames: Iterable[tuple[float, NDArray[np.uint8] | Picture]], reader: FaceReader) -> Iterator[Batch]:
     """As `trace_of`, batch by batch."""
     state: FaceState | None = None
     failure: Exception | None = None
@@ -90,8 +85,6 @@ def follow(
             batch.samples.append(reading.sample)
             state = reading.face
             searched.seen_s = batch.times_s[-1]
-        if memory is not None:
-            memory.give_back(frame.data for frame in images if not isinstance(frame.data, bytes))
         images.clear()  # `_batches` holds them too, and what follows may take a while
         yield replace(batch, face=state)
     if state is None:
@@ -141,7 +134,7 @@ class _Searched:
         """Whether nobody has been seen for long."""
         return time_s - self.seen_s > _ABSENT_S
 
-    def thin(self, frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> Iterator[Frame]:
+    def thin(self, frames: Iterable[tuple[float, NDArray[np.uint8] | Picture]]) -> Iterator[Frame]:
         """All frames while somebody is there, and a few while nobody is."""
         for number, (at_s, image) in enumerate(frames):
             if number == 0:

@@ -12,10 +12,12 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import cv2
 import dlib
 import numpy as np
 
 from rppg_core.errors import ModelUnavailable
+from rppg_core.face.face import grey, scaled_size
 
 try:
     from rppg_core.face import _landmarks
@@ -36,8 +38,13 @@ class Predictor(Protocol):
     by: str
     """What evaluates it."""
 
-    def __call__(self, grey: NDArray[np.uint8], corner: tuple[int, int], side: int) -> list[tuple[int, int]]:
-        """Landmarks in whole pixels of a grey picture, for the square box with this corner (left, top)."""
+    def __call__(
+        self, picture: NDArray[np.uint8], scale: float, corner: tuple[int, int], side: int
+    ) -> list[tuple[int, int]]:
+        """Landmarks for the square box with this corner (left, top) in an RGB or grey picture.
+
+        Both are in whole pixels of `grey(picture, scale)`.
+        """
 
 
 class DlibPredictor:
@@ -51,10 +58,12 @@ class DlibPredictor:
         blank = np.zeros((100, 100, 3), np.uint8)
         self.n_points = int(self._predictor(blank, dlib.rectangle(10, 10, 90, 90)).num_parts)
 
-    def __call__(self, grey: NDArray[np.uint8], corner: tuple[int, int], side: int) -> list[tuple[int, int]]:
+    def __call__(
+        self, picture: NDArray[np.uint8], scale: float, corner: tuple[int, int], side: int
+    ) -> list[tuple[int, int]]:
         """As every predictor."""
         left, top = corner
-        shape = self._predictor(grey, dlib.rectangle(left, top, left + side, top + side))
+        shape = self._predictor(grey(picture, scale), dlib.rectangle(left, top, left + side, top + side))
         # One by one: dlib ends an iteration over `parts()` by an exception, which costs more than all the calls.
         return [(part.x, part.y) for part in map(shape.part, range(self.n_points))]
 
@@ -68,9 +77,20 @@ class CompiledPredictor:
         """Raises ValueError where that is a model of another shape, or none."""
         self._model = _landmarks.load(path.read_bytes())
 
-    def __call__(self, grey: NDArray[np.uint8], corner: tuple[int, int], side: int) -> list[tuple[int, int]]:
-        """As every predictor."""
-        return _landmarks.predict(self._model, grey, corner, side)
+    def __call__(
+        self, picture: NDArray[np.uint8], scale: float, corner: tuple[int, int], side: int
+    ) -> list[tuple[int, int]]:
+        """As every predictor, but no pixel is brought to that scale that the model doesn't ask for."""
+        size, (height, width) = scaled_size(picture, scale), picture.shape[:2]
+        if picture.ndim == 2 and scale >= 1:
+            shown = picture
+        elif scale >= 1:
+            shown = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+        elif picture.strides[1:] == (3, 1) and (width % size[0] or height % size[1]):
+            shown = picture
+        else:  # OpenCV rounds otherwise where it reduces by whole numbers
+            shown = grey(picture, scale)
+        return _landmarks.predict(self._model, shown, size, corner, side)
 
 
 def load(landmarks: str, n_points: frozenset[int]) -> Predictor:

@@ -51,15 +51,18 @@ _SIZES = {
 class Frame:
     """An image and its capture time in whole microseconds.
 
-    `data` is a JPEG's or PNG's bytes, or upright RGB pixels (height, width, 3) uint8 that something else decoded.
+    `data` is a JPEG's or PNG's bytes, or upright RGB pixels (height, width, 3) uint8 that something else decoded, or
+    what becomes such pixels.
     """
 
     time_us: int
-    data: bytes | NDArray[np.uint8]
+    data: bytes | NDArray[np.uint8] | images.Picture
 
     def image(self, into: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """The upright RGB pixels, in the memory of `into` if they fit; raises as `images.decode` does."""
-        return images.decode(self.data, into) if isinstance(self.data, bytes) else self.data
+        if isinstance(self.data, bytes):
+            return images.decode(self.data, into)
+        return self.data if isinstance(self.data, np.ndarray) else self.data.pixels()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,15 +242,17 @@ class FaceReader:
             ahead = step is not None and step.origin is state.face
             face, verified = step.face if step and ahead else self._finder.follow(image, state.face), False
         sample = sample_of(image, face)
+        grey = is_grey(sample)
         # Landmarks on a covered lens or a blank wall are grey too, so first verify the face.
-        if not verified and (must_verify or is_grey(sample) or jumps(walk.last_colours, sample.colours)):
+        if not verified and (must_verify or grey or jumps(walk.last_colours, sample.colours)):
             if not self._finder.verify(image, face):
                 self._check_backwards(walk)
                 near = walk.state.face if walk.state is not None and walk.state.frame_size == size else None
                 face = self._find(walk, at, image, near)
                 sample = sample_of(image, face)
+                grey = is_grey(sample)
             verified = True
-        if is_grey(sample):
+        if grey:
             raise UnsupportedImage("The image is greyscale: without colour there is no pulse to see.")
         if verified:
             walk.unverified.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,14 +32,16 @@ def sample_of(image: NDArray[np.uint8], face: Face) -> Sample:
 
 def is_grey(sample: Sample) -> bool:
     """Whether no region has colour."""
-    regions = sample.colours.tolist()  # one that isn't seen is NaN, and is passed over
-    return not any(abs(r - g) >= _GREY_SPREAD or abs(g - b) >= _GREY_SPREAD for r, g, b in regions)
+    for red, green, blue in sample.colours.tolist():  # one that isn't seen is NaN, and is passed over
+        if abs(red - green) >= _GREY_SPREAD or abs(green - blue) >= _GREY_SPREAD:
+            return False
+    return True
 
 
 def jumps(before: NDArray[np.float32] | None, now: NDArray[np.float32]) -> bool:
-    """Whether the colours of the regions seen in both changed more than light does."""
+    """Whether the colours of the regions seen in both changed more than light does: by their median."""
     if before is None:
         return True
-    ratio = ((now[:, 1] + 1.0) / (before[:, 1] + 1.0)).tolist()
-    both = sorted(abs(r - 1.0) for r in ratio if not math.isnan(r))  # of the regions seen in both
-    return not both or both[len(both) // 2] > _COLOUR_JUMP
+    change = np.abs((now[:, 1] + 1.0) / (before[:, 1] + 1.0) - 1.0)
+    more, less = np.count_nonzero(change > _COLOUR_JUMP), np.count_nonzero(change <= _COLOUR_JUMP)
+    return bool(more >= less)  # also where none was seen in both

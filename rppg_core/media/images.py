@@ -6,7 +6,7 @@ import re
 import struct
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
@@ -44,6 +44,17 @@ _ALL_COEFFICIENTS = b"\x00\x3f"  # 0 to 63; the scans of a progressive image hav
 _ORIENTATION_TAG = 0x0112
 _MOST_EXIF = 65536
 _MAX_ENTRIES = 1000  # of a directory; cameras write some dozens
+
+
+class Picture(Protocol):
+    """A picture that becomes pixels when it is asked for them."""
+
+    @property
+    def nbytes(self) -> int:
+        """What its pixels take."""
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """Shape (height, width, 3): upright RGB."""
 
 
 @dataclass(frozen=True, slots=True)

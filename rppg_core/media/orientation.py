@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,6 +53,7 @@ class Orientation:
         return image[::-1] if self.upside_down else image
 
 
+@lru_cache(maxsize=16)  # a video asks for the same with each picture
 def square_size(
     width: int, height: int, pixel_aspect: float, *, longest_side: int | None, most_pixels: int
 ) -> tuple[int, int]:

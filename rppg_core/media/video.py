@@ -13,8 +13,7 @@ import av
 
 from rppg_core.errors import InvalidVideo, UnusableVideo
 from rppg_core.media.containers import sniff
-from rppg_core.media.memory import PictureMemory
-from rppg_core.media.pictures import Pictures
+from rppg_core.media.pictures import Picture, Pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -103,7 +102,6 @@ def read_video(
     longest_side: int | None = None,
     container: str | None = None,
     threads: int = 1,
-    memory: PictureMemory | None = None,
 ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Yield frames, upright and of square pixels, with strictly increasing presentation times in seconds.
 
@@ -119,8 +117,6 @@ def read_video(
         What `sniff` or `probe` found, so that no other demuxer is tried.
     threads : int
         With more than one, later frames are decoded while the caller works on one.
-    memory : PictureMemory, optional
-        Where pictures are written to; who gives them back to it saves much of what reading costs.
 
     Yields
     ------
@@ -133,15 +129,31 @@ def read_video(
     InvalidVideo
         If the file is no video, has no video stream, or not one frame can be decoded.
     """
-    unwanted = _unwanted(file, max_fps, container) if max_fps else frozenset()
+    read = read_pictures(file, max_fps=max_fps, longest_side=longest_side, container=container, threads=threads)
+    for time_s, picture in read:
+        yield time_s, picture.pixels()
+
+
+def read_pictures(
+    file: Path | BinaryIO,
+    *,
+    max_fps: float | None = None,
+    is_faster: bool = True,
+    longest_side: int | None = None,
+    container: str | None = None,
+    threads: int = 1,
+) -> Iterator[tuple[float, Picture]]:
+    """As `read_video`, with frames that become pixels only when they are asked for them.
+
+    With `is_faster`, frames beyond `max_fps` are looked for beforehand: what no other frame needs is not decoded.
+    """
+    unwanted = _unwanted(file, max_fps, container) if max_fps and is_faster else frozenset()
     seen = False
     with _open(file, container) as source:
-        pictures = Pictures(
-            _pictures(source), longest_side=longest_side, most_pixels=MOST_PIXELS, memory=memory or PictureMemory()
-        )
+        pictures = Pictures(_pictures(source), longest_side=longest_side, most_pixels=MOST_PIXELS)
         for time_s, frame in _paced(_timed(source, _decode(source, unwanted, threads)), _Pace(max_fps)):
             seen = True
-            yield time_s, pictures.of(frame)
+            yield time_s, Picture(frame, pictures)
     if not seen:
         raise InvalidVideo("The video can't be decoded.")
 
@@ -235,9 +247,9 @@ def _timed(
     last_s: float | None = None
     intervals: list[float] = []
     for frame in frames:
-        stamp = frame.dts if decoding_times or frame.pts is None else frame.pts
-        if stamp is not None and frame.time_base is not None:
-            time_s = float(stamp * frame.time_base)
+        stamp = _stamp(frame, by_decoding=decoding_times)
+        if stamp is not None:
+            time_s = stamp
         elif decoding_times and last_s is not None and intervals:
             time_s = last_s + median(intervals)
         else:
@@ -260,8 +272,9 @@ def _shown(container: av.container.InputContainer) -> Iterator[tuple[float, int]
         return  # it breaks off here
 
 
-def _stamp(packet: Any, *, by_decoding: bool = False) -> float | None:
-    ticks, base = packet.dts if by_decoding or packet.pts is None else packet.pts, packet.time_base
+def _stamp(shown: Any, *, by_decoding: bool = False) -> float | None:
+    """Time of a packet or frame."""
+    ticks, base = shown.dts if by_decoding or shown.pts is None else shown.pts, shown.time_base
     # Of whole numbers, so it is the float nearest to the fraction.
     return None if ticks is None or base is None else ticks * base.numerator / base.denominator
 

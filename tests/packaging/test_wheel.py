@@ -53,11 +53,13 @@ def wheel(tmp_path_factory):
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
-def test_the_wheel_has_the_landmark_model_compiled_for_every_python(wheel):
+def test_the_wheel_has_what_is_compiled_for_every_python(wheel):
     assert "-cp311-abi3-" in wheel.name
     with zipfile.ZipFile(wheel) as archive:
-        found = {name for name in archive.namelist() if "_landmarks" in name and "models" not in name}
-    assert found == {"rppg_core/face/_landmarks.abi3.so", "rppg_core/face/_landmarks.pyi"}
+        found = {name for name in archive.namelist() if name.startswith("rppg_core/face/_") and "__init__" not in name}
+    assert found == {
+        f"rppg_core/face/{name}.{kind}" for name in ("_landmarks", "_witnesses") for kind in ("abi3.so", "pyi")
+    }
 
 
 def test_without_a_compiler_it_is_installed_too_and_dlib_places_the_landmarks(tmp_path):
@@ -85,7 +87,7 @@ def test_the_wheel_has_every_file_of_its_packages(wheel):
         for folder, _, names in os.walk(ROOT / package, followlinks=True)  # the pages of the documentation are a link
         for name in names
         if not folder.endswith(("__pycache__", "docs/pictures"))  # those are of README.md alone
-        and not name.endswith((".c", ".so"))
+        and not name.endswith((".c", ".h", ".so"))
     }
     assert packed == kept
 

@@ -5,13 +5,20 @@ import numpy as np
 import pytest
 
 from rppg_core.errors import InvalidTraces
+from rppg_core.face import witnesses
 from rppg_core.face.reader import FaceReader, Frame
 from rppg_core.face.regions import fit
-from rppg_core.face.witnesses import witness
+from rppg_core.face.witnesses import by_opencv, witness
 from rppg_core.simulation.faces import simulate_face
 from rppg_core.simulation.scenes import Scene
 from rppg_core.trace.traces import Sample, Trace, pack
 from rppg_core.trace.witnesses import COLOURS, DETAILS, N_WITNESSES, WITNESSES
+
+try:
+    from rppg_core.face import _witnesses
+except ImportError:  # it was installed without a C compiler
+    _witnesses = None  # type: ignore[assignment]
+compiled_here = pytest.mark.skipif(_witnesses is None, reason="was installed without a C compiler")
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +65,40 @@ def test_what_lies_beyond_the_image_is_not_seen(picture, place):
     assert np.isnan(seen["left_g"])
     assert np.isnan(seen["around_detail"])
     assert np.isfinite(seen["face_detail"])
+
+
+@compiled_here
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+@pytest.mark.parametrize("half_steps", [True, False], ids=["at half pixels", "anywhere"])
+def test_compiled_code_sees_the_same_to_the_last_digit(quarters, half_steps):
+    rng = np.random.default_rng(quarters)
+    for _ in range(150):
+        height, width = rng.integers(1, 400, 2)
+        noise = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+        for image in (noise, noise[::-1], np.full_like(noise, rng.integers(0, 256))):
+            x, y, size = rng.uniform((-100, -100, 0.1), (500, 500, 250))
+            if half_steps:
+                x, y, size = (round(2 * number) / 2 for number in (x, y, size))
+            seen = np.frombuffer(_witnesses.see(image, (x, y, size), quarters), np.float32)
+            np.testing.assert_array_equal(seen, by_opencv(image, (x, y, size), quarters))
+
+
+@compiled_here
+def test_what_is_no_picture_of_a_face_is_refused_by_compiled_code(picture):
+    near = (100.0, 100.0, 50.0)
+    for other in (picture[:, :, 0], picture[:, :, ::-1], picture[:, ::2], picture[None], picture.astype(np.float32)):
+        with pytest.raises(ValueError, match="RGB"):
+            _witnesses.see(other, near, 0)
+    for far in ((1e9, 0.0, 50.0), (0.0, np.nan, 50.0), (0.0, 0.0, np.inf), (0.0, 0.0, -1.0)):
+        with pytest.raises(ValueError, match="far"):
+            _witnesses.see(picture, far, 0)
+
+
+def test_without_compiled_code_and_in_pixels_of_another_order_the_same_is_seen(picture, place, monkeypatch):
+    seen = witness(picture, place)
+    np.testing.assert_array_equal(witness(np.asfortranarray(picture), place), seen)
+    monkeypatch.setattr(witnesses, "_witnesses", None)
+    np.testing.assert_array_equal(witness(picture, place), seen)
 
 
 def samples(count):
