@@ -50,7 +50,7 @@ def changes_with_face(trace: Trace, rate_hz: float) -> bool:
     colours, regions = seen_colours(times, trace.colours)
     if not len(regions):
         return False
-    skin = over_regions(np.log(np.maximum(colours, 1.0)))
+    skin = np.log(np.maximum(over_regions(colours), 1.0))
     tones = _tones(times, np.concatenate([skin[:, None], patches], axis=1), rate_hz)
     face, others = tones[:, 0].ravel(), tones[:, 1:].swapaxes(0, 1).reshape(patches.shape[1], -1)
     size, sizes = np.linalg.norm(face), np.linalg.norm(others, axis=1)
@@ -75,7 +75,10 @@ def _patches(trace: Trace) -> NDArray[np.float64]:
         ):
             continue
         logs = np.log(np.maximum(level[seen], 1.0))
-        kept.append(np.stack([np.interp(trace.times_s, trace.times_s[seen], logs[:, c]) for c in range(3)], axis=1))
+        if not seen.all():
+            times = trace.times_s
+            logs = np.stack([np.interp(times, times[seen], logs[:, channel]) for channel in range(3)], axis=1)
+        kept.append(logs)
     return np.stack(kept, axis=1) if kept else np.zeros((n, 0, 3))
 
 
