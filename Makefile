@@ -48,10 +48,11 @@ $(TESTING):
 	@$(PYTHON) tools/install.py $(TEST_VENV) --editable '.[dev,landmarks68]'
 	@touch $@
 
-# The package itself is installed once per checkout: a kept environment may have served another one.
+# The package itself is installed once per checkout: a kept environment may have served another one. It has setuptools
+# already; an environment apart to build in would be fetched each time.
 $(INSTALLED): $(TESTING)
 	@rm -f $(TEST_VENV)/.installed-*
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 install: $(INSTALLED)
