@@ -18,10 +18,13 @@ export OPENBLAS_NUM_THREADS ?= 1
 # A test run starts hundreds of processes: each would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
+# What passed is deleted at once, while it is in memory: to take the files of a former run from a disk costs half a minute.
+export PYTEST_ADDOPTS ?= -o tmp_path_retention_policy=failed
+
 # What mypy has found out stays with the environment: a fresh checkout would take a minute to find it out again.
 export MYPY_CACHE_DIR ?= $(abspath $(TEST_VENV))/.mypy_cache
 
-.PHONY: help install run demo chromium servers faketime ffmpeg promtool lock test test-all test-redis lint fuzz faults bench bench-accuracy bench-load bench-peers bench-soak docs release diagrams screenshots states lighthouse clean
+.PHONY: help install run demo chromium shell servers faketime ffmpeg promtool lock test test-all test-redis lint fuzz faults bench bench-accuracy bench-load bench-peers bench-soak docs release diagrams screenshots states lighthouse clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
@@ -45,10 +48,11 @@ $(TESTING):
 	@$(PYTHON) tools/install.py $(TEST_VENV) --editable '.[dev,landmarks68]'
 	@touch $@
 
-# The package itself is installed once per checkout: a kept environment may have served another one.
+# The package itself is installed once per checkout: a kept environment may have served another one. It has setuptools
+# already; an environment apart to build in would be fetched each time.
 $(INSTALLED): $(TESTING)
 	@rm -f $(TEST_VENV)/.installed-*
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 install: $(INSTALLED)
@@ -73,6 +77,12 @@ lock: install
 chromium:
 	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
 		|| (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends chromium fonts-dejavu-core)
+
+# Pages that need no camera are tested in the browser's headless shell where it can be had: at a third of the cost.
+shell: chromium
+	@command -v chromium-headless-shell >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] \
+		|| (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends chromium-headless-shell) \
+		|| echo "No headless shell: pages are tested in Chromium itself"
 
 # Prometheus's own checks of deploy/monitoring, from Debian's package, of which nothing else is wanted.
 promtool: install
@@ -105,7 +115,7 @@ BROWSER = $(LIMIT) $(BIN)/python -m pytest -n $(BROWSERS) --dist load --maxsched
 WORKERS ?= 4
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Types are checked beside a collection of all tests, which leaves their bytecode for the workers.
-test: install chromium servers faketime promtool
+test: install chromium shell servers faketime promtool
 	@{ $(BIN)/python -m pytest --collect-only -q $(TESTS) >/dev/null 2>&1 & }; $(MAKE) --no-print-directory lint && wait
 	$(BIN)/python -m pytest $(PARALLEL) -m "not browser and not serial" $(TESTS); $(OR_NONE)
 	$(BIN)/python -m pytest -m "serial and not browser" $(or $(TESTS),$$($(BIN)/python -m tests.order)); $(OR_NONE)
@@ -113,6 +123,7 @@ test: install chromium servers faketime promtool
 
 # All that `make test` leaves out: further rows and examples of what it shows, other servers, long runs.
 test-all: export THOROUGH = 1
+test-all: export PYTEST_ADDOPTS = -o tmp_path_retention_policy=all
 test-all: test test-redis fuzz faults
 
 # Every test of the service's parts with another server in the place of the bundled one.

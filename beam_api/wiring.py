@@ -22,7 +22,6 @@ from beam_api.services.scans.scan_lifecycle import ScanLifecycle
 from beam_api.services.scans.scanning import Scanning
 from beam_api.services.scans.webhook_delivery import WebhookDelivery
 from beam_api.services.scans.webhook_signing import WebhookSecrets
-from beam_api.services.windows.streaming import Streaming
 from beam_api.services.windows.trend import Trends
 from beam_api.store.client import connect
 from beam_api.store.deliveries import DeliveryStore
@@ -36,21 +35,24 @@ from beam_api.store.trend import TrendStore
 from beam_api.store.usage import UsageStore
 from beam_api.store.webhook_secrets import SecretVersionStore
 from beam_api.store.windows import WindowStore
-from beam_api.web.context import Parts
-from beam_api.web.schemas.measure import write_measurement
-from beam_api.web.schemas.scans import write_scan
+from beam_api.web.schemas.scan_answer import write_scan
 
 if TYPE_CHECKING:
     from redis import Redis
 
     from beam_api.config import Settings
+    from beam_api.web.context import Parts
     from rppg_core.face.reader import FaceReader
 
 
 def build_parts(settings: Settings, *, redis: Redis | None = None, reader: FaceReader | None = None) -> Parts:
     """Build the parts of one web app; see `create_app`."""
-    # Imported here: OpenCV and dlib are large, and a video worker loads them in the process of each job alone.
+    # Imported here: Flask, OpenCV and dlib are large. A video worker has no use for the first, and loads the others
+    # when there is something to analyse.
     from beam_api.services.windows.measuring import Measuring
+    from beam_api.services.windows.streaming import Streaming
+    from beam_api.web.context import Parts
+    from beam_api.web.schemas.measure import write_measurement
     from rppg_core import FaceReader, advise, measure
 
     client = redis or connect(settings.redis_url or running_url(settings.data_dir))

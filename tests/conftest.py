@@ -18,6 +18,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 import pytest
+from werkzeug.routing.rules import Rule
 
 from beam_api import Settings, create_app
 from beam_api.server.embedded_redis import EmbeddedRedis
@@ -51,6 +52,24 @@ def _one_context(verify: Any = True, cert: Any = None, trust_env: bool = True) -
 
 _usual_context = cache(_new_context)
 _httpx.create_ssl_context = _one_context
+
+
+_compile = Rule._compile_builder
+_compiled: dict[tuple[Any, ...], Any] = {}
+
+
+def _compile_once(rule: Rule, append_unknown: bool = True) -> Any:
+    """What builds the URLs of a route, compiled once for all apps: each test has its own, with 45 routes in 12 ms.
+
+    It is given the route when it is called, and depends on the path alone.
+    """
+    path = (append_unknown, tuple(rule._trace), repr(rule.defaults), frozenset(rule.arguments))
+    if path not in _compiled:
+        _compiled[path] = _compile(rule, append_unknown)
+    return _compiled[path]
+
+
+Rule._compile_builder = _compile_once  # type: ignore[assignment, method-assign]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -167,8 +186,11 @@ def settings(tmp_path: Path, redis_url: str, redis_server: EmbeddedRedis, redis:
 
 @pytest.fixture(scope="session")
 def reader() -> FaceReader:
-    """The default landmark model, loaded once."""
-    return FaceReader()
+    """The default landmark model, loaded once, as is the one beside it that an app has for large pictures."""
+    reader = FaceReader()
+    beside = reader.beside()
+    reader.beside = lambda: beside  # type: ignore[method-assign]
+    return reader
 
 
 @pytest.fixture

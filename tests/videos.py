@@ -48,7 +48,7 @@ _OPTIONS = {
     "libsvtav1": {"preset": "10", "crf": "4", "svtav1-params": "lp=1:enable-tf=0:pred-struct=1"},
     "libvpx": {
         "deadline": "realtime",
-        "cpu-used": "6",
+        "cpu-used": "-6",  # negative: it stays; a positive one is the most, and a busy machine gets another picture
         "threads": "1",
         "crf": "4",
         "b": "12M",

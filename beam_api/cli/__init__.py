@@ -79,3 +79,6 @@ class _Commands(SuggestingGroup):
 @click.version_option(package_name="beam-rppg", prog_name="beam")
 def main() -> None:
     """Contactless vital signs: frames of a face in, heart rate and more out."""
+    from beam_api.host.process import end_quickly
+
+    end_quickly()

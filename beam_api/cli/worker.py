@@ -35,11 +35,12 @@ def worker(metrics_port: int | None, metrics_host: str) -> None:
         settings = read_settings(quiet=False)
         raise_open_files()
         slots.prepare(settings.data_dir)  # before `worker` is imported, which counts
-        from beam_api.video_worker import metrics_server
         from beam_api.video_worker.worker import run
 
         redis_url = settings.redis_url or running_url(settings.data_dir)
         if metrics_port:
+            from beam_api.video_worker import metrics_server
+
             metrics_server.start(metrics_host, metrics_port, redis_url)  # ends with this process
         try:
             sys.exit(run(settings, redis_url))

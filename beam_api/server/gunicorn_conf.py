@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -13,7 +14,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 from beam_api.config import Settings  # noqa: E402
-from beam_api.host.process import die_with_parent, raise_open_files, return_large_memory  # noqa: E402
+from beam_api.host.process import die_with_parent, end_quickly, raise_open_files, return_large_memory  # noqa: E402
 from beam_api.monitoring import slots  # noqa: E402
 from beam_api.monitoring.logs import stdlib_logging  # noqa: E402
 from beam_api.server import detaching  # noqa: E402
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from flask import Flask
 
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would put images on the disk
+
+end_quickly()
 
 _settings = Settings.from_environment()
 
@@ -56,6 +59,7 @@ _die_with_master = die_with_parent(signal.SIGKILL)
 
 def load() -> Flask:
     """Create the app. If it can't start, gunicorn prints one line, the message of a RuntimeError."""
+    gc.disable()  # nothing that is loaded is garbage
     slots.prepare(_settings.data_dir)  # before what counts is imported
     from beam_api import create_app
     from beam_api.monitoring import counters
@@ -66,6 +70,9 @@ def load() -> Flask:
         return create_app()
     except (RedisNotRunning, ModelUnavailable) as error:
         raise RuntimeError(str(error)) from None
+    finally:
+        gc.freeze()  # what all workers share stays shared: their garbage collectors would write to each object
+        gc.enable()
 
 
 def post_fork(_server: Any, _worker: Any) -> None:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from beam_api.services.rounding import rounded
-from rppg_core.course.series import STEP_S, Series, series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from rppg_core.course.series import Series
     from rppg_core.trace.traces import Trace
+
+STEP_MS = 1000
+"""Of `rppg_core.course.series`, which is loaded when something is to be followed."""
 
 Course = dict[str, Any]
 """`step_ms`, `start_ms`, and lists of one length."""
@@ -32,6 +35,8 @@ def course(trace: Trace, start_ms: float) -> Course:
 
 def rates(trace: Trace) -> Series | None:
     """The rates of a trace; None if that fails."""
+    from rppg_core.course.series import series  # SciPy: an idle video worker has no use for it
+
     try:
         return series(trace)
     except Exception:  # the trace is measured: an extra must not cost the client its measurement
@@ -53,7 +58,7 @@ def no_course(start_ms: float) -> Course:
 
 
 def _course(start_ms: float, lists: Mapping[str, list[float | None]]) -> Course:
-    return {"step_ms": round(1000 * STEP_S), "start_ms": round(start_ms, 3), **lists}
+    return {"step_ms": STEP_MS, "start_ms": round(start_ms, 3), **lists}
 
 
 def _tenths(values: Iterable[float]) -> list[float | None]:

@@ -74,9 +74,9 @@ _USUAL_ASYMMETRY = 0.15  # of a wave whose shape says nothing: what the row's in
 
 _TOLERANCE_BPM, _NINETY = 2.0, 1.645
 
-_NO_FEATURES = {
-    *("picture", "bits_a_pixel", "counted_sigma_bpm", "off_count_bpm", "with_surroundings", "hue_at_best"),
-}
+_NO_FEATURES = frozenset(
+    ("picture", "bits_a_pixel", "counted_sigma_bpm", "off_count_bpm", "with_surroundings", "hue_at_best")
+)
 """Fields of the evidence that have no weight of their own."""
 
 RECOIL = 0.006
@@ -113,8 +113,7 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     features = {
         field.name: float(getattr(evidence, field.name))
         for field in fields(evidence)
-        if field.name
-        not in {"picture", "bits_a_pixel", "counted_sigma_bpm", "off_count_bpm", "with_surroundings", "hue_at_best"}
+        if field.name not in _NO_FEATURES
     }
     features["log_span"] = float(np.log(np.clip(evidence.span_s, 10.0, 30.0)))
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))

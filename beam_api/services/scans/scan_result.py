@@ -12,7 +12,6 @@ from beam_api.services.course import course_of
 from beam_api.services.rounding import ranges, rounded, score
 from beam_api.services.rounding import whole as integer
 from beam_api.services.verdict import verdict
-from rppg_core.course.whole_video import whole_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,6 +87,8 @@ class Scan:
 
 def scan_vitals(windows: Sequence[Measured], *, processing_time_ms: int, with_series: bool) -> ScanVitals | str:
     """The vitals of a video, or why it has no heart rate, without which there is nothing to complete."""
+    from rppg_core.course.whole_video import whole_of  # SciPy: an idle video worker has no use for it
+
     whole = whole_of(windows)
     vitals, heart_rate = whole.vitals, whole.vitals.heart_rate_bpm
     if heart_rate is None:

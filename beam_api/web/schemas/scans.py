@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 
 from marshmallow import Schema, ValidationError, fields
 
@@ -11,11 +10,6 @@ from beam_api.exceptions import InvalidParameter, Unprocessable
 from beam_api.services.verdict import VERDICTS
 from beam_api.web.schemas.hrv_details import HrvDetailsSchema
 from beam_api.web.schemas.measure import SeriesSchema
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from beam_api.services.scans.scan_result import Scan
 
 _ID = "sess_20251026123456_k3v9q0x7m2c8d1fa"
 _TIME = {"format": "date-time", "example": "2025-10-26T12:34:56.789Z"}
@@ -207,17 +201,3 @@ def read_new_scan(body: bytes) -> tuple[str | None, bool]:
             raise InvalidParameter("include_series", "must be true or false") from error
         raise Unprocessable("'webhook_url' must be a URL.") from error
     return asked["webhook_url"], asked["include_series"]
-
-
-def write_scan(scan: Scan) -> Mapping[str, Any]:
-    """The JSON of a session, in answers and in webhooks."""
-    answer: dict[str, Any] = {"status": scan.status, "session_id": scan.session_id}
-    if scan.status == "processing":
-        answer["progress"] = scan.progress
-        if scan.partial is not None:
-            answer["partial"] = scan.partial
-    elif scan.status == "completed":
-        answer["vitals"] = scan.vitals
-    elif scan.status == "failed":
-        answer["error"] = scan.error
-    return answer

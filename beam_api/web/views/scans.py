@@ -9,6 +9,7 @@ from flask_smorest import Blueprint
 
 from beam_api.exceptions import PayloadTooLarge
 from beam_api.web.context import parts
+from beam_api.web.schemas.scan_answer import write_scan
 from beam_api.web.schemas.scans import (
     DeliveriesSchema,
     DetailSchema,
@@ -18,7 +19,6 @@ from beam_api.web.schemas.scans import (
     VideoAcceptedSchema,
     VideoUploadSchema,
     read_new_scan,
-    write_scan,
 )
 from beam_api.web.upload import check_upload, read_upload
 

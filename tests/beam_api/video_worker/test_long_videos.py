@@ -8,7 +8,8 @@ import pytest
 from beam_api.services.scans.scan_lifecycle import TOO_LONG
 from beam_api.services.scans.scan_result import Scan
 from beam_api.store.scans import session_name
-from beam_api.web.schemas.scans import ScanSchema, write_scan
+from beam_api.web.schemas.scan_answer import write_scan
+from beam_api.web.schemas.scans import ScanSchema
 from rppg_core import measure
 from rppg_core.course.long_video import starts_s, windows_of_video
 from tests import videos

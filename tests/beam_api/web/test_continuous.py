@@ -227,7 +227,7 @@ def test_a_failure_of_the_course_costs_nobody_a_measurement(
     def fail(_trace: object) -> None:
         raise RuntimeError("as it happens")
 
-    monkeypatch.setattr("beam_api.services.course.series", fail)
+    monkeypatch.setattr("rppg_core.course.series.series", fail)
     for part in batches(long_frames[:150], 50):
         done = post(part, duration_ms=10_000, include_series="true")
     assert abs(done.get_json()["data"]["heart_rate"] - 72) <= 2
