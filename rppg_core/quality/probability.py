@@ -111,9 +111,7 @@ def heart_rate_features(evidence: Evidence) -> dict[str, float]:
     """Evidence of a heart rate, each held within what was seen when the table was fitted."""
     evidence = _as_of_a_rhythm(evidence) if evidence.counted_sigma_bpm is not None else evidence
     features = {
-        field.name: float(getattr(evidence, field.name))
-        for field in fields(evidence)
-        if field.name not in _NO_FEATURES
+        field.name: float(getattr(evidence, field.name)) for field in fields(evidence) if field.name not in _NO_FEATURES
     }
     features["log_span"] = float(np.log(np.clip(evidence.span_s, 10.0, 30.0)))
     features["snr_db"] = float(np.clip(features["snr_db"], -15, 12))
