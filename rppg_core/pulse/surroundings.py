@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MIN_SEEN = 0.9  # share of the frames in which a patch must be seen
 _DARKEST, _BRIGHTEST = 12.0, 245.0  # levels: a channel beyond is cut off, or rounding
 _LEAST_PATCHES = 2  # one alone may be a neck, which has a pulse
+_BESIDE = [CONTROLS.index("left"), CONTROLS.index("right")]  # above and below may be a bald head and a bare chest
 _FEWEST = 8  # frames
 _DRIFT_HZ, _MOST_DRIFTS, _EVEN_DRIFTS = 0.4, 48, 3  # what is slower is drift, by so many cosines
 _AROUND = np.arange(-2, 3) / 2  # around the rate, in widths of a tone
@@ -34,7 +35,8 @@ def changes_with_face(trace: Trace, rate_hz: float) -> bool:
 
     Brightness is left out: motion and exposure change it everywhere, and what changes it alone has no blood's hue. In
     real pictures noise and motion leave a patch some colour at any rate; that two of them have the face's own, in its
-    phase and about its size, hardly ever comes by chance.
+    phase and about its size, hardly ever comes by chance. One of them has to be left or right of the head: those above
+    and below it may both be skin.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ def changes_with_face(trace: Trace, rate_hz: float) -> bool:
     rate_hz : float
         Of the supposed pulse.
     """
-    patches = _patches(trace)
+    patches, places = _patches(trace)
     if patches.shape[1] < _LEAST_PATCHES or len(trace.times_s) < _FEWEST:
         return False
     times = trace.times_s - trace.times_s[0]
@@ -56,17 +58,18 @@ def changes_with_face(trace: Trace, rate_hz: float) -> bool:
     size, sizes = np.linalg.norm(face), np.linalg.norm(others, axis=1)
     alike = (others @ face.conj()).real >= _WITH_THE_FACE * size * sizes
     alike &= (sizes >= _LEAST * size) & (sizes <= _MOST * size) & (size > TINY)
-    return bool(alike.sum() >= max(_LEAST_PATCHES, len(alike) / 2))
+    enough = alike.sum() >= max(_LEAST_PATCHES, len(alike) / 2)
+    return bool(enough and np.isin(places[alike], _BESIDE).any())
 
 
-def _patches(trace: Trace) -> NDArray[np.float64]:
-    """Logarithms of the colours (n, k, 3) of the patches that are seen and neither black nor burnt."""
+def _patches(trace: Trace) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Logarithms of the colours (n, k, 3) of the patches that are seen, neither black nor burnt; and their places."""
     n = len(trace.times_s)
     if trace.witness is None:
-        return np.zeros((n, 0, 3))
+        return np.zeros((n, 0, 3)), np.zeros(0, np.intp)
     levels = trace.witness[:, COLOURS].reshape(n, len(CONTROLS), 3)
     finite = np.asarray(np.isfinite(levels).all(axis=2))
-    kept = []
+    kept, places = [], []
     for patch in np.flatnonzero(finite.mean(axis=0) >= _MIN_SEEN):
         seen, level = finite[:, patch], levels[:, patch]
         if (
@@ -79,7 +82,8 @@ def _patches(trace: Trace) -> NDArray[np.float64]:
             times = trace.times_s
             logs = np.stack([np.interp(times, times[seen], logs[:, channel]) for channel in range(3)], axis=1)
         kept.append(logs)
-    return np.stack(kept, axis=1) if kept else np.zeros((n, 0, 3))
+        places.append(patch)
+    return np.stack(kept, axis=1) if kept else np.zeros((n, 0, 3)), np.array(places, np.intp)
 
 
 def _tones(times: NDArray[np.float64], logs: NDArray[np.float64], rate_hz: float) -> NDArray[np.complex128]:

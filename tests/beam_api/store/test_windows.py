@@ -245,19 +245,27 @@ def test_256_entries_are_taken_in_one_step(person: Person) -> None:
     assert person.post(frames, source="samples").window.frames == 256
 
 
-def test_many_late_frames_cost_little_more_than_a_few(person: Person) -> None:
-    """Counted in the server's own time for the script: each in its place, but all moved into it together."""
-    frames = stream(290, fps=59)
-    holes = frames[500:1012:2]
-    rest = [one for one in frames if one not in set(holes)]
-    for part in batches(rest, 256):
-        person.post(part, duration_us=300 * SECOND)
-    redis, costs = person.results._redis, []
-    cluster = as_cluster(redis)
-    node = {"target_nodes": cluster.get_node_from_key(ME.name("window"))} if cluster else {}
-    for late in (holes[:16], holes[16:]):
-        before = redis.info("commandstats", **node)["cmdstat_evalsha"]["usec"]
-        outcome = person.post(late, duration_us=300 * SECOND)
-        costs.append(redis.info("commandstats", **node)["cmdstat_evalsha"]["usec"] - before)
-    assert outcome.window.frames == len(frames)
-    assert costs[1] < 3 * costs[0]
+def test_many_late_frames_cost_little_more_than_a_few(redis: Redis) -> None:
+    """Counted in the server's own time for the script: each in its place, but all moved into it together.
+
+    The machine may let the server wait for a core, so one try in which it doesn't is enough: one by one they would cost
+    fifteen times as much in each.
+    """
+
+    def costs(session: Session) -> list[int]:
+        person, spent = Person(redis, session), []
+        frames = stream(290, fps=59)
+        holes = frames[500:1012:2]
+        rest = [one for one in frames if one not in set(holes)]
+        for part in batches(rest, 256):
+            person.post(part, duration_us=300 * SECOND)
+        cluster = as_cluster(redis)
+        node = {"target_nodes": cluster.get_node_from_key(session.name("window"))} if cluster else {}
+        for late in (holes[:16], holes[16:]):
+            before = redis.info("commandstats", **node)["cmdstat_evalsha"]["usec"]
+            outcome = person.post(late, duration_us=300 * SECOND)
+            spent.append(redis.info("commandstats", **node)["cmdstat_evalsha"]["usec"] - before)
+        assert outcome.window.frames == len(frames)
+        return spent
+
+    assert any(many < 3 * few for few, many in (costs(Session("key1", f"late{i}")) for i in range(5)))

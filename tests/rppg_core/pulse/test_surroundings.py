@@ -59,11 +59,14 @@ def test_a_pulse_before_a_wall_stays_one(fps, seed):
     assert measure(trace).heart_rate_bpm == pytest.approx(truth, abs=2.0)
 
 
-def test_a_neck_may_have_the_pulse_of_the_face():
+@pytest.mark.parametrize("bare", [["below"], ["above", "below"]])
+def test_a_bare_chest_and_a_bald_head_may_have_the_pulse_of_the_face(bare):
     person = simulate_person(heart_rate_bpm=78.0, duration_s=SECONDS, seed=1)
     trace = scene(person)
     witness = trace.witness.copy()
-    witness[:, COLOURS.stop - 3 :] = trace.colours.mean(axis=1)
+    for place in bare:
+        first = COLOURS.start + 3 * CONTROLS.index(place)
+        witness[:, first : first + 3] = trace.colours.mean(axis=1)
     assert not changes_with_face(replace(trace, witness=witness), 1.3)
 
 
