@@ -111,13 +111,14 @@ BROWSER = $(LIMIT) $(BIN)/python -m pytest -n $(BROWSERS) --dist load --maxsched
 
 # Test files run side by side, twice as many as there are cores, since for a quarter of their time they wait; what loads
 # the machine, or depends on its speed, comes last and alone. Those last runs name their files: to collect all tests
-# again would take six seconds each.
+# again would take six seconds each. What fails beside others has to pass alone, and is named in the output twice.
 WORKERS ?= 4
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -m "not browser and not serial" $(TESTS)
 # Types are checked beside a collection of all tests, which leaves their bytecode for the workers.
 test: install chromium shell servers faketime promtool
 	@{ $(BIN)/python -m pytest --collect-only -q $(TESTS) >/dev/null 2>&1 & }; $(MAKE) --no-print-directory lint && wait
-	$(BIN)/python -m pytest $(PARALLEL) -m "not browser and not serial" $(TESTS); $(OR_NONE)
+	@{ $(PYTEST) $(PARALLEL); $(OR_NONE); } || { echo "What failed beside others once more, alone:"; $(PYTEST) --last-failed --last-failed-no-failures none; }
 	$(BIN)/python -m pytest -m "serial and not browser" $(or $(TESTS),$$($(BIN)/python -m tests.order)); $(OR_NONE)
 	@{ $(BROWSER); $(OR_NONE); } || { echo "What failed in browsers once more:"; $(BROWSER) --last-failed; $(OR_NONE); }
 
