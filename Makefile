@@ -24,7 +24,7 @@ export PYTEST_ADDOPTS ?= -o tmp_path_retention_policy=failed
 # What mypy has found out stays with the environment: a fresh checkout would take a minute to find it out again.
 export MYPY_CACHE_DIR ?= $(abspath $(TEST_VENV))/.mypy_cache
 
-.PHONY: help install run demo chromium shell servers faketime ffmpeg promtool lock test test-all test-redis lint fuzz faults bench bench-accuracy bench-load bench-peers bench-soak docs release diagrams screenshots states lighthouse clean
+.PHONY: help install compiled run demo chromium shell servers faketime ffmpeg promtool lock test test-all test-redis lint fuzz faults bench bench-accuracy bench-load bench-peers bench-soak docs release diagrams screenshots states lighthouse clean
 
 help:
 	@echo "make run     the service on port 8000, with a Redis of its own"
@@ -49,11 +49,14 @@ $(TESTING):
 	@touch $@
 
 # The package itself is installed once per checkout: a kept environment may have served another one. It has setuptools
-# already; an environment apart to build in would be fetched each time.
-$(INSTALLED): $(TESTING)
+# already; an environment apart to build in would be fetched each time. A fresh checkout where an older one was has no
+# compiled code yet.
+$(INSTALLED): $(TESTING) $(if $(wildcard rppg_core/face/*.so),,compiled)
 	@rm -f $(TEST_VENV)/.installed-*
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+compiled:
 
 install: $(INSTALLED)
 
