@@ -105,9 +105,9 @@ def test_packed_samples_make_the_same_trace_as_one_by_one():
 
 @pytest.mark.parametrize("seconds", [10.0, 25.0])
 def test_bursts_with_little_between_are_slow_frames(seconds):
-    """19 frames within 36 ms, each second: their rate is high, and an even grid would be made up."""
+    """19 frames within 18 ms, each second: their rate is high, and an even grid would be made up."""
     starts = np.arange(0.0, seconds, 0.94)
-    times = np.sort((starts[:, None] + 0.002 * np.arange(19)).ravel())
+    times = np.sort((starts[:, None] + 0.001 * np.arange(19)).ravel())
     seen = partial(simulate_trace(person(), times, n_regions=N_REGIONS))
     assert not len(seen.ppg)
     assert (seen.heart_rate_bpm is None) == (seen.confidence < 0.3)

@@ -96,7 +96,7 @@ def test_its_cost_does_not_grow_with_the_square_of_the_length(monkeypatch):
 
 
 def test_bursts_with_little_between_have_a_course_as_slow_frames_have():
-    times = np.sort((np.arange(0.0, 40.0, 0.94)[:, None] + 0.002 * np.arange(19)).ravel())
+    times = np.sort((np.arange(0.0, 40.0, 0.94)[:, None] + 0.001 * np.arange(19)).ravel())
     who = simulate_person(heart_rate_bpm=80.0, duration_s=42.0, seed=1)
     found = series(simulate_trace(who, times, n_regions=N_REGIONS))
     assert len(found.heart_rate_bpm) == 30
