@@ -38,7 +38,7 @@ class Finding:
     sigma: float = 1.0  # what the range is counted in
     kind: str = "plain"  # or another of `COUNTS`
     shown: str = ""  # the group that it is counted in
-    quality: float = 0.0  # of a heart rate, as the default method tells it
+    quality: float = 0.0  # of a heart rate, as the default method answers it
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -119,7 +119,7 @@ def _judge(job: Job, trace: Trace, extract: Extractor) -> Iterator[Finding]:
 
     def found(row: str, features: dict[str, float], error: float) -> Finding:
         unit, quality = range_unit(end - start), heart_rate_quality(pulse.evidence)
-        quality = _told(quality, rate_interval(pulse.rate_bpm, pulse.evidence, quality))
+        quality = _as_answered(quality, rate_interval(pulse.rate_bpm, pulse.evidence, quality))
         fold, shown = job.scene.seed % FOLDS, _shown(job)
         return Finding(row, features, error, fold, pulse.evidence, unit, _kind(job), shown, quality)
 
@@ -160,12 +160,12 @@ def _judge_sparse(job: Job, trace: Trace) -> Iterator[Finding]:
         sigma=pulse.sigma_bpm,
         kind=_kind(job),
         shown=f"slow frames: {_shown(job)}",
-        quality=_told(quality, sparse_interval(pulse.rate_bpm, pulse.sigma_bpm, quality)),
+        quality=_as_answered(quality, sparse_interval(pulse.rate_bpm, pulse.sigma_bpm, quality)),
     )
 
 
-def _told(quality: float, range_: tuple[float, float]) -> float:
-    """A heart rate's quality, as it is told: low where the range is so wide that the rate is withheld."""
+def _as_answered(quality: float, range_: tuple[float, float]) -> float:
+    """The quality in the answer: low where the range is so wide that the rate is withheld."""
     return min(quality, VAGUE_QUALITY) if is_vague("heart_rate", range_) else quality
 
 

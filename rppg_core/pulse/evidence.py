@@ -13,6 +13,7 @@ from rppg_core.pulse.asymmetry import asymmetry
 from rppg_core.pulse.pulse_colour import PulseColour, phase_coherence
 from rppg_core.pulse.rhythm_rate import rhythm_rate_bpm
 from rppg_core.pulse.stability import stability
+from rppg_core.pulse.surroundings import changes_with_face
 from rppg_core.trace.motion import motion_at, nod_at
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from rppg_core.pulse.clean import CleanTrace
     from rppg_core.pulse.whole_picture import PictureEvidence
+    from rppg_core.trace.traces import Trace
     from rppg_core.vital.beats import Beats
     from rppg_core.vital.heart_rate import HeartRate
 
@@ -102,7 +104,9 @@ class SkinAtRate:
     lead_db: float = 0.0  # of the rate over the next candidate, by all that chose it
 
 
-def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: HeartRate, beats: Beats) -> Evidence:
+def gather(
+    skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: HeartRate, beats: Beats, *, trace: Trace
+) -> Evidence:
     """Gather what speaks for and against a rate.
 
     Parameters
@@ -117,6 +121,8 @@ def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: 
         By the spectrum.
     beats : Beats
         Of the wave.
+    trace : Trace
+        What `skin` was cleaned from.
     """
     fs, rate_hz = skin.even.fs, rate.rate_bpm / 60
     moves = [hz for hz in (rate_hz, rate_hz / 2) if hz >= _SWAY_HZ]
@@ -147,6 +153,7 @@ def gather(skin: CleanTrace, seen: SkinAtRate, wave: NDArray[np.float64], rate: 
         bits_a_pixel=skin.bits_a_pixel,
         picture=skin.picture.against(rate_hz),
         counted_sigma_bpm=counted.sigma_bpm if counted else None,
+        with_surroundings=changes_with_face(trace, rate_hz),
         off_count_bpm=abs(clear.rate_bpm - rhythm_rate_bpm(rate, beats)) if clear and not counted else 0.0,
     )
 

@@ -29,7 +29,6 @@ from rppg_core.pulse.fusion import (
 )
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, PulseColour, pulse_colour
 from rppg_core.pulse.rhythm_rate import rhythm_rate_bpm
-from rppg_core.pulse.surroundings import changes_with_face
 from rppg_core.pulse.timed_wave import timed_waves
 from rppg_core.trace.traces import Trace
 from rppg_core.vital.beats import FINE_HZ, Beats, find_beats
@@ -124,8 +123,7 @@ def find_pulse(trace: Trace, *, fine_hz: float = FINE_HZ, rhythm: bool = True) -
         waves = timed_waves(wave, _components(skin, wave), even.fs, rate.rate_bpm / 60, halves=rhythm)
         wave, halves = waves[:, 0], waves[:, 1:] if rhythm else None
     beats = find_beats(wave, even.known, even.fs, rate.rate_bpm / 60, halves=halves, fine_hz=fine_hz)
-    evidence = gather(skin, _seen_at(spectra, blood, raw, chosen, rate.rate_bpm / 60), wave, rate, beats)
-    evidence = replace(evidence, with_surroundings=changes_with_face(trace, rate.rate_bpm / 60))
+    evidence = gather(skin, _seen_at(spectra, blood, raw, chosen, rate.rate_bpm / 60), wave, rate, beats, trace=trace)
     return Pulse(even, wave, chosen.region_weights, chosen.colour, rate, beats, evidence)
 
 

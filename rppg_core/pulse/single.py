@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,6 @@ from rppg_core.pulse.evidence import FAR_WIDTHS, SkinAtRate, concentration, gath
 from rppg_core.pulse.extract import Extractor, Pulse
 from rppg_core.pulse.fusion import band_spectrum
 from rppg_core.pulse.pulse_colour import pulse_colour
-from rppg_core.pulse.surroundings import changes_with_face
 from rppg_core.vital.beats import find_beats
 from rppg_core.vital.heart_rate import heart_rate
 
@@ -57,9 +55,7 @@ def extractor_of(method: Method) -> Extractor:
         beats = find_beats(wave, even.known, even.fs, rate.rate_bpm / 60, halves=halves)
         seen = _seen_at(skin, waves, rate.rate_bpm / 60)
         weights = np.full(skin.n_regions, 1 / skin.n_regions)
-        evidence = replace(
-            gather(skin, seen, wave, rate, beats), with_surroundings=changes_with_face(trace, rate.rate_bpm / 60)
-        )
+        evidence = gather(skin, seen, wave, rate, beats, trace=trace)
         return Pulse(even, wave, weights, seen.colours[0], rate, beats, evidence)
 
     return extract

@@ -7,7 +7,7 @@ surely.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,6 @@ from rppg_core.numerics import TINY, peak_frequency, vertex
 from rppg_core.pulse.least_squares import explained, noise_root, whitened
 from rppg_core.pulse.pulse_colour import BLOOD_HUE
 from rppg_core.pulse.sparse_evidence import NO_SHARE, Section, gathered, seen_at
-from rppg_core.pulse.surroundings import changes_with_face
 from rppg_core.trace.aliasing import known_margin
 from rppg_core.trace.sampling import seen_colours
 from rppg_core.trace.traces import SIZE_PX, YAW, Trace
@@ -92,9 +91,7 @@ def find_sparse_pulse(trace: Trace) -> SparsePulse | None:
     sections = [
         _section(times[part], np.log(colours[part][:, skin]), pose[part], details[part], freqs) for part in parts
     ]
-    found = _judge(sections, freqs, length_s, size_px)
-    beside = changes_with_face(trace, found.rate_bpm / 60)
-    return replace(found, evidence=replace(found.evidence, with_surroundings=beside))
+    return _judge(trace, sections, freqs, length_s, size_px)
 
 
 def _merged(
@@ -184,7 +181,9 @@ def _region_weights(times: NDArray[np.float64], colours: NDArray[np.float64]) ->
     return np.asarray(weights / weights.sum())
 
 
-def _judge(sections: list[Section], freqs: NDArray[np.float64], length_s: float, size_px: float) -> SparsePulse:
+def _judge(
+    trace: Trace, sections: list[Section], freqs: NDArray[np.float64], length_s: float, size_px: float
+) -> SparsePulse:
     """The likeliest rate of all sections together, and what speaks for it."""
     found = _joint_peak(sections, freqs)
     apart_hz = _LOBE / length_s + found.reach_hz
@@ -200,7 +199,7 @@ def _judge(sections: list[Section], freqs: NDArray[np.float64], length_s: float,
         rate_bpm=60 * found.rate_hz,
         sigma_bpm=float(60 * np.sqrt(3 * (1 - share) / (share + NO_SHARE) / frames) / (np.pi * length_s)),
         snr_db=float(10 * np.log10(share / (1 - share) + TINY)),
-        evidence=gathered(seen, found.rate_hz, weights, _log_odds(found.likelihood, lobe), margin),
+        evidence=gathered(seen, found.rate_hz, weights, _log_odds(found.likelihood, lobe), margin, trace=trace),
     )
 
 

@@ -12,10 +12,13 @@ from rppg_core.pulse.asymmetry import quadrature
 from rppg_core.pulse.evidence import SparseEvidence, at_edge, low_rate
 from rppg_core.pulse.least_squares import explained, fit, waves_at, whitened
 from rppg_core.pulse.pulse_colour import BLOOD_HUE, phase_coherence, pulse_colour
+from rppg_core.pulse.surroundings import changes_with_face
 from rppg_core.trace.traces import PLACE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from rppg_core.trace.traces import Trace
 
 _USUAL_RATES = 128  # that what is usual is learnt from, at least
 _STILL = 1e-12  # the power of a pose that stands still
@@ -67,7 +70,7 @@ class Seen:
 
 
 def gathered(
-    seen: list[Seen], rate_hz: float, weights: NDArray[np.float64], log_odds: float, margin: float
+    seen: list[Seen], rate_hz: float, weights: NDArray[np.float64], log_odds: float, margin: float, *, trace: Trace
 ) -> SparseEvidence:
     """Evidence of all sections together, for a rate with its odds against all others, and against the next best."""
     pulse, regions = np.concatenate([one.pulse for one in seen]), np.concatenate([one.regions for one in seen])
@@ -80,6 +83,7 @@ def gathered(
         n_regions=regions.shape[1],
         at_edge=at_edge(rate_hz),
         low_rate=low_rate(rate_hz),
+        with_surroundings=changes_with_face(trace, rate_hz),
         asymmetry=quadrature(first.ravel(), second[:, ::-1].ravel()),
         log_odds=log_odds,
         margin=margin,
